@@ -1,0 +1,58 @@
+# Two commands to know: `make run` and `make test`. Everything needs Python 3.11+, make and the package index, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install run test test-long nightly check bench coverage format clean lock
+
+help:
+	@echo "make run        start the bot on its own simulated exchange (Ctrl+C stops it, verified flat)"
+	@echo "make test       install, then every fast test       make test-long  the long loops"
+	@echo "make check      ruff, format, mypy, flake8-async, import directions"
+	@echo "make bench      what the parts cost, as ratios      make coverage   branch coverage with its floor"
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock
+	@echo "Installing the pinned environment into $(VENV) (once) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $(STAMP)
+
+run: install
+	@exec $(BIN)/python supervisor.py
+
+test: install
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-long: install
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
+
+nightly: test-long
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/flake8-async --enable=ASYNC --disable=ASYNC109 supervisor.py actors kalshi quant ops tests
+	$(BIN)/python -m pytest -q tests/style -p no:cacheprovider
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install
+	$(BIN)/python -m ops.bench
+
+coverage: install
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -p no:xdist
+	$(BIN)/coverage report --include='quant/*,kalshi/*,actors/runtime/*' --fail-under=95
+
+lock:
+	$(BIN)/pip-compile --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --strip-extras --all-extras -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

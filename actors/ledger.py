@@ -1,0 +1,224 @@
+"""The Ledger: the one writer of the database, and the numbering of fills.
+
+Rules:
+1. A fill is (order_id, fill_id). It gets the next number of a dense sequence the first time it is seen, and never another
+   (I4). The number, the fill and its uniqueness are one transaction.
+2. The Ledger answers in reply slots and publishes the newest fills as a LATEST tape: it never waits for anyone.
+3. Rows of records are for people; losing the newest few in a power cut is accepted (WAL, synchronous=NORMAL).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from actors.messages.lifecycle import Heartbeat
+from actors.messages.money import (
+    FILL_TAPE_LENGTH,
+    FillsComplete,
+    FillsRecorded,
+    FillTape,
+    ReadNumberedFills,
+    Record,
+    RecordFills,
+)
+from actors.runtime.supervisor import ChildContext
+from kalshi.numbers import CountE2, MoneyE6, PriceE4
+from kalshi.types import Fill, Side
+from quant.fills import NumberedFill
+
+HEARTBEAT_S = 1.0
+SCHEMA_VERSION = 1
+READ_ROWS_MAX = 1_000_000
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS fills (
+    fill_seq INTEGER PRIMARY KEY,
+    order_id TEXT NOT NULL, fill_id TEXT NOT NULL, client_order_id TEXT,
+    ticker TEXT NOT NULL, side TEXT NOT NULL,
+    price_e4 INTEGER NOT NULL, count_e2 INTEGER NOT NULL, fee_e6 INTEGER NOT NULL,
+    is_taker INTEGER NOT NULL, ts_ms INTEGER NOT NULL, exchange_index INTEGER NOT NULL, source TEXT NOT NULL,
+    UNIQUE (order_id, fill_id));
+CREATE TABLE IF NOT EXISTS orders (
+    client_order_id TEXT, ticker TEXT, side TEXT, price_e4 INTEGER, count_e2 INTEGER,
+    filled_e2 INTEGER, outcome TEXT, at_ms INTEGER);
+CREATE TABLE IF NOT EXISTS actor_exits (
+    actor TEXT, incarnation INTEGER, kind TEXT, reason TEXT, error TEXT, at_ms INTEGER);
+CREATE TABLE IF NOT EXISTS alerts (code TEXT, severity TEXT, actor TEXT, text TEXT, at_ms INTEGER);
+CREATE TABLE IF NOT EXISTS discovery_runs (
+    program TEXT, scanned INTEGER, eligible INTEGER, selected TEXT, rejected TEXT, at_ms INTEGER);
+"""
+_TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs"})
+
+
+class LedgerBroken(Exception):
+    """The database cannot be opened or written: the disk may be full or the file damaged. Trading stops safely."""
+
+
+class LedgerStore:
+    """The database itself; every method blocks and runs in one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        except sqlite3.Error as error:
+            raise LedgerBroken(f"the ledger {path} cannot be opened: {error}") from error
+        row = self._db.execute("SELECT COALESCE(MAX(fill_seq), 0) FROM fills").fetchone()
+        self.last_seq: int = row[0]
+
+    def record_fills(self, batch: tuple[tuple[Fill, str], ...]) -> tuple[NumberedFill, ...]:
+        """Numbers and stores the fills that are new, in the given order, in one transaction."""
+        added = []
+        last_seq = self.last_seq
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for fill, source in batch:
+                cursor = self._db.execute(
+                    "INSERT OR IGNORE INTO fills VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    (last_seq + 1, *_fill_row(fill), source),
+                )
+                if cursor.rowcount == 1:
+                    last_seq += 1
+                    added.append(NumberedFill(fill_seq=last_seq, fill=fill))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
+        self.last_seq = last_seq
+        return tuple(added)
+
+    def record_rows(self, records: tuple[Record, ...]) -> None:
+        """Stores rows for people, in one transaction."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for record in records:
+                if record.table not in _TABLES:
+                    raise ValueError(f"no table {record.table!r} in the ledger")
+                names = ",".join(name for name, _ in record.values)
+                marks = ",".join("?" for _ in record.values)
+                values = [value for _, value in record.values]
+                self._db.execute(f"INSERT INTO {record.table} ({names}) VALUES ({marks})", values)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
+
+    def _rollback(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def fills_after(self, after_seq: int) -> tuple[NumberedFill, ...]:
+        """Returns the numbered fills after `after_seq`, oldest first."""
+        rows = self._db.execute(
+            "SELECT * FROM fills WHERE fill_seq > ? ORDER BY fill_seq LIMIT ?", (after_seq, READ_ROWS_MAX)
+        )
+        return tuple(_numbered(row) for row in rows)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _fill_row(fill: Fill) -> tuple[str | int | None, ...]:
+    return (
+        fill.order_id,
+        fill.fill_id,
+        fill.client_order_id,
+        fill.ticker,
+        fill.side.value,
+        fill.price_e4,
+        fill.count_e2,
+        fill.fee_e6,
+        int(fill.is_taker),
+        fill.ts_ms,
+        fill.exchange_index,
+    )
+
+
+def _numbered(row: tuple[object, ...]) -> NumberedFill:
+    seq, order_id, fill_id, client_id, ticker, side, price, count, fee, is_taker, ts_ms, index, _ = row
+    fill = Fill(
+        fill_id=str(fill_id),
+        order_id=str(order_id),
+        client_order_id=None if client_id is None else str(client_id),
+        ticker=str(ticker),
+        side=Side(str(side)),
+        price_e4=PriceE4(_int(price)),
+        count_e2=CountE2(_int(count)),
+        fee_e6=MoneyE6(_int(fee)),
+        is_taker=bool(is_taker),
+        ts_ms=_int(ts_ms),
+        exchange_index=_int(index),
+    )
+    return NumberedFill(fill_seq=_int(seq), fill=fill)
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+@attrs.define
+class Ledger:
+    """The actor; see the module."""
+
+    context: ChildContext
+    path: Path
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Serves until cancelled. Raises LedgerBroken when the database fails."""
+        offload = self.context.seams.offload
+        store = await offload(LedgerStore, self.path)
+        try:
+            tape = (await offload(store.fills_after, store.last_seq - FILL_TAPE_LENGTH))[-FILL_TAPE_LENGTH:]
+            complete_to_ms = 0
+            self._publish(tape, store.last_seq, complete_to_ms)
+            started()
+            while True:
+                batch = await self.context.mailbox.receive(timeout_s=HEARTBEAT_S)
+                added = await self._store(store, batch)
+                complete_to_ms = max([complete_to_ms, *_completions(batch)])
+                tape = (*tape, *added)[-FILL_TAPE_LENGTH:]
+                self._publish(tape, store.last_seq, complete_to_ms)
+                await self._answer(store, batch, len(added))
+        finally:
+            store.close()
+
+    async def _store(self, store: LedgerStore, batch: tuple[object, ...]) -> tuple[NumberedFill, ...]:
+        offload = self.context.seams.offload
+        added: tuple[NumberedFill, ...] = ()
+        fills = tuple((f, m.source) for m in batch if isinstance(m, RecordFills) for f in m.fills)
+        records = tuple(m for m in batch if isinstance(m, Record))
+        if fills:
+            added = await offload(store.record_fills, fills)
+        if records:
+            await offload(store.record_rows, records)
+        return added
+
+    async def _answer(self, store: LedgerStore, batch: tuple[object, ...], new: int) -> None:
+        for message in batch:
+            match message:
+                case RecordFills(reply=reply):
+                    reply.put(FillsRecorded(new=new, last_seq=store.last_seq))
+                case ReadNumberedFills(after_seq=after_seq, reply=reply):
+                    reply.put(await self.context.seams.offload(store.fills_after, after_seq))
+                case _:
+                    pass
+
+    def _publish(self, tape: tuple[NumberedFill, ...], last_seq: int, complete_to_ms: int) -> None:
+        self.context.outbox.publish(FillTape(last_seq=last_seq, fills=tape, complete_to_ms=complete_to_ms))
+        self.context.outbox.publish(
+            Heartbeat(actor="ledger", incarnation=self.context.incarnation, at_s=self.context.seams.now())
+        )
+
+
+def _completions(batch: tuple[object, ...]) -> list[int]:
+    return [message.complete_to_ms for message in batch if isinstance(message, FillsComplete)]

@@ -1,0 +1,137 @@
+"""MarketSupervisor: one MarketActor per assigned market, each restartable alone.
+
+It obeys assignments: a new one adds a child, a lost one stops it; a switch of owner stops the old actor, and with it
+its
+targets, before the new one is made. A market that keeps crashing is quarantined and the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from actors.market import MarketMaker, MarketParameters
+from actors.messages.lifecycle import Heartbeat, KillMarket
+from actors.messages.market import Assignment, Assignments, BookView, MarketRules
+from actors.messages.money import PositionView
+from actors.messages.orders import TargetQuotes, WorkingOrders
+from actors.runtime.child import ChildStatus
+from actors.runtime.lifecycle import LifecycleEvent
+from actors.runtime.supervisor import (
+    Actor,
+    BackOff,
+    ChildContext,
+    ChildSpec,
+    Log,
+    Restart,
+    RestartWindow,
+    Supervisor,
+)
+from actors.runtime.switchboard import Switchboard
+from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.signals.volatility import VolatilityParameters
+
+HEARTBEAT_S = 1.0
+GRACE_S = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class MarketsParameters:
+    """How markets are quoted and supervised."""
+
+    sizes: MarketParameters
+    quoting: AvellanedaStoikovParameters
+    volatility: VolatilityParameters
+    window: RestartWindow
+    quarantine: RestartWindow
+    back_off: BackOff
+
+
+@attrs.define(eq=False)
+class MarketSupervisor:
+    """The actor; see the module."""
+
+    context: ChildContext
+    parameters: MarketsParameters
+    switchboard: Switchboard
+    on_lifecycle: Callable[[LifecycleEvent], None]
+    log_for: Callable[[str], Log]
+    fatal: tuple[type[BaseException], ...]
+    _supervisor: Supervisor = attrs.field(init=False)
+    _present: dict[str, Assignment] = attrs.field(factory=dict, init=False)
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Keeps the children in line with the assignments until cancelled. Raises Escalated when they crash too often."""
+        self._supervisor = Supervisor(
+            self.context.name,
+            (),
+            window=self.parameters.window,
+            back_off=self.parameters.back_off,
+            quarantine=self.parameters.quarantine,
+            switchboard=self.switchboard,
+            seams=self.context.seams,
+            on_lifecycle=self.on_lifecycle,
+            log_for=self.log_for,
+            fatal=self.fatal,
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._supervise)
+            started()
+            while True:
+                for message in await self.context.mailbox.receive(timeout_s=HEARTBEAT_S):
+                    match message:
+                        case Assignments():
+                            await self._obey(message)
+                        case KillMarket(name=name) if name.removeprefix("market:") in self._present:
+                            self._supervisor.kill(name, "killed on purpose")
+                        case _:
+                            pass
+                self.context.outbox.publish(
+                    Heartbeat(
+                        actor=self.context.name,
+                        incarnation=self.context.incarnation,
+                        at_s=self.context.seams.now(),
+                    )
+                )
+
+    async def _supervise(self, *, task_status: trio.TaskStatus[None]) -> None:
+        await self._supervisor.run(task_status=task_status)
+
+    async def _obey(self, wanted: Assignments) -> None:
+        by_ticker = {assignment.ticker: assignment for assignment in wanted.assignments}
+        for ticker, present in list(self._present.items()):
+            if by_ticker.get(ticker) != present:
+                await self._supervisor.remove_child(f"market:{ticker}", reason="not assigned any more")
+                self.switchboard.forget(TargetQuotes, ticker)
+                del self._present[ticker]
+        for ticker, assignment in by_ticker.items():
+            if ticker not in self._present:
+                self._present[ticker] = assignment
+                await self._supervisor.add_child(self._spec(assignment))
+
+    def _spec(self, assignment: Assignment) -> ChildSpec:
+        ticker = assignment.ticker
+
+        def factory(context: ChildContext) -> Actor:
+            return MarketMaker(
+                context=context,
+                ticker=ticker,
+                sizes=self.parameters.sizes,
+                quoting=self.parameters.quoting,
+                volatility=self.parameters.volatility,
+            )
+
+        keyed: tuple[type, ...] = (BookView, MarketRules, PositionView, WorkingOrders)
+        return ChildSpec(
+            name=f"market:{ticker}",
+            factory=factory,
+            restart=Restart.PERMANENT,
+            grace_s=GRACE_S,
+            mailbox_keys=dict.fromkeys(keyed, ticker),
+        )
+
+    def children(self) -> tuple[ChildStatus, ...]:
+        """Returns the market actors, for the actor tree."""
+        return self._supervisor.children() if hasattr(self, "_supervisor") else ()

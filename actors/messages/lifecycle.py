@@ -1,0 +1,49 @@
+"""Signs of life between actors. The exits themselves are `actors.runtime.lifecycle.LifecycleEvent`."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Heartbeat:
+    """An actor did some of its own work at `at_s`. `is_ready` once its state is restored and it serves."""
+
+    actor: str
+    incarnation: int
+    at_s: float
+    is_ready: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class StopWanted:
+    """An actor asks the whole program to end: exit code and reason."""
+
+    exit_code: int
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class KillMarket:
+    """Crash this market's actor on purpose (chaos)."""
+
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class Switches:
+    """What people have switched: the kill switch, and the markets that are paused ("*" means all)."""
+
+    killed: bool = False
+    paused: frozenset[str] = frozenset()
+
+
+@attrs.frozen(kw_only=True)
+class Alert:
+    """Something a person should know. `code` is stable, for filters."""
+
+    code: str
+    severity: str
+    actor: str
+    text: str
+    at_ms: int

@@ -1,0 +1,187 @@
+"""Market data and market facts on their way to those who decide."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from kalshi.numbers import CountE2, PriceE4
+from kalshi.types import Event, Level, Market, PriceRange, Side
+
+
+class BookCondition(enum.StrEnum):
+    LIVE = "live"
+    STALE = "stale"
+
+
+@attrs.frozen(kw_only=True)
+class BookView:
+    """The top of one market's book as published: whole, uncrossed, in sequence; or the word that it is stale.
+
+    `generation` changes with every connection, `sequence` with every applied change; both together name one book state.
+    """
+
+    ticker: str
+    condition: BookCondition
+    reason: str
+    generation: int
+    sequence: int
+    bids: tuple[Level, ...]  # best first
+    asks: tuple[Level, ...]  # best first
+    ts_ms: int
+    published_at_s: float
+
+    @property
+    def best_bid(self) -> Level | None:
+        return self.bids[0] if self.bids else None
+
+    @property
+    def best_ask(self) -> Level | None:
+        return self.asks[0] if self.asks else None
+
+
+@attrs.frozen(kw_only=True)
+class FeedHealth:
+    """Proof of life of the market-data connection. `proof_at_s` is when anything was last heard on it."""
+
+    connected: bool
+    generation: int
+    proof_at_s: float
+    published_at_s: float
+    reconnects: int
+    gaps: int
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class TickerView:
+    """The exchange's conflated ticker of one market; zero bid or one-dollar ask mean that side is empty."""
+
+    ticker: str
+    yes_bid_e4: PriceE4
+    yes_ask_e4: PriceE4
+    last_price_e4: PriceE4
+    volume_e2: CountE2
+    ts_ms: int
+    heard_at_s: float
+
+
+@attrs.frozen(kw_only=True)
+class TradeSeen:
+    """A public trade."""
+
+    ticker: str
+    price_e4: PriceE4
+    count_e2: CountE2
+    taker_side: Side
+    ts_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class MarketRules:
+    """What must be known of a market before anything may be quoted in it."""
+
+    ticker: str
+    event_ticker: str
+    series_ticker: str
+    category: str
+    title: str
+    is_tradable: bool
+    price_ranges: tuple[PriceRange, ...]
+    close_time_ms: int
+    exchange_index: int
+    mutually_exclusive: bool
+
+
+@attrs.frozen(kw_only=True)
+class MarketEnded:
+    """A market closed, was determined or settled. `settlement_e4` is the YES value once it is known."""
+
+    ticker: str
+    kind: str
+    settlement_e4: PriceE4 | None
+
+
+@attrs.frozen(kw_only=True)
+class WantedMarkets:
+    """The markets that `owner` wants to hear of; the newest statement of an owner replaces its older one."""
+
+    owner: str
+    tickers: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Claim:
+    """A program's wish to quote a market."""
+
+    ticker: str
+    score: float
+    reasons: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ProgramClaims:
+    """All present claims of one program; the newest set replaces the older one and ends at `expires_at_s`."""
+
+    program: str
+    priority: int
+    claims: tuple[Claim, ...]
+    expires_at_s: float
+
+
+@attrs.frozen(kw_only=True)
+class Assignment:
+    """One market and the program that may quote it."""
+
+    ticker: str
+    program: str
+    strategy: str
+
+
+@attrs.frozen(kw_only=True)
+class Assignments:
+    """Who may quote which market, whole."""
+
+    assignments: tuple[Assignment, ...]
+
+
+@attrs.frozen(kw_only=True)
+class DiscoveryReport:
+    """What the last discovery run looked at and chose, for people."""
+
+    program: str
+    scanned: int
+    eligible: int
+    selected: tuple[str, ...]
+    rejected_by_reason: tuple[tuple[str, int], ...]
+    at_ms: int
+
+
+# -- Reads of market facts, carried out by the Wire. --
+
+
+@attrs.frozen(kw_only=True)
+class ReadEvents:
+    """One page of open events with their markets."""
+
+    cursor: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class EventPage:
+    events: tuple[Event, ...]
+    cursor: str
+
+
+@attrs.frozen(kw_only=True)
+class ReadMarket:
+    """One market's facts and touch, for who cannot wait for the socket."""
+
+    ticker: str
+
+
+@attrs.frozen(kw_only=True)
+class MarketRead:
+    market: Market
+    heard_at_s: float

@@ -1,0 +1,156 @@
+"""Fills, positions, limits and money."""
+
+from __future__ import annotations
+
+import attrs
+
+from actors.runtime.mailbox import ReplySlot
+from kalshi.numbers import CountE2, MoneyE6, PriceE4
+from kalshi.types import Balance, ExchangePosition, Fill
+from quant.fills import NumberedFill
+
+FILL_TAPE_LENGTH = 256  # consumers that missed more than this read the Ledger
+
+
+@attrs.frozen(kw_only=True)
+class PrivateFillSeen:
+    """The exchange streamed one of the account's fills."""
+
+    fill: Fill
+
+
+@attrs.frozen(kw_only=True)
+class RecordFills:
+    """Number these fills and keep them; those already kept stay as they are. The reply is `FillsRecorded`."""
+
+    fills: tuple[Fill, ...]
+    source: str
+    reply: ReplySlot
+
+
+@attrs.frozen(kw_only=True)
+class FillsRecorded:
+    new: int
+    last_seq: int
+
+
+@attrs.frozen(kw_only=True)
+class FillTape:
+    """The newest numbered fills. A consumer whose watermark is older than the first one here reads the Ledger."""
+
+    last_seq: int
+    fills: tuple[NumberedFill, ...]
+    # REST pages up to this exchange time have been worked in completely: fills before it are all numbered.
+    complete_to_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class ReadNumberedFills:
+    """Ask the Ledger for fills after `after_seq`. The reply is a tuple of NumberedFill, oldest first."""
+
+    after_seq: int
+    reply: ReplySlot
+
+
+@attrs.frozen(kw_only=True)
+class FillsComplete:
+    """REST has been read: every fill up to `complete_to_ms` is with the Ledger."""
+
+    complete_to_ms: int
+    polls: int
+
+
+@attrs.frozen(kw_only=True)
+class PositionView:
+    """One market's position and its money. `watermark` is the newest fill_seq that it counts."""
+
+    ticker: str
+    position_e2: CountE2
+    average_entry_e4: PriceE4 | None
+    realised_e6: MoneyE6
+    unrealised_e6: MoneyE6
+    fees_e6: MoneyE6
+    mark_e4: PriceE4 | None
+    watermark: int
+
+
+@attrs.frozen(kw_only=True)
+class MarketCap:
+    """How far a market's position may go: at most `max_long_e2` up and `max_short_e2` (positive) down."""
+
+    ticker: str
+    max_long_e2: CountE2
+    max_short_e2: CountE2
+    reasons: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class RiskView:
+    """Caps and halts with a lease: past `lease_until_s` nothing may be quoted on their word."""
+
+    lease_until_s: float
+    is_halted: bool
+    reasons: tuple[str, ...]
+    caps: tuple[MarketCap, ...]
+    cash_available_e6: tuple[tuple[int, MoneyE6], ...]  # by shard, before our resting orders
+    watermark: int
+
+
+@attrs.frozen(kw_only=True)
+class PnlView:
+    """The books, whole: `equity change = cash + marks = realised + unrealised - fees`, exact."""
+
+    cash_e6: MoneyE6
+    marks_e6: MoneyE6
+    realised_e6: MoneyE6
+    unrealised_e6: MoneyE6
+    fees_e6: MoneyE6
+    fills: int
+    contracts_e2: CountE2
+    drift: tuple[str, ...]  # markets whose position differs from the exchange's
+
+    @property
+    def pnl_e6(self) -> MoneyE6:
+        return MoneyE6(self.realised_e6 + self.unrealised_e6 - self.fees_e6)
+
+    @property
+    def is_exact(self) -> bool:
+        return self.pnl_e6 == self.cash_e6 + self.marks_e6
+
+
+# -- Reads of money, carried out by the Wire. --
+
+
+@attrs.frozen(kw_only=True)
+class ReadFills:
+    """One page of the account's fills, newest first."""
+
+    cursor: str = ""
+    min_ts_s: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FillPage:
+    as_of_ms: int
+    fills: tuple[Fill, ...]
+    cursor: str
+
+
+@attrs.frozen(kw_only=True)
+class ReadAccount:
+    """Balance and positions together, with the time up to which both are complete."""
+
+
+@attrs.frozen(kw_only=True)
+class AccountRead:
+    as_of_ms: int
+    balance: Balance
+    positions: tuple[ExchangePosition, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Record:
+    """A row for the Ledger: the table it belongs to and its values."""
+
+    table: str
+    values: tuple[tuple[str, str | int | float | None], ...]

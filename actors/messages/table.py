@@ -1,0 +1,176 @@
+"""The channels, all of them: what may travel from whom to whom, and what happens when the receiver is slow.
+
+BLOCK edges form a directed graph without a cycle (a test draws it), so the whole can never wait for itself (I12). LATEST
+keeps one slot per key, SAMPLE drops its oldest and counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.messages.control import SystemSnapshot
+from actors.messages.lifecycle import Alert, Heartbeat, KillMarket, StopWanted, Switches
+from actors.messages.market import (
+    Assignments,
+    BookView,
+    DiscoveryReport,
+    FeedHealth,
+    MarketEnded,
+    MarketRules,
+    ProgramClaims,
+    TickerView,
+    TradeSeen,
+    WantedMarkets,
+)
+from actors.messages.money import (
+    FillsComplete,
+    FillTape,
+    PnlView,
+    PositionView,
+    PrivateFillSeen,
+    ReadNumberedFills,
+    Record,
+    RecordFills,
+    RiskView,
+)
+from actors.messages.orders import (
+    ExitClaim,
+    ExitStatus,
+    GroupSeen,
+    PermitView,
+    PrivateOrderSeen,
+    ReadRequest,
+    TargetQuotes,
+    WireCommand,
+    WireHealth,
+    WorkingOrders,
+)
+from actors.runtime.channels import ChannelSpec, Policy
+from actors.runtime.lifecycle import ActorExited, ActorStarted
+
+MARKETS_MAX = 2_000  # keys of one per-market channel; far above max_markets_with_orders, below any memory trouble
+ACTORS_MAX = 2_100
+_READERS = ("order_desk", "fill_reconciler", "portfolio_risk", "discovery", "stop_loss")
+_ACTORS = (
+    "ledger",
+    "order_desk",
+    "fill_reconciler",
+    "portfolio_risk",
+    "stop_loss",
+    "feed",
+    "discovery",
+    "allocation",
+    "market_supervisor",
+    "market",
+)
+
+
+def _ticker(message: Any) -> str:
+    return str(message.ticker)
+
+
+def _latest(message: type, senders: tuple[str, ...], receivers: tuple[str, ...], *, keyed: bool = False) -> ChannelSpec:
+    return ChannelSpec(
+        message=message,
+        policy=Policy.LATEST,
+        bound=MARKETS_MAX if keyed else 1,
+        senders=senders,
+        receivers=receivers,
+        key=_ticker if keyed else None,
+    )
+
+
+def _block(message: type, bound: int, senders: tuple[str, ...], receivers: tuple[str, ...]) -> ChannelSpec:
+    return ChannelSpec(
+        message=message, policy=Policy.BLOCK, bound=bound, senders=senders, receivers=receivers, key=None
+    )
+
+
+def _sample(message: type, bound: int, senders: tuple[str, ...], receivers: tuple[str, ...]) -> ChannelSpec:
+    return ChannelSpec(
+        message=message, policy=Policy.SAMPLE, bound=bound, senders=senders, receivers=receivers, key=None
+    )
+
+
+def _lifecycle(message: type) -> ChannelSpec:
+    return ChannelSpec(
+        message=message,
+        policy=Policy.LATEST,
+        bound=ACTORS_MAX,
+        senders=("supervision",),
+        receivers=("order_desk",),
+        key=lambda event: str(event.name),
+    )
+
+
+CHANNELS: tuple[ChannelSpec, ...] = (
+    # Market data: conflated, so a slow market neither slows the feed nor acts on an old book.
+    _latest(BookView, ("feed",), ("market", "order_desk", "portfolio_risk", "snapshot"), keyed=True),
+    _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk"), keyed=True),
+    _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "market", "snapshot")),
+    _sample(TradeSeen, 256, ("feed",), ("market",)),
+    _latest(MarketEnded, ("feed", "discovery"), ("portfolio_risk", "discovery", "order_desk"), keyed=True),
+    # Private events may be dropped by nobody but the feed; REST makes good what was.
+    _sample(PrivateFillSeen, 1_024, ("feed",), ("fill_reconciler",)),
+    _sample(PrivateOrderSeen, 1_024, ("feed",), ("order_desk",)),
+    _sample(GroupSeen, 64, ("feed",), ("order_desk",)),
+    # Which markets, and whose.
+    _latest(
+        MarketRules,
+        ("discovery",),
+        ("market", "order_desk", "portfolio_risk", "stop_loss", "snapshot"),
+        keyed=True,
+    ),
+    ChannelSpec(
+        message=WantedMarkets,
+        policy=Policy.LATEST,
+        bound=16,
+        senders=("allocation", "portfolio_risk"),
+        receivers=("feed",),
+        key=lambda message: str(message.owner),
+    ),
+    ChannelSpec(
+        message=ProgramClaims,
+        policy=Policy.LATEST,
+        bound=64,
+        senders=("discovery",),
+        receivers=("allocation",),
+        key=lambda message: str(message.program),
+    ),
+    _latest(Assignments, ("allocation",), ("market_supervisor", "portfolio_risk", "discovery", "snapshot")),
+    _latest(DiscoveryReport, ("discovery",), ("snapshot",)),
+    # Quotes and orders.
+    _latest(TargetQuotes, ("market",), ("order_desk", "snapshot"), keyed=True),
+    _latest(WorkingOrders, ("order_desk",), ("market", "snapshot", "portfolio_risk"), keyed=True),
+    _latest(PermitView, ("order_desk",), ("wire", "snapshot")),
+    _latest(ExitClaim, ("stop_loss",), ("order_desk",), keyed=True),
+    _latest(ExitStatus, ("order_desk",), ("stop_loss", "snapshot"), keyed=True),
+    _block(WireCommand, 256, ("order_desk",), ("wire",)),
+    _block(ReadRequest, 64, _READERS, ("wire",)),
+    _latest(WireHealth, ("wire",), ("order_desk", "snapshot")),
+    # Money.
+    _block(RecordFills, 64, ("fill_reconciler",), ("ledger",)),
+    _block(ReadNumberedFills, 64, ("order_desk", "portfolio_risk"), ("ledger",)),
+    _latest(FillsComplete, ("fill_reconciler",), ("ledger",)),
+    _latest(FillTape, ("ledger",), ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot")),
+    _latest(PositionView, ("portfolio_risk",), ("market", "stop_loss", "snapshot"), keyed=True),
+    _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot")),
+    _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
+    _block(Record, 1_024, ("discovery", "order_desk", "portfolio_risk", "records"), ("ledger",)),
+    # Life.
+    ChannelSpec(
+        message=Heartbeat,
+        policy=Policy.LATEST,
+        bound=ACTORS_MAX,
+        senders=_ACTORS,
+        receivers=("order_desk", "desk_watch", "snapshot"),
+        key=lambda message: str(message.actor),
+    ),
+    _lifecycle(ActorStarted),
+    _lifecycle(ActorExited),
+    _sample(Alert, 256, (*_ACTORS, "wire", "outer"), ("records",)),
+    _latest(StopWanted, _ACTORS, ("outer",)),
+    _sample(KillMarket, 16, ("outer",), ("market_supervisor",)),
+    _latest(Switches, ("outer",), ("order_desk", "snapshot")),
+    _latest(SystemSnapshot, ("snapshot",), ("outer",)),
+)

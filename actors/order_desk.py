@@ -1,0 +1,548 @@
+"""OrderDesk: brings what rests on the exchange towards what the market actors want, through the Wire.
+
+The thinking is `quant.orders.desk`; this is its shell: it turns messages into facts, plans into commands with reply
+slots,
+and states the permit. First start and restart are one path: raise our incarnation at the Wire, take up what the journal
+holds
+open, read all numbered fills, and compare with a resting list before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from actors.messages.lifecycle import Alert, Heartbeat, StopWanted, Switches
+from actors.messages.market import BookCondition, BookView, FeedHealth, MarketEnded, MarketRules
+from actors.messages.money import FillTape, ReadNumberedFills, Record, RiskView
+from actors.messages.orders import (
+    CloseOrder,
+    ExitClaim,
+    ExitStatus,
+    GroupSeen,
+    JournaledOrder,
+    JournaledState,
+    OpenGroup,
+    OrderList,
+    PermitView,
+    PrivateOrderSeen,
+    RaiseIncarnation,
+    ReadOrders,
+    Recovered,
+    TargetQuotes,
+    WireCommand,
+    WireHealth,
+    WireOutcome,
+    WorkingOrder,
+    WorkingOrders,
+)
+from actors.runtime.asking import post_to_wire
+from actors.runtime.exit_guard import ExitCode
+from actors.runtime.lifecycle import ActorExited
+from actors.runtime.server_clock import ServerClock
+from actors.runtime.supervisor import ChildContext
+from kalshi.types import AmendAck, CancelAck, CancelOrder, CreateAck, DecreaseAck, Fill, TimeInForce
+from quant.fills import NumberedFill
+from quant.orders.commands import CommandClass, CommandOutcome, OutcomeKind, PlannedCommand
+from quant.orders.desk import BookTop, Claim, Desk, Target
+from quant.orders.fence import TripVerdict, judge_trip
+from quant.orders.parameters import DeskParameters, FeedLimits
+from quant.orders.permit import Permit, PermitFacts, decide_permit
+from quant.orders.planner import Wanted
+from quant.orders.tracked import OrderState, TrackedOrder
+
+TICK_S = 0.1
+PERMIT_EVERY_S = 0.25
+UNKNOWN_LIST_EVERY_S = 0.5
+COST_QUOTE = 10  # tokens of a create or amend
+WATCHED = ("ledger", "fill_reconciler", "stop_loss")
+RECENT_FILLS_MAX = 4_096  # enough for the group's 15 s window at any rate the exchange allows us
+TRIPPED_CODES = frozenset({"exceeded_order_group_risk_limit"})
+
+
+@attrs.define(eq=False)
+class OrderDesk:
+    """The actor; see the module."""
+
+    context: ChildContext
+    parameters: DeskParameters
+    feed_limits: FeedLimits
+    clock: ServerClock
+    prefix: str
+    contracts_limit_e2: int
+    _desk: Desk = attrs.field(init=False)
+    _switches: Switches = attrs.field(factory=Switches, init=False)
+    _risk: RiskView | None = attrs.field(default=None, init=False)
+    _feed: FeedHealth | None = attrs.field(default=None, init=False)
+    _wire: WireHealth | None = attrs.field(default=None, init=False)
+    _beats: dict[str, float] = attrs.field(factory=dict, init=False)
+    _reconciled: bool = attrs.field(default=False, init=False)
+    _started_s: float = attrs.field(default=0.0, init=False)
+    _next_list_s: float = attrs.field(default=0.0, init=False)
+    _lists_out: set[str | None] = attrs.field(factory=set, init=False)
+    _next_ticker_list_s: dict[str, float] = attrs.field(factory=dict, init=False)
+    _opening: dict[int, float] = attrs.field(factory=dict, init=False)
+    _tripped: dict[str, int] = attrs.field(factory=dict, init=False)
+    _recent_fills: list[Fill] = attrs.field(factory=list, init=False)
+    _complete_to_ms: int = attrs.field(default=0, init=False)
+    _tape_is_behind: bool = attrs.field(default=False, init=False)
+    _permit: Permit = attrs.field(default=Permit(may_quote=False, must_withdraw=False, reasons=()), init=False)
+    _permit_said_s: float = attrs.field(default=-1.0, init=False)
+    _commands: int = attrs.field(default=0, init=False)
+    _turn: int = attrs.field(default=0, init=False)
+    _shown: dict[str, WorkingOrders] = attrs.field(factory=dict, init=False)
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Serves until cancelled."""
+        self._desk = Desk(
+            prefix=self.prefix,
+            parameters=self.parameters,
+            contracts_limit_e2=self.contracts_limit_e2,  # type: ignore[arg-type]
+            # The incarnation is in the id, so that no two lives of the desk can ever make the same one.
+            first_serial=self.context.incarnation << 32,
+        )
+        self._started_s = self._now()
+        await self._take_over()
+        started()
+        while True:
+            batch = await self.context.mailbox.receive(timeout_s=TICK_S)
+            await self._apply(batch)
+            self._decide_permit()
+            await self._ask_lists()
+            await self._open_groups()
+            await self._carry_out_plans()
+            self._show()
+
+    def _now(self) -> float:
+        return self.context.seams.now()
+
+    # -- taking over --
+
+    async def _take_over(self) -> None:
+        """Rebuilds the desk from journal and Ledger."""
+        slot = self.context.mailbox.reply_slot()
+        await self._to_wire(RaiseIncarnation(incarnation=self.context.incarnation), "", CommandClass.CANCEL, slot=slot)
+        recovered = await slot.get()
+        assert isinstance(recovered, Recovered)
+        for journaled in recovered.orders:
+            self._desk.adopt(_adopted(journaled, self._now()))
+        for exchange_index, group_id in recovered.groups:
+            self._desk.groups[exchange_index] = group_id
+        await self._read_fills()
+        self._next_list_s = self._now()
+
+    async def _read_fills(self) -> None:
+        slot = self.context.mailbox.reply_slot()
+        await self.context.outbox.send(ReadNumberedFills(after_seq=self._desk.watermark, reply=slot))
+        fills = await slot.get()
+        assert isinstance(fills, tuple)
+        self._book(fills)
+
+    def _book(self, fills: Iterable[NumberedFill]) -> None:
+        for numbered in fills:
+            if self._desk.fill_numbered(numbered.fill_seq, numbered.fill):
+                self._recent_fills.append(numbered.fill)
+        del self._recent_fills[:-RECENT_FILLS_MAX]
+
+    # -- facts in --
+
+    async def _apply(self, batch: tuple[object, ...]) -> None:
+        for message in batch:
+            await self._apply_one(message)
+        if self._tape_is_behind:
+            self._tape_is_behind = False
+            await self._read_fills()
+
+    async def _apply_one(self, message: object) -> None:
+        match message:
+            case BookView():
+                self._desk.set_book(message.ticker, _book_top(message))
+            case TargetQuotes():
+                self._desk.set_target(message.ticker, _target(message))
+            case WireOutcome():
+                self._answered(message)
+            case PrivateOrderSeen(order=order):
+                self._desk.table.reported(order)
+            case FillTape():
+                self._take_tape(message)
+            case RiskView():
+                self._take_risk(message)
+            case FeedHealth():
+                self._feed = message
+            case Switches():
+                self._switches = message
+            case WireHealth():
+                self._take_wire_health(message)
+            case Heartbeat():
+                self._beats[message.actor] = message.at_s
+            case MarketRules():
+                self._desk.set_facts(message.ticker, message.exchange_index, message.price_ranges, message.is_tradable)
+            case OrderList():
+                await self._take_list(message)
+            case ExitClaim():
+                self._take_claim(message)
+            case ActorExited():
+                self._take_exit(message)
+            case GroupSeen(kind="triggered"):
+                self._group_tripped(message.group_id, message.ts_ms)
+            case MarketEnded(kind="settled"):
+                self._desk.position_settled(message.ticker)
+            case _:
+                pass
+
+    def _take_tape(self, tape: FillTape) -> None:
+        if tape.fills and tape.fills[0].fill_seq > self._desk.watermark + 1:
+            self._tape_is_behind = True  # more than a tape's length was missed: read the Ledger
+            return
+        self._book(tape.fills)
+        self._complete_to_ms = max(self._complete_to_ms, tape.complete_to_ms)
+
+    def _take_risk(self, view: RiskView) -> None:
+        self._risk = view
+        self._desk.set_caps(
+            ((cap.ticker, cap.max_long_e2, cap.max_short_e2) for cap in view.caps), view.cash_available_e6
+        )
+
+    def _take_wire_health(self, health: WireHealth) -> None:
+        self._wire = health
+        self._desk.set_write_refill(health.write_refill_per_s)
+        for exchange_index, group_id in list(self._desk.groups.items()):
+            if group_id in health.shut_groups:  # we shut it ourselves, while nobody heard this desk
+                del self._desk.groups[exchange_index]
+                self._tripped.pop(group_id, None)
+
+    def _take_claim(self, claim: ExitClaim) -> None:
+        now_s = self._now()
+        if claim.is_done:
+            self._desk.claim_exit(claim.ticker, None, now_s)
+            return
+        self._desk.claim_exit(
+            claim.ticker,
+            Claim(
+                claim_id=claim.claim_id,
+                side=claim.side,
+                count_e2=claim.count_e2,
+                limit_e4=claim.limit_e4,
+                renewed_at_s=claim.renewed_at_s,
+                masked_since_s=now_s,
+            ),
+            now_s,
+        )
+
+    def _take_exit(self, exited: ActorExited) -> None:
+        kind, _, ticker = exited.name.partition(":")
+        if kind == "market":
+            target = self._desk.market(ticker).target
+            if target is not None and target.incarnation <= exited.incarnation:
+                self._desk.set_target(ticker, None)
+
+    def _answered(self, outcome: WireOutcome) -> None:
+        match outcome.request:
+            case OpenGroup(exchange_index=exchange_index):
+                self._opening.pop(exchange_index, None)
+                if outcome.kind is OutcomeKind.ACCEPTED and isinstance(outcome.ack, str):
+                    self._desk.groups[exchange_index] = outcome.ack
+                else:
+                    self._opening[exchange_index] = self._now() + 1.0
+                    self.context.log.warning(f"no group on shard {exchange_index}: {outcome.code} {outcome.message}")
+            case RaiseIncarnation() | CloseOrder():
+                pass
+            case request:
+                ack = outcome.ack
+                assert ack is None or isinstance(ack, CreateAck | AmendAck | CancelAck | DecreaseAck)
+                answered = CommandOutcome(
+                    client_order_id=outcome.client_order_id,
+                    kind=outcome.kind,
+                    request=request,
+                    server_ms=outcome.server_ms,
+                    ack=ack,
+                    code=outcome.code,
+                )
+                if outcome.code in TRIPPED_CODES:
+                    order = self._desk.table.get(outcome.client_order_id)
+                    group_id = order.request.order_group_id if order else None
+                    if group_id is not None:
+                        self._group_tripped(group_id, self.clock.now_ms())
+                self._desk.command_answered(answered, self._now())
+
+    # -- the fence --
+
+    def _group_tripped(self, group_id: str, ts_ms: int) -> None:
+        if group_id in self._desk.groups.values() and group_id not in self._tripped:
+            if self._wire is not None and not self._wire.latch_open:
+                return  # the exit guard did it
+            self._tripped[group_id] = ts_ms
+            self._alert("group_tripped", "error", f"order group {group_id} was triggered")
+
+    def _judge_trips(self) -> None:
+        for group_id, tripped_ms in list(self._tripped.items()):
+            if self._wire is not None and (not self._wire.latch_open or group_id in self._wire.shut_groups):
+                continue
+            verdict = judge_trip(tripped_ms, self._complete_to_ms, self._desk.contracts_limit_e2, self._recent_fills)
+            if verdict is TripVerdict.WAIT:
+                continue
+            for exchange_index, present in list(self._desk.groups.items()):
+                if present == group_id:
+                    del self._desk.groups[exchange_index]
+            del self._tripped[group_id]
+            if verdict is TripVerdict.FENCED_FROM_OUTSIDE:
+                reason = f"order group {group_id} was triggered by somebody else: not coming back by ourselves"
+                self._alert("fenced_from_outside", "error", reason)
+                self.context.outbox.publish(StopWanted(exit_code=ExitCode.FENCED_FROM_OUTSIDE, reason=reason))
+
+    # -- the permit --
+
+    def _decide_permit(self) -> None:
+        self._judge_trips()
+        now_s = self._now()
+        self._desk_paused(self._switches.paused)
+        risk, feed, wire = self._risk, self._feed, self._wire
+        proof_age_s = None
+        if feed is not None and feed.proof_at_s > 0:
+            proof_age_s = now_s - feed.proof_at_s
+        facts = PermitFacts(
+            risk_lease_left_s=None if risk is None else risk.lease_until_s - now_s,
+            risk_halted=risk is not None and risk.is_halted,
+            risk_reasons=risk.reasons if risk is not None else (),
+            heartbeat_ages_s=tuple((name, self._beat_age_s(name)) for name in WATCHED),
+            since_start_s=now_s - self._started_s,
+            feed_proof_age_s=proof_age_s,
+            is_reconciled=self._reconciled,
+            journal_healthy=wire is not None and wire.journal_healthy,
+            clock_sane=wire is None or wire.clock_sane,
+            is_killed=self._switches.killed,
+            is_paused="*" in self._switches.paused,
+            is_stopping=wire is not None and not wire.latch_open,
+            fence_tripped=bool(self._tripped),
+        )
+        permit = decide_permit(facts, self.parameters, self.feed_limits)
+        if permit != self._permit or now_s - self._permit_said_s >= PERMIT_EVERY_S:
+            if permit.may_quote != self._permit.may_quote:
+                said = "permit given" if permit.may_quote else f"permit withheld: {'; '.join(permit.reasons)}"
+                self.context.log.info(said)
+            self._permit, self._permit_said_s = permit, now_s
+            self.context.outbox.publish(
+                PermitView(
+                    may_quote=permit.may_quote,
+                    must_withdraw=permit.must_withdraw,
+                    reasons=permit.reasons,
+                    decided_at_s=now_s,
+                )
+            )
+            self.context.outbox.publish(Heartbeat(actor="order_desk", incarnation=self.context.incarnation, at_s=now_s))
+
+    def _desk_paused(self, paused: frozenset[str]) -> None:
+        for ticker in self._desk.tickers():
+            self._desk.market(ticker).paused = ticker in paused
+
+    def _beat_age_s(self, name: str) -> float | None:
+        beat_s = self._beats.get(name)
+        # Heard since this desk started, or not at all: an older beat proves nothing about now.
+        return None if beat_s is None or beat_s < self._started_s else self._now() - beat_s
+
+    # -- lists --
+
+    async def _ask_lists(self) -> None:
+        now_s = self._now()
+        if now_s >= self._next_list_s and None not in self._lists_out:
+            self._next_list_s = now_s + self.parameters.reconcile_every_s
+            await self._ask_list(None)
+        for ticker in self._desk.unknown_tickers(now_s):
+            if ticker not in self._lists_out and now_s >= self._next_ticker_list_s.get(ticker, 0.0):
+                self._next_ticker_list_s[ticker] = now_s + UNKNOWN_LIST_EVERY_S
+                await self._ask_list(ticker)
+
+    async def _ask_list(self, ticker: str | None) -> None:
+        self._lists_out.add(ticker)
+        await post_to_wire(self.context, ReadOrders(ticker=ticker, resting_only=ticker is None))
+
+    async def _take_list(self, listed: OrderList) -> None:
+        if listed.ticker is not None:
+            self._lists_out.discard(listed.ticker)
+            if listed.as_of_ms:
+                wall_s = self.clock.now_s()
+                self._desk.table.full_list(listed.as_of_ms, listed.ticker, listed.orders, wall_s=wall_s)
+            return
+        self._lists_out.discard(None)
+        if not listed.as_of_ms:
+            return  # it failed; the next one is asked in its time
+        for stray in self._desk.lists_seen(listed.as_of_ms, listed.orders):
+            self._alert("stray_order", "warning", f"cancelling {stray.order_id}, ours but not tracked")
+            request = CancelOrder(order_id=stray.order_id, ticker=stray.ticker, exchange_index=stray.exchange_index)
+            await self._to_wire(request, stray.client_order_id, CommandClass.CANCEL)
+        if self._complete_to_ms > 0:
+            self._reconciled = True
+        else:
+            self._next_list_s = self._now() + TICK_S
+
+    # -- commands out --
+
+    async def _open_groups(self) -> None:
+        if not self._permit.may_quote:
+            return
+        now_s = self._now()
+        for exchange_index in self._desk.shards_without_group():
+            if now_s >= self._opening.get(exchange_index, 0.0):
+                self._opening[exchange_index] = now_s + 5.0
+                request = OpenGroup(exchange_index=exchange_index, contracts_limit_e2=self._desk.contracts_limit_e2)
+                await self._to_wire(request, "", CommandClass.QUOTE, valid_s=self.parameters.exit_valid_s)
+
+    async def _carry_out_plans(self) -> None:
+        for order in self._desk.table.fills_complete_to(self._complete_to_ms):
+            await self._close(order)
+        wall_s = self.clock.now_s()
+        room = self._room_for_quotes()
+        for ticker in self._in_turn(self._desk.tickers()):
+            for command in self._desk.plan(ticker, self._permit, self._now(), wall_s):
+                if command.kind is CommandClass.QUOTE:
+                    room -= 1
+                    if room < 0:
+                        continue  # planned again when there are tokens; queueing it would only make it late
+                self._desk.command_sent(command, self._now())
+                await self._to_wire(
+                    command.request, command.client_order_id, command.kind, valid_s=self._valid_s(command)
+                )
+
+    def _room_for_quotes(self) -> int:
+        """How many creates and amends can get their tokens before they are too old."""
+        if self._wire is None:
+            return 0
+        in_flight = sum(order.is_quote and order.pending is not None for order in self._desk.table)
+        within_s = self.parameters.command_valid_s
+        tokens = self._wire.write_tokens + self._wire.write_refill_per_s * within_s
+        return int(tokens // COST_QUOTE) - in_flight
+
+    def _in_turn(self, tickers: list[str]) -> list[str]:
+        """Another market is first every time, so that scarce tokens starve nobody."""
+        if not tickers:
+            return tickers
+        self._turn = (self._turn + 1) % len(tickers)
+        return tickers[self._turn :] + tickers[: self._turn]
+
+    def _valid_s(self, command: PlannedCommand) -> float:
+        """A quote may leave only while what allowed it still stands."""
+        if command.kind not in (CommandClass.QUOTE, CommandClass.RENEW):
+            return command.valid_s
+        lease_s = self._risk.lease_until_s - self._now() if self._risk is not None else 0.0
+        proof_s = self._feed.proof_at_s + self.feed_limits.freeze_s - self._now() if self._feed else 0.0
+        return max(0.0, min(command.valid_s, lease_s, proof_s))
+
+    async def _close(self, order: TrackedOrder) -> None:
+        await self._to_wire(
+            CloseOrder(client_order_id=order.client_order_id, outcome=order.outcome),
+            order.client_order_id,
+            CommandClass.CANCEL,
+        )
+        values = (
+            ("client_order_id", order.client_order_id),
+            ("ticker", order.ticker),
+            ("side", order.side.value),
+            ("price_e4", order.price_e4),
+            ("count_e2", order.count_e2),
+            ("filled_e2", order.filled_booked_e2),
+            ("outcome", order.outcome),
+            ("at_ms", self.clock.now_ms()),
+        )
+        await self.context.outbox.send(Record(table="orders", values=values))
+
+    async def _to_wire(
+        self,
+        request: object,
+        client_order_id: str,
+        kind: CommandClass,
+        *,
+        valid_s: float = 60.0,
+        slot: object = None,
+    ) -> None:
+        self._commands += 1
+        await self.context.outbox.send(
+            WireCommand(
+                command_id=self._commands,
+                client_order_id=client_order_id,
+                incarnation=self.context.incarnation,
+                kind=kind,
+                valid_until_s=self._now() + valid_s,
+                request=request,  # type: ignore[arg-type]
+                reply=slot or self.context.mailbox.reply_slot(),  # type: ignore[arg-type]
+            )
+        )
+
+    # -- shown to others --
+
+    def _show(self) -> None:
+        by_ticker: dict[str, list[WorkingOrder]] = {ticker: [] for ticker in self._shown}
+        for order in self._desk.table:
+            by_ticker.setdefault(order.ticker, []).append(_working(order))
+        for ticker, orders in by_ticker.items():
+            view = WorkingOrders(ticker=ticker, orders=tuple(orders), reasons=self._desk.market(ticker).reasons)
+            if self._shown.get(ticker) != view:
+                self._shown[ticker] = view
+                self.context.outbox.publish(view)
+        self._show_exits()
+
+    def _show_exits(self) -> None:
+        for ticker in self._desk.tickers():
+            market = self._desk.market(ticker)
+            if market.claim is not None:
+                working = any(not order.is_quote for order in self._desk.table.in_market(ticker))
+                self.context.outbox.publish(
+                    ExitStatus(
+                        ticker=ticker,
+                        claim_id=market.claim.claim_id,
+                        working=working,
+                        attempts=market.exit_attempts,
+                        last_outcome="",
+                    )
+                )
+
+    def _alert(self, code: str, severity: str, text: str) -> None:
+        self.context.log.warning(text)
+        self.context.outbox.publish(
+            Alert(code=code, severity=severity, actor="order_desk", text=text, at_ms=self.clock.now_ms())
+        )
+
+
+def _adopted(journaled: JournaledOrder, now_s: float) -> TrackedOrder:
+    """An order of this boot from the journal; one without an answer counts as unknown."""
+    is_resting = journaled.state is JournaledState.RESTING
+    return TrackedOrder(
+        request=journaled.request,
+        is_quote=journaled.request.time_in_force is TimeInForce.GOOD_TILL_CANCELED,
+        state=OrderState.RESTING if is_resting else OrderState.UNKNOWN,
+        order_id=journaled.order_id,
+        filled_seen_e2=journaled.filled_e2,
+        unknown_since_s=None if is_resting else now_s,
+        next_try_s=now_s + 1.0,
+        last_change_ms=journaled.ts_ms,
+    )
+
+
+def _book_top(view: BookView) -> BookTop:
+    best_bid, best_ask = view.best_bid, view.best_ask
+    return BookTop(
+        best_bid_e4=best_bid.price_e4 if best_bid else None,
+        best_ask_e4=best_ask.price_e4 if best_ask else None,
+        is_live=view.condition is BookCondition.LIVE,
+        generation=view.generation,
+    )
+
+
+def _target(message: TargetQuotes) -> Target:
+    return Target(
+        bid=Wanted(price_e4=message.bid.price_e4, count_e2=message.bid.count_e2) if message.bid else None,
+        ask=Wanted(price_e4=message.ask.price_e4, count_e2=message.ask.count_e2) if message.ask else None,
+        generation=message.generation,
+        incarnation=message.incarnation,
+    )
+
+
+def _working(order: TrackedOrder) -> WorkingOrder:
+    return WorkingOrder(
+        client_order_id=order.client_order_id,
+        side=order.side,
+        price_e4=order.price_e4,
+        remaining_e2=order.remaining_e2,
+        state=order.state.value,
+        is_quote=order.is_quote,
+    )

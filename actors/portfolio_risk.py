@@ -1,0 +1,268 @@
+"""PortfolioRiskActor: positions and money from the numbered fills, and from them what every market may hold.
+
+It counts nothing but numbered fills and settlements; the exchange's own positions only serve to find drift. Its word is
+a
+lease: when it stops saying it, nothing is quoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from actors.messages.lifecycle import Alert, Heartbeat
+from actors.messages.market import (
+    Assignments,
+    BookCondition,
+    BookView,
+    MarketEnded,
+    MarketRules,
+    TickerView,
+    WantedMarkets,
+)
+from actors.messages.money import (
+    AccountRead,
+    FillTape,
+    MarketCap,
+    PnlView,
+    PositionView,
+    ReadAccount,
+    ReadNumberedFills,
+    RiskView,
+)
+from actors.messages.orders import ReadFailed
+from actors.runtime.asking import post_to_wire
+from actors.runtime.supervisor import ChildContext
+from kalshi.numbers import ONE_DOLLAR_E4, MoneyE6, PriceE4
+from kalshi.types import Balance
+from quant.accounting import Mark, liquidation_mark_e4, unrealised_e6
+from quant.drift import DriftParameters, DriftState, compare
+from quant.fills import NumberedFill
+from quant.invariants import check
+from quant.positions import Portfolio, apply_fills, settle_market, value
+from quant.risk import DailyLossLatch, MarketFacts, RiskAssessment, RiskParameters, assess
+
+DAY_MS = 86_400_000
+
+
+@attrs.frozen(kw_only=True)
+class RiskTiming:
+    """How long the word of risk holds, how often it is said, and how often the account is read; in seconds."""
+
+    lease_s: float = 5.0
+    renew_s: float = 1.0
+    account_every_s: float = 2.0
+
+
+@attrs.define(eq=False)
+class PortfolioRisk:
+    """The actor; see the module."""
+
+    context: ChildContext
+    parameters: RiskParameters
+    timing: RiskTiming
+    drift_parameters: DriftParameters = attrs.field(factory=DriftParameters)
+    _portfolio: Portfolio = attrs.field(factory=Portfolio, init=False)
+    _marks: dict[str, Mark] = attrs.field(factory=dict, init=False)
+    _rules: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
+    _assigned: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    _balance: Balance | None = attrs.field(default=None, init=False)
+    _drift: DriftState = attrs.field(factory=DriftState, init=False)
+    _latch: DailyLossLatch = attrs.field(factory=DailyLossLatch, init=False)
+    _complete_to_ms: int = attrs.field(default=0, init=False)
+    _account_out: bool = attrs.field(default=False, init=False)
+    _positions_said: dict[str, PositionView] = attrs.field(factory=dict, init=False)
+    _drift_said: frozenset[str] = attrs.field(default=frozenset(), init=False)
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Serves until cancelled."""
+        await self._catch_up()
+        started()
+        now = self.context.seams.now
+        next_word_s = next_account_s = now()
+        while True:
+            batch = await self.context.mailbox.receive(timeout_s=max(0.0, next_word_s - now()))
+            fills_came = await self._take(batch)
+            if now() >= next_account_s and not self._account_out:
+                next_account_s = now() + self.timing.account_every_s
+                self._account_out = True
+                await post_to_wire(self.context, ReadAccount())
+            if fills_came or now() >= next_word_s:
+                self._say()
+                next_word_s = now() + self.timing.renew_s
+
+    # -- in --
+
+    async def _catch_up(self) -> None:
+        slot = self.context.mailbox.reply_slot()
+        after_seq = self._portfolio.sequence.watermark
+        await self.context.outbox.send(ReadNumberedFills(after_seq=after_seq, reply=slot))
+        fills = await slot.get()
+        assert isinstance(fills, tuple)
+        self._apply(fills)
+
+    def _apply(self, fills: tuple[NumberedFill, ...]) -> bool:
+        """Books fills; returns whether numbers before them are missing."""
+        applied = apply_fills(self._portfolio, fills)
+        self._portfolio = applied.portfolio
+        return applied.has_gap
+
+    async def _take(self, batch: tuple[object, ...]) -> bool:
+        before = self._portfolio.sequence.watermark
+        for message in batch:
+            match message:
+                case FillTape():
+                    if self._apply(message.fills):
+                        await self._catch_up()
+                    self._complete_to_ms = max(self._complete_to_ms, message.complete_to_ms)
+                case BookView(condition=BookCondition.LIVE):
+                    self._mark(message.ticker, _book_mark(message))
+                case TickerView():
+                    self._mark(message.ticker, _ticker_mark(message), is_better=False)
+                case MarketRules():
+                    self._rules[message.ticker] = message
+                case Assignments():
+                    self._assigned = frozenset(a.ticker for a in message.assignments)
+                case MarketEnded(kind="settled", settlement_e4=int() as settled_e4):
+                    self._portfolio = settle_market(self._portfolio, message.ticker, PriceE4(settled_e4))
+                case AccountRead():
+                    self._take_account(message)
+                case ReadFailed():
+                    self._account_out = False  # asked again in its time; the lease says how old the word is
+                case _:
+                    pass
+        return self._portfolio.sequence.watermark != before
+
+    def _mark(self, ticker: str, mark: Mark | None, *, is_better: bool = True) -> None:
+        # The ticker lags the book: it only serves a market whose book we do not have.
+        if mark is not None and (is_better or ticker not in self._marks):
+            self._marks[ticker] = mark
+
+    def _take_account(self, account: AccountRead) -> None:
+        self._account_out = False
+        self._balance = account.balance
+        if account.as_of_ms > self._complete_to_ms:
+            return  # the read knows fills that we may not have: comparing would find lag, not drift
+        ours = {ticker: int(position) for ticker, position in self._portfolio.positions_e2.items()}
+        theirs = {p.ticker: int(p.position_e2) for p in account.positions if p.position_e2}
+        self._drift = compare(self._drift, ours, theirs)
+        drifted = self._drift.drifted(self.drift_parameters)
+        for ticker in sorted(drifted - self._drift_said):
+            seen = self._drift.differences[ticker]
+            text = f"{ticker}: our fills say {seen.ours_e2 / 100}, the exchange says {seen.theirs_e2 / 100}"
+            self.context.log.error(text)
+            self.context.outbox.publish(
+                Alert(
+                    code="position_drift",
+                    severity="error",
+                    actor="portfolio_risk",
+                    text=text,
+                    at_ms=self.context.seams.wall_ms(),
+                )
+            )
+        self._drift_said = drifted
+
+    # -- out --
+
+    def _say(self) -> None:
+        now_s = self.context.seams.now()
+        held = self._portfolio.positions_e2
+        facts = {
+            ticker: MarketFacts(
+                event_ticker=rules.event_ticker,
+                category=rules.category,
+                is_exclusive=rules.mutually_exclusive,
+                exchange_index=rules.exchange_index,
+            )
+            for ticker, rules in self._rules.items()
+            # Caps are shared out, so only who may use them gets a share.
+            if ticker in self._assigned or ticker in held
+        }
+        assessment = assess(
+            portfolio=self._portfolio,
+            marks=self._marks,
+            markets=facts,
+            balances=self._balance,
+            parameters=self.parameters,
+            latch=self._latch,
+            day=self.context.seams.wall_ms() // DAY_MS,
+            drifted=self._drift.drifted(self.drift_parameters),
+        )
+        self._latch = assessment.latch
+        self.context.outbox.publish(self._risk_view(assessment, now_s))
+        self._say_positions()
+        self._say_pnl()
+        self.context.outbox.publish(Heartbeat(actor="portfolio_risk", incarnation=self.context.incarnation, at_s=now_s))
+
+    def _risk_view(self, assessment: RiskAssessment, now_s: float) -> RiskView:
+        caps = tuple(
+            MarketCap(
+                ticker=limits.ticker,
+                max_long_e2=limits.max_long_e2,
+                max_short_e2=limits.max_short_e2,
+                reasons=limits.reasons,
+            )
+            for limits in assessment.limits.values()
+        )
+        return RiskView(
+            lease_until_s=now_s + self.timing.lease_s,
+            is_halted=assessment.halt,
+            reasons=assessment.reasons,
+            caps=caps,
+            cash_available_e6=self._balance.by_shard_e6 if self._balance is not None else (),
+            watermark=self._portfolio.sequence.watermark,
+        )
+
+    def _say_positions(self) -> None:
+        held = []
+        for ticker, account in self._portfolio.accounts.items():
+            mark = self._marks.get(ticker)
+            mark_e4 = None if mark is None or account.is_flat else liquidation_mark_e4(account.position_e2, mark)
+            open_e6 = MoneyE6(0) if mark_e4 is None else unrealised_e6(account, mark_e4)
+            view = PositionView(
+                ticker=ticker,
+                position_e2=account.position_e2,
+                average_entry_e4=account.average_entry_e4,
+                realised_e6=account.realised_e6,
+                unrealised_e6=open_e6,
+                fees_e6=account.fees_e6,
+                mark_e4=mark_e4,
+                watermark=self._portfolio.sequence.watermark,
+            )
+            if not account.is_flat:
+                held.append(ticker)
+            before = self._positions_said.get(ticker)
+            if before is None or attrs.evolve(before, watermark=view.watermark) != view:
+                self._positions_said[ticker] = view
+                self.context.outbox.publish(view)
+        self.context.outbox.publish(WantedMarkets(owner="portfolio_risk", tickers=tuple(sorted(held))))
+
+    def _say_pnl(self) -> None:
+        totals = self._portfolio.totals
+        valuation = value(self._portfolio, self._marks)
+        pnl = PnlView(
+            cash_e6=totals.cash_delta_e6,
+            marks_e6=valuation.mark_value_e6,
+            realised_e6=totals.realised_e6,
+            unrealised_e6=valuation.unrealised_e6,
+            fees_e6=totals.fees_e6,
+            fills=totals.fills,
+            contracts_e2=totals.traded_e2,
+            drift=tuple(sorted(self._drift_said)),
+        )
+        check(pnl.is_exact, "I6", f"cash + marks {pnl.cash_e6 + pnl.marks_e6} is not the PnL {pnl.pnl_e6}")
+        self.context.outbox.publish(pnl)
+
+
+def _book_mark(view: BookView) -> Mark | None:
+    bid, ask = view.best_bid, view.best_ask
+    if bid is None and ask is None:
+        return None
+    return Mark(bid_e4=bid.price_e4 if bid else None, ask_e4=ask.price_e4 if ask else None)
+
+
+def _ticker_mark(view: TickerView) -> Mark | None:
+    bid = view.yes_bid_e4 if view.yes_bid_e4 > 0 else None
+    ask = view.yes_ask_e4 if view.yes_ask_e4 < ONE_DOLLAR_E4 else None
+    return None if bid is None and ask is None else Mark(bid_e4=bid, ask_e4=ask)

@@ -1,0 +1,398 @@
+"""The Wire: the only part that sends orders, and the last to stop.
+
+It lives in the outer scope and is never restarted: its tasks outlive OrderDesk, so an answer that comes while OrderDesk
+is
+being rebuilt is journaled, not lost. It owns the HTTP clients, the one rate budget of the account and the journal.
+
+Rules:
+1. The intent of a create is in the journal before its bytes leave (I3). When the journal cannot be written creates do not
+   go out; cancels, decreases and triggers still do.
+2. The last check runs just before the first byte: exit latch, incarnation, newest permit, `valid_until`. What fails it
+comes
+   back as never sent (I9). Cancels and decreases always pass: they only reduce.
+3. A write ends as accepted, rejected, unknown or never sent, and nothing in between (I2).
+4. The Wire blocks for nobody: an answer travels in the request's own reply slot.
+5. At most WIRE_TASKS_MAX requests are under way; the commands of the desk wait in their channel beyond that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import trio
+
+from actors.messages.lifecycle import Alert
+from actors.messages.orders import (
+    CloseOrder,
+    JournaledOrder,
+    OpenGroup,
+    OrderList,
+    PermitView,
+    RaiseIncarnation,
+    ReadFailed,
+    ReadOrders,
+    ReadRequest,
+    Recovered,
+    WireCommand,
+    WireHealth,
+    WireOutcome,
+    WireRequest,
+)
+from actors.runtime.child import Log
+from actors.runtime.journal import (
+    AmendAnswered,
+    ChangeAnswered,
+    ChangeIntended,
+    CreateAnswered,
+    CreateIntended,
+    GroupOpened,
+    GroupTriggered,
+    Journal,
+    JournalBroken,
+    OrderClosed,
+)
+from actors.runtime.latch import ExitLatch
+from actors.runtime.mailbox import Mailbox
+from actors.runtime.seams import Seams
+from actors.runtime.server_clock import ServerClock
+from actors.runtime.switchboard import Outbox
+from actors.runtime.wire_reads import carry_out_read
+from kalshi.budget import Priority, RateBudget
+from kalshi.errors import ExchangeError, OutcomeUnknown, Rejected, SendRefused
+from kalshi.numbers import CountE2
+from kalshi.rest import RestClient
+from kalshi.types import (
+    AmendAck,
+    AmendOrder,
+    CancelOrder,
+    CreateAck,
+    CreateOrder,
+    DecreaseOrder,
+)
+from quant.orders.commands import CommandClass, OrderAck, OutcomeKind
+
+WIRE_TASKS_MAX = 128
+HEALTH_EVERY_S = 0.25
+# An answer's exchange time is at most our estimate of now plus the resolution of the Date header.
+SERVER_TIME_MARGIN_MS = 1_000
+TRIGGER_ATTEMPTS_MAX = 40
+# Tokens kept back for the exit guard: a trigger per group, a cancel per order.
+RESERVE_PER_GROUP = 10
+RESERVE_PER_ORDER = 2
+
+_PRIORITY = {
+    CommandClass.CANCEL: Priority.CANCEL,
+    CommandClass.EXIT: Priority.EXIT,
+    CommandClass.RENEW: Priority.RENEW,
+    CommandClass.QUOTE: Priority.CREATE,
+}
+
+
+class Wire:
+    """Carries out commands and reads; see the module's rules."""
+
+    def __init__(
+        self,
+        *,
+        data: RestClient,
+        control: RestClient,
+        journal: Journal,
+        latch: ExitLatch,
+        budget: RateBudget,
+        clock: ServerClock,
+        mailbox: Mailbox,
+        outbox: Outbox,
+        seams: Seams,
+        log: Log,
+    ) -> None:
+        self._data = data
+        self._control = control
+        self._journal = journal
+        self._latch = latch
+        self._budget = budget
+        self._clock = clock
+        self._mailbox = mailbox
+        self._outbox = outbox
+        self._seams = seams
+        self._log = log
+        self._incarnation = 0
+        self._permit: PermitView | None = None
+        self._shut_groups: list[str] = []
+        self._slots = trio.Semaphore(WIRE_TASKS_MAX)
+
+    # -- the loop --
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Carries out what comes, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._publish_health)
+            nursery.start_soon(self._tell_of_the_latch)
+            task_status.started()
+            while True:
+                for message in await self._mailbox.receive():
+                    await self._take(message, nursery)
+
+    async def _take(self, message: object, nursery: trio.Nursery) -> None:
+        match message:
+            case PermitView():
+                self._permit = message
+            case WireCommand(request=RaiseIncarnation(incarnation=incarnation)):
+                self._incarnation = max(self._incarnation, incarnation)
+                message.reply.put(self._recovered())
+            case WireCommand(request=CloseOrder() as close):
+                self._journal.note(OrderClosed(client_order_id=close.client_order_id, outcome=close.outcome))
+            case WireCommand():
+                await self._slots.acquire()
+                nursery.start_soon(self._with_slot, self._carry_out, message)
+            case ReadRequest():
+                await self._slots.acquire()
+                nursery.start_soon(self._with_slot, self._read, message)
+
+    async def _with_slot(self, work: Callable[..., object], message: WireCommand | ReadRequest) -> None:
+        try:
+            await work(message)  # type: ignore[misc]
+        finally:
+            self._slots.release()
+
+    async def _publish_health(self) -> None:
+        while True:
+            self._publish_health_now()
+            await trio.sleep(HEALTH_EVERY_S)
+
+    async def _tell_of_the_latch(self) -> None:
+        # At once, so that the desk does not take our own fence for somebody else's.
+        await self._latch.closed()
+        self._publish_health_now()
+
+    def _publish_health_now(self) -> None:
+        state = self._journal.state
+        self._budget.set_reserve(
+            RESERVE_PER_GROUP * len(state.groups_to_fence()) + RESERVE_PER_ORDER * len(state.orders)
+        )
+        snapshot = self._budget.snapshot()
+        self._outbox.publish(
+            WireHealth(
+                journal_healthy=self._journal.is_healthy,
+                clock_sane=self._clock.is_sane(),
+                clock_offset_ms=self._clock.offset_ms,
+                latch_open=self._latch.is_open,
+                shut_groups=tuple(self._shut_groups),
+                write_tokens=snapshot.write.tokens - snapshot.write.reserve,
+                write_refill_per_s=snapshot.write.refill_per_s,
+                published_at_s=self._seams.now(),
+            )
+        )
+
+    # -- what a new OrderDesk needs --
+
+    def _recovered(self) -> Recovered:
+        orders: tuple[JournaledOrder, ...] = tuple(self._journal.state.orders.values())
+        groups = tuple(
+            (group.exchange_index, group.group_id)
+            for group in self._journal.state.groups.values()
+            if not group.triggered and group.group_id not in self._shut_groups
+        )
+        return Recovered(orders=orders, groups=groups)
+
+    @property
+    def open_groups(self) -> dict[str, int]:
+        """The groups of this boot that may still hold orders, with their shards."""
+        return self._journal.state.groups_to_fence()
+
+    async def shut_groups(self, why: str) -> None:
+        """Triggers every open group of this boot: the desk is silent, so nothing of ours may rest unattended."""
+        self._outbox.publish(
+            Alert(code="epoch_shut", severity="error", actor="wire", text=why, at_ms=self._seams.wall_ms())
+        )
+        async with trio.open_nursery() as nursery:
+            for group_id, exchange_index in self.open_groups.items():
+                if group_id not in self._shut_groups:
+                    self._shut_groups.append(group_id)
+                    nursery.start_soon(self._trigger, group_id, exchange_index)
+        self._publish_health_now()
+
+    async def _trigger(self, group_id: str, exchange_index: int) -> None:
+        for _ in range(TRIGGER_ATTEMPTS_MAX):
+            try:
+                at_ms = await self._control.trigger_order_group(group_id, exchange_index, priority=Priority.EXIT_GUARD)
+            except ExchangeError as error:
+                self._log.warning(f"group {group_id} could not be triggered: {error}")
+                await trio.sleep(HEALTH_EVERY_S)
+            else:
+                self._journal.note(GroupTriggered(group_id=group_id, at_ms=at_ms))
+                return
+
+    # -- commands --
+
+    async def _carry_out(self, command: WireCommand) -> None:
+        try:
+            self._journal_intent(command)
+        except JournalBroken as broken:
+            self._finish(command, OutcomeKind.NEVER_SENT, code="journal", message=str(broken))
+            return
+        scope = trio.CancelScope(deadline=trio.current_time() + command.valid_until_s - self._seams.now())
+        try:
+            with scope:
+                ack = await self._send(command, scope)
+        except SendRefused as refusal:
+            self._finish(command, OutcomeKind.NEVER_SENT, code="last_check", message=refusal.reason)
+        except Rejected as refusal:
+            self._finish(command, OutcomeKind.REJECTED, code=refusal.code, message=str(refusal))
+        except OutcomeUnknown as unknown:
+            self._finish(command, OutcomeKind.UNKNOWN, message=str(unknown))
+        except ExchangeError as error:  # unavailable: certainly nothing was done
+            self._finish(command, OutcomeKind.NEVER_SENT, code="unavailable", message=str(error))
+        else:
+            if scope.cancelled_caught:
+                self._finish(command, OutcomeKind.NEVER_SENT, code="late", message="no token came in time")
+            else:
+                self._finish(command, OutcomeKind.ACCEPTED, ack=ack)
+
+    def _journal_intent(self, command: WireCommand) -> None:
+        match command.request:
+            case CreateOrder() as create:
+                self._journal.write(CreateIntended(request=create))
+            case OpenGroup():
+                if not self._journal.is_healthy:
+                    raise JournalBroken("the journal cannot be written, so no group is opened")
+            case AmendOrder():
+                self._journal.write(ChangeIntended(client_order_id=command.client_order_id, what="amend"))
+            case DecreaseOrder() | CancelOrder() as change:
+                what = type(change).__name__
+                self._journal.note(ChangeIntended(client_order_id=command.client_order_id, what=what))
+            case _:
+                pass
+
+    async def _send(self, command: WireCommand, scope: trio.CancelScope) -> OrderAck | str:
+        """Sends it; `scope` ends the wait for tokens at `valid_until`, and only that."""
+
+        def last_check() -> None:
+            self._last_check(command)
+            scope.deadline = math.inf  # from here on bytes may leave, and the answer is waited for
+
+        priority = _PRIORITY[command.kind]
+        match command.request:
+            case CreateOrder() as create:
+                return await self._data.create_order(create, priority=priority, before_send=last_check)
+            case AmendOrder() as amend:
+                return await self._data.amend_order(amend, priority=priority, before_send=last_check)
+            case DecreaseOrder() as decrease:
+                return await self._data.decrease_order(decrease, priority=priority, before_send=last_check)
+            case CancelOrder() as cancel:
+                return await self._data.cancel_order(cancel, priority=priority, before_send=last_check)
+            case OpenGroup() as group:
+                return await self._data.create_order_group(
+                    group.contracts_limit_e2, group.exchange_index, before_send=last_check
+                )
+            case _:
+                raise SendRefused("this request is not for the exchange")
+
+    def _last_check(self, command: WireCommand) -> None:
+        if command.kind is CommandClass.CANCEL:
+            return
+        if not self._latch.is_open:
+            raise SendRefused("the exit latch is closed")
+        if command.incarnation != self._incarnation:
+            raise SendRefused(f"a newer OrderDesk ({self._incarnation}) has taken over")
+        late_s = self._seams.now() - command.valid_until_s
+        if late_s > 0:
+            raise SendRefused(f"{late_s:.3f} s too late")
+        if command.kind is CommandClass.EXIT or isinstance(command.request, OpenGroup):
+            return
+        if self._permit is None or not self._permit.may_quote:
+            raise SendRefused("no permit")
+        if isinstance(command.request, CreateOrder) and command.request.order_group_id in self._shut_groups:
+            raise SendRefused("the order group is shut")
+
+    def _finish(
+        self,
+        command: WireCommand,
+        kind: OutcomeKind,
+        *,
+        ack: OrderAck | str | None = None,
+        code: str = "",
+        message: str = "",
+    ) -> None:
+        server_ms = self._clock.now_ms() + SERVER_TIME_MARGIN_MS
+        self._journal_outcome(command.client_order_id, command.request, kind, ack, code, server_ms)
+        if kind is not OutcomeKind.ACCEPTED:
+            self._log.debug(f"{type(command.request).__name__} {kind}: {code} {message}")
+        command.reply.put(
+            WireOutcome(
+                command_id=command.command_id,
+                client_order_id=command.client_order_id,
+                kind=kind,
+                request=command.request,
+                ack=ack,
+                code=code,
+                message=message,
+                server_ms=server_ms,
+            )
+        )
+
+    def _journal_outcome(
+        self,
+        client_order_id: str,
+        request: WireRequest,
+        kind: OutcomeKind,
+        ack: OrderAck | str | None,
+        code: str,
+        server_ms: int,
+    ) -> None:
+        match request, ack:
+            case CreateOrder(), CreateAck():
+                self._journal.note(
+                    CreateAnswered(
+                        client_order_id=client_order_id,
+                        kind=kind.value,
+                        order_id=ack.order_id,
+                        filled_e2=ack.filled_e2,
+                        remaining_e2=ack.remaining_e2,
+                        ts_ms=ack.ts_ms,
+                    )
+                )
+            case CreateOrder(), _:
+                self._journal.note(
+                    CreateAnswered(
+                        client_order_id=client_order_id,
+                        kind=kind.value,
+                        order_id=None,
+                        filled_e2=CountE2(0),
+                        remaining_e2=CountE2(0),
+                        ts_ms=server_ms,
+                        code=code,
+                    )
+                )
+            case AmendOrder() as amend, _ if kind in (OutcomeKind.ACCEPTED, OutcomeKind.UNKNOWN):
+                self._journal.note(
+                    AmendAnswered(
+                        client_order_id=client_order_id,
+                        kind=kind.value,
+                        price_e4=amend.price_e4,
+                        total_count_e2=amend.total_count_e2,
+                        expiration_ts_s=amend.expiration_ts_s,
+                        ts_ms=ack.ts_ms if isinstance(ack, AmendAck) else 0,
+                    )
+                )
+            case OpenGroup() as group, str() as group_id:
+                self._journal.note(GroupOpened(group_id=group_id, exchange_index=group.exchange_index))
+            case _:
+                self._journal.note(ChangeAnswered(client_order_id=client_order_id, kind=kind.value, code=code))
+
+    # -- reads --
+
+    async def _read(self, request: ReadRequest) -> None:
+        try:
+            result = await carry_out_read(request, self._data, self._seams.now)
+        except ExchangeError as error:
+            self._log.debug(f"{request.read} failed: {error}")
+            result = _failed(request, str(error))
+        request.reply.put(result)
+
+
+def _failed(request: ReadRequest, reason: str) -> object:
+    """A list that failed is told as an empty one of no time, so that its asker knows it is over."""
+    if isinstance(request.read, ReadOrders):
+        return OrderList(ticker=request.read.ticker, as_of_ms=0, orders=())
+    return ReadFailed(read=request.read, reason=reason)

@@ -1,0 +1,163 @@
+"""StopLossActor: watches every held position against its price cache and claims the market when a threshold is passed.
+
+Prices come from the ticker channel; while the connection lives, a quiet market is a fresh one, so a price's age is the
+time
+since proof of life. REST is read only for a market without a price, or when the connection has been silent for too
+long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from actors.messages.lifecycle import Heartbeat
+from actors.messages.market import FeedHealth, MarketRead, MarketRules, ReadMarket, TickerView
+from actors.messages.money import PositionView
+from actors.messages.orders import ExitClaim, ExitStatus
+from actors.runtime.asking import post_to_wire
+from actors.runtime.supervisor import ChildContext
+from kalshi.grid import PriceGrid
+from kalshi.numbers import ONE_DOLLAR_E4, PriceE4
+from quant.accounting import Mark
+from quant.stop_loss import ExitWanted, StopLossParameters, decide, is_stale
+
+CHECK_EVERY_S = 2.0
+HEARTBEAT_S = 1.0
+REST_EVERY_S = 5.0  # per market, and only while the socket does not serve
+CLAIM_RENEW_S = 5.0  # the desk forgets a claim after 30 s
+
+
+@attrs.define
+class _Price:
+    mark: Mark
+    from_socket: bool
+    heard_at_s: float
+
+
+@attrs.define(eq=False)
+class StopLoss:
+    """The actor; see the module."""
+
+    context: ChildContext
+    parameters: StopLossParameters
+    _prices: dict[str, _Price] = attrs.field(factory=dict, init=False)
+    _positions: dict[str, PositionView] = attrs.field(factory=dict, init=False)
+    _rules: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
+    _claims: dict[str, ExitClaim] = attrs.field(factory=dict, init=False)
+    _feed: FeedHealth | None = attrs.field(default=None, init=False)
+    _asked_s: dict[str, float] = attrs.field(factory=dict, init=False)
+    rest_reads: int = attrs.field(default=0, init=False)
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Serves until cancelled."""
+        started()
+        now = self.context.seams.now
+        next_check_s = now()
+        while True:
+            batch = await self.context.mailbox.receive(timeout_s=HEARTBEAT_S)
+            touched = self._take(batch)
+            self.context.outbox.publish(Heartbeat(actor="stop_loss", incarnation=self.context.incarnation, at_s=now()))
+            if now() >= next_check_s:
+                next_check_s = now() + CHECK_EVERY_S
+                touched = set(self._positions)
+            for ticker in sorted(touched):
+                await self._check(ticker)
+
+    def _take(self, batch: tuple[object, ...]) -> set[str]:
+        touched = set()
+        for message in batch:
+            match message:
+                case TickerView():
+                    self._prices[message.ticker] = _Price(
+                        _mark(message.yes_bid_e4, message.yes_ask_e4), True, message.heard_at_s
+                    )
+                    touched.add(message.ticker)
+                case MarketRead(market=market, heard_at_s=heard_at_s):
+                    self._prices[market.ticker] = _Price(_mark(market.yes_bid_e4, market.yes_ask_e4), False, heard_at_s)
+                    touched.add(market.ticker)
+                case PositionView():
+                    self._positions[message.ticker] = message
+                    touched.add(message.ticker)
+                case MarketRules():
+                    self._rules[message.ticker] = message
+                case FeedHealth():
+                    self._feed = message
+                case ExitStatus():
+                    pass
+                case _:
+                    pass
+        return touched
+
+    async def _check(self, ticker: str) -> None:
+        position, rules = self._positions.get(ticker), self._rules.get(ticker)
+        if position is None or rules is None or position.average_entry_e4 is None:
+            self._release(ticker)
+            return
+        price = self._prices.get(ticker)
+        age_s = float("inf") if price is None else self._age_s(price)
+        if price is None or is_stale(age_s, self.parameters):
+            await self._read_price(ticker)
+            return
+        wanted = decide(
+            position.position_e2,
+            position.average_entry_e4,
+            price.mark,
+            age_s,
+            self.parameters,
+            PriceGrid(rules.price_ranges),
+        )
+        if wanted is None:
+            if ticker in self._claims and position.position_e2 == 0:
+                self._release(ticker)
+            return
+        self._claim(ticker, wanted)
+
+    def _age_s(self, price: _Price) -> float:
+        """A price from the socket is as old as the connection's last sign of life, whatever the market does."""
+        feed = self._feed
+        now_s = self.context.seams.now()
+        if price.from_socket and feed is not None and feed.connected and price.heard_at_s <= feed.proof_at_s:
+            return now_s - feed.proof_at_s
+        return now_s - price.heard_at_s
+
+    async def _read_price(self, ticker: str) -> None:
+        now_s = self.context.seams.now()
+        if now_s - self._asked_s.get(ticker, -REST_EVERY_S) >= REST_EVERY_S:
+            self._asked_s[ticker] = now_s
+            self.rest_reads += 1
+            await post_to_wire(self.context, ReadMarket(ticker=ticker), is_urgent=True)
+
+    def _claim(self, ticker: str, wanted: ExitWanted) -> None:
+        now_s = self.context.seams.now()
+        present = self._claims.get(ticker)
+        if present is None:
+            self.context.log.warning(f"{ticker}: {wanted.reason}: closing {wanted.count_e2 / 100} contracts")
+        elif (
+            now_s - present.renewed_at_s < CLAIM_RENEW_S
+            and present.count_e2 == wanted.count_e2
+            and present.limit_e4 == wanted.limit_price_e4
+        ):
+            return
+        claim = ExitClaim(
+            ticker=ticker,
+            claim_id=present.claim_id if present else self.context.seams.new_id(),
+            side=wanted.side,
+            count_e2=wanted.count_e2,
+            limit_e4=wanted.limit_price_e4,
+            reason=wanted.reason.value,
+            renewed_at_s=now_s,
+        )
+        self._claims[ticker] = claim
+        self.context.outbox.publish(claim)
+
+    def _release(self, ticker: str) -> None:
+        claim = self._claims.pop(ticker, None)
+        if claim is not None:
+            self.context.log.info(f"{ticker}: exit done")
+            self.context.outbox.publish(attrs.evolve(claim, is_done=True))
+
+
+def _mark(bid_e4: PriceE4, ask_e4: PriceE4) -> Mark:
+    return Mark(bid_e4=bid_e4 if bid_e4 > 0 else None, ask_e4=ask_e4 if 0 < ask_e4 < ONE_DOLLAR_E4 else None)

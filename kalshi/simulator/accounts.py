@@ -1,0 +1,105 @@
+"""Customers of the exchange: cash by shard and one net position per market.
+
+Rules (kalshi-rest.md §9):
+1. Fully collateralised: buying YES costs p, selling YES that is not held costs 1 - p, and nothing else is
+   ever owed.
+2. One net position per market: trading against it closes first, at once, and frees the money.
+3. What a position cost is kept as a sum; a close takes its share of it (average cost), and the difference is
+   realised.
+4. Cash moves only by trades, net fees, payouts and transfers; fees are kept apart from cost.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import attrs
+
+from kalshi.simulator.wire_numbers import DOLLAR_E4
+from kalshi.types import Side
+
+
+@attrs.define(kw_only=True)
+class Position:
+    """A net position: YES contracts positive, NO negative; `cost_e6` is what the open part cost, fees aside."""
+
+    ticker: str
+    exchange_index: int
+    count_e2: int = 0
+    cost_e6: int = 0
+    realized_e6: int = 0
+    fees_e6: int = 0
+    traded_e6: int = 0
+    updated_ms: int = 0
+    is_settled: bool = False
+
+    def snapshot(self) -> Position:
+        """Returns a copy that later changes do not touch."""
+        return copy.copy(self)
+
+
+@attrs.frozen(kw_only=True)
+class CashFlow:
+    """What an execution does before fees: money in (positive) or out, and the split into closing and opening."""
+
+    closing_e2: int
+    opening_e2: int
+    proceeds_e6: int
+    cost_e6: int
+
+    @property
+    def revenue_e6(self) -> int:
+        return self.proceeds_e6 - self.cost_e6
+
+
+def cash_flow(position_e2: int, side: Side, price_e4: int, count_e2: int) -> CashFlow:
+    """Returns the cash flow of an execution on top of `position_e2` (rules 1 and 2)."""
+    closing_e2 = min(count_e2, max(0, -position_e2 * side.sign))
+    opening_e2 = count_e2 - closing_e2
+    own_e4 = price_e4 if side is Side.BID else DOLLAR_E4 - price_e4
+    return CashFlow(
+        closing_e2=closing_e2,
+        opening_e2=opening_e2,
+        proceeds_e6=closing_e2 * (DOLLAR_E4 - own_e4),
+        cost_e6=opening_e2 * own_e4,
+    )
+
+
+@attrs.define(kw_only=True, eq=False)
+class Account:
+    """One customer. House accounts are the exchange's own traders: they always can pay and keep no records."""
+
+    account_id: str
+    key_id: str
+    tier: str = "basic"
+    public_key_pem: bytes = attrs.field(default=b"", repr=False)
+    is_house: bool = False
+    cash_by_shard_e6: dict[int, int] = attrs.field(factory=dict)
+    positions: dict[str, Position] = attrs.field(factory=dict)
+
+    @property
+    def cash_e6(self) -> int:
+        return sum(self.cash_by_shard_e6.values())
+
+    def position_e2(self, ticker: str) -> int:
+        position = self.positions.get(ticker)
+        return position.count_e2 if position is not None else 0
+
+    def position(self, ticker: str, exchange_index: int) -> Position:
+        """Returns the position record, made on first use."""
+        position = self.positions.get(ticker)
+        if position is None:
+            position = self.positions[ticker] = Position(ticker=ticker, exchange_index=exchange_index)
+        return position
+
+    def book_execution(self, position: Position, flow: CashFlow, side: Side, net_fee_e6: int) -> None:
+        """Moves cash and position for one execution and its net fee."""
+        held_e2 = abs(position.count_e2)
+        freed_e6 = position.cost_e6 * flow.closing_e2 // held_e2 if held_e2 else 0
+        position.realized_e6 += flow.proceeds_e6 - freed_e6
+        position.cost_e6 += flow.cost_e6 - freed_e6
+        position.traded_e6 += flow.proceeds_e6 + flow.cost_e6
+        position.fees_e6 += net_fee_e6
+        position.count_e2 += side.sign * (flow.closing_e2 + flow.opening_e2)
+        shard = position.exchange_index
+        self.cash_by_shard_e6[shard] = self.cash_by_shard_e6.get(shard, 0) + flow.revenue_e6 - net_fee_e6

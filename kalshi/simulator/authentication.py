@@ -1,0 +1,45 @@
+"""Who signs a request: the three headers, the clock window, the signature; answers as recorded in June 2026."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kalshi.signing import verify
+from kalshi.simulator.accounts import Account
+from kalshi.simulator.exchange_core import ExchangeCore
+from kalshi.simulator.refusals import Refused
+
+KEY_HEADER = "kalshi-access-key"
+TIMESTAMP_HEADER = "kalshi-access-timestamp"
+SIGNATURE_HEADER = "kalshi-access-signature"
+
+
+class Authenticator:
+    """Verifies signatures against the registered keys."""
+
+    def __init__(self, core: ExchangeCore) -> None:
+        self._core = core
+
+    def authenticate(self, headers: Mapping[str, str], method: str, path: str) -> Account:
+        """Returns the account that signed; header names in lower case, `path` without query. Raises Refused (401)."""
+        for header, word in ((KEY_HEADER, "key"), (SIGNATURE_HEADER, "signature"), (TIMESTAMP_HEADER, "timestamp")):
+            if not headers.get(header):
+                raise Refused(401, f"{word}_is_missing_from_headers")
+        self._check_clock(headers[TIMESTAMP_HEADER])
+        account = self._core.accounts_by_key.get(headers[KEY_HEADER])
+        if account is None:
+            raise _authentication_error("NOT_FOUND")
+        is_genuine = verify(account.public_key_pem, headers[SIGNATURE_HEADER], headers[TIMESTAMP_HEADER], method, path)
+        if not is_genuine:
+            raise _authentication_error("INCORRECT_API_KEY_SIGNATURE")
+        return account
+
+    def _check_clock(self, timestamp: str) -> None:
+        is_number = timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 15
+        window_ms = self._core.settings.clock_skew_ms_max
+        if not is_number or abs(int(timestamp) - self._core.now_ms()) > window_ms:
+            raise Refused(401, "header_timestamp_expired")
+
+
+def _authentication_error(details: str) -> Refused:
+    return Refused(401, "authentication_error", "authentication_error", details)

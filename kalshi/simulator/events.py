@@ -1,0 +1,113 @@
+"""What the exchange tells its listeners (read model, socket hub, tape), synchronously and in order.
+
+`account_id` is None on public events. Orders and positions inside events are copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from kalshi.simulator.accounts import Position
+from kalshi.simulator.orders import Fill, Order, Trade
+from kalshi.types import Side
+
+
+@attrs.frozen(kw_only=True)
+class BookDelta:
+    """The size resting at one price changed; `side` is the side of the resting orders."""
+
+    ticker: str
+    side: Side
+    price_e4: int
+    delta_e2: int
+    ts_ms: int
+    account_id: str | None
+    client_order_id: str | None
+
+
+@attrs.frozen(kw_only=True)
+class TradeHappened:
+    trade: Trade
+
+
+@attrs.frozen(kw_only=True)
+class FillHappened:
+    fill: Fill
+
+
+@attrs.frozen(kw_only=True)
+class OrderChanged:
+    order: Order
+
+
+@attrs.frozen(kw_only=True)
+class PositionChanged:
+    account_id: str
+    position: Position
+    ts_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class CashChanged:
+    account_id: str
+    cash_by_shard_e6: Mapping[int, int]
+    ts_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class Settled:
+    """One position was paid out; counts and costs are those before the payout."""
+
+    account_id: str
+    ticker: str
+    exchange_index: int
+    result: str
+    settlement_value_e4: int
+    position_e2: int
+    cost_e6: int
+    fees_e6: int
+    revenue_e6: int
+    ts_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class GroupChanged:
+    """`kind` is created, triggered, reset, deleted or limit_updated."""
+
+    account_id: str
+    group_id: str
+    kind: str
+    limit_e2: int | None
+    ts_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class MarketChanged:
+    """A market's life went on; `kind` in the words of the lifecycle channel, or "closed", which is never sent there."""
+
+    ticker: str
+    kind: str
+    ts_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class BookEmptied:
+    """Some seconds after close the exchange sends an empty snapshot unasked."""
+
+    ticker: str
+
+
+Event = (
+    BookDelta
+    | TradeHappened
+    | FillHappened
+    | OrderChanged
+    | PositionChanged
+    | CashChanged
+    | Settled
+    | GroupChanged
+    | MarketChanged
+    | BookEmptied
+)

@@ -1,0 +1,78 @@
+"""What is listed: series, events and markets as fixed facts, before anything trades.
+
+Times in ms, prices in 1/10,000 dollar, counts in 1/100 contract.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from kalshi.simulator.price_grid import STRUCTURES, GridRange
+
+
+@attrs.frozen(kw_only=True)
+class SeriesListing:
+    ticker: str
+    title: str
+    category: str
+    frequency: str
+    tags: tuple[str, ...] = ()
+    fee_type: str = "quadratic"
+    fee_multiplier_e4: int = 10_000
+    exchange_index: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class MarketListing:
+    """One binary market; `fair_e4` is the hidden truth at boot, `half_spread_e4` how wide its makers quote."""
+
+    ticker: str
+    event_ticker: str
+    series_ticker: str
+    title: str
+    yes_sub_title: str
+    created_ms: int
+    open_ms: int
+    close_ms: int
+    structure: str
+    exchange_index: int
+    fair_e4: int
+    half_spread_e4: int
+    trades_per_minute: float
+    volume_e2: int
+    volume_24h_e2: int
+    open_interest_e2: int
+    floor_strike: float | None = None
+    strike_type: str = "custom"
+
+    @property
+    def price_ranges(self) -> tuple[GridRange, ...]:
+        return STRUCTURES[self.structure]
+
+
+@attrs.frozen(kw_only=True)
+class EventListing:
+    """A question with its markets. In a ladder (not mutually exclusive) a higher strike is less likely."""
+
+    ticker: str
+    series_ticker: str
+    title: str
+    sub_title: str
+    category: str
+    mutually_exclusive: bool
+    strike_ms: int
+    exchange_index: int
+    created_ms: int
+    markets: tuple[MarketListing, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Catalogue:
+    """Everything listed, in listing order."""
+
+    series: tuple[SeriesListing, ...]
+    events: tuple[EventListing, ...]
+
+    @property
+    def markets(self) -> tuple[MarketListing, ...]:
+        return tuple(market for event in self.events for market in event.markets)

@@ -1,0 +1,24 @@
+"""The parts of one exchange, bundled for those who serve requests."""
+
+from __future__ import annotations
+
+import attrs
+
+from kalshi.simulator.authentication import Authenticator
+from kalshi.simulator.exchange_core import ExchangeCore
+from kalshi.simulator.group_desk import GroupDesk
+from kalshi.simulator.lifecycle import Lifecycle
+from kalshi.simulator.order_entry import OrderEntry
+from kalshi.simulator.rate_limits import RateLimiter
+from kalshi.simulator.read_model import ReadModel
+
+
+@attrs.frozen(kw_only=True)
+class Services:
+    core: ExchangeCore
+    entry: OrderEntry
+    groups: GroupDesk
+    reads: ReadModel
+    limiter: RateLimiter
+    authenticator: Authenticator
+    lifecycle: Lifecycle

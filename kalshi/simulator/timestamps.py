@@ -1,0 +1,50 @@
+"""Times as the exchange writes them: RFC 3339 with a trimmed fraction, HTTP dates, and dates in New York.
+
+The New York offset is computed from the rule of 2007 instead of a zone database, because a bare machine may
+have none.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Final
+
+_SUNDAY: Final = 6
+_MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+
+def utc(time_ms: int) -> datetime:
+    """Returns the moment as an aware datetime."""
+    return datetime.fromtimestamp(time_ms // 1000, tz=UTC) + timedelta(milliseconds=time_ms % 1000)
+
+
+def rfc3339(time_ms: int) -> str:
+    """Returns "2026-06-11T06:29:42.6Z": trailing zeros of the fraction trimmed, as recorded."""
+    moment = utc(time_ms)
+    fraction = f"{moment.microsecond:06d}".rstrip("0")
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
+
+
+def http_date(time_ms: int) -> str:
+    """Returns the moment as an HTTP Date header, which has whole seconds."""
+    return format_datetime(utc(time_ms // 1000 * 1000), usegmt=True)
+
+
+def _nth_sunday(year: int, month: int, nth: int) -> int:
+    first_weekday = datetime(year, month, 1, tzinfo=UTC).weekday()
+    return 1 + (_SUNDAY - first_weekday) % 7 + 7 * (nth - 1)
+
+
+def new_york(time_ms: int) -> datetime:
+    """Returns the wall clock of New York at that moment (aware, in UTC arithmetic)."""
+    moment = utc(time_ms)
+    starts = datetime(moment.year, 3, _nth_sunday(moment.year, 3, 2), 7, tzinfo=UTC)
+    ends = datetime(moment.year, 11, _nth_sunday(moment.year, 11, 1), 6, tzinfo=UTC)
+    return moment - timedelta(hours=4 if starts <= moment < ends else 5)
+
+
+def ticker_date(time_ms: int) -> str:
+    """Returns New York's date as tickers write it: "26NOV20"."""
+    day = new_york(time_ms)
+    return f"{day.year % 100:02d}{_MONTHS[day.month - 1]}{day.day:02d}"

@@ -1,0 +1,203 @@
+"""The command line: each command is a few lines that call the part that does the work.
+
+Exit codes: 0 verified flat, 3 not verified, 4 fenced from outside, 5 gave up but verified, 64 usage, 77 credentials.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import trio
+import typer
+
+from actors.messages.control import ControlCommand
+from actors.runtime.exit_guard import ExitCode
+from ops.console import render
+from ops.control import summary
+from ops.control_server import ControlClient, ControlSocketError, control_socket_path
+from ops.life import BuildTree
+from ops.log_reader import LogFilter, LogReadError, follow_log, list_logs, read_log
+from ops.running import run_bot
+from ops.settings import Settings
+from ops.settings_convert import SettingsError
+from ops.settings_environment import merged_environment
+from ops.settings_load import load_settings
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="the settings file")]
+DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "config.yaml"
+DOTENV = Path(".env")
+TICKER_HELP = "a market's ticker"
+
+
+def run_command_line(build_tree: BuildTree) -> None:
+    """Runs the command that the process was called with."""
+    _application(build_tree)()
+
+
+def _load(config: Path) -> Settings:
+    try:
+        return load_settings(config, os.environ, DOTENV)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(ExitCode.USAGE) from None
+
+
+def _ask(config: Path, word: str, **arguments: str) -> None:
+    settings = _load(config)
+    path = control_socket_path(Path(settings.folders.state), settings.control.socket)
+    try:
+        reply = ControlClient(path).ask(ControlCommand(word=word, arguments=tuple(arguments.items())))
+    except ControlSocketError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(reply.text)
+    raise typer.Exit(0 if reply.ok else 1)
+
+
+def _application(build_tree: BuildTree) -> typer.Typer:
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="A supervised market maker for Kalshi that leaves no order behind.",
+    )
+    _add_run(app, build_tree)
+    _add_questions(app)
+    _add_switches(app)
+    _add_logs(app)
+    _add_tools(app, build_tree)
+    return app
+
+
+def _add_run(app: typer.Typer, build_tree: BuildTree) -> None:
+    @app.callback(invoke_without_command=True)
+    def default(context: typer.Context, config: ConfigOption = DEFAULT_CONFIG) -> None:
+        if context.invoked_subcommand is None:
+            run(config)
+
+    @app.command()
+    def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
+        """Run the bot (the default): on its own simulated exchange unless the settings say otherwise."""
+        settings = _load(config)
+        environ = merged_environment(os.environ, DOTENV)
+        raise typer.Exit(run_bot(settings, environ, build_tree, show=True))
+
+    @app.command("check-config")
+    def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
+        """Check the settings and say everything that is wrong with them."""
+        settings = _load(config)
+        print(f"{config} is fine: mode {settings.mode}")
+
+
+def _add_questions(app: typer.Typer) -> None:
+    @app.command()
+    def status(config: ConfigOption = DEFAULT_CONFIG, plain: bool = False) -> None:
+        """Ask the running bot how it is, and print its tree of actors."""
+        settings = _load(config)
+        path = control_socket_path(Path(settings.folders.state), settings.control.socket)
+        try:
+            reply = ControlClient(path).ask(ControlCommand(word="status"))
+        except ControlSocketError as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(1) from None
+        if reply.snapshot is None:
+            print(reply.text)
+            raise typer.Exit(0 if reply.ok else 1)
+        if plain or not sys.stdout.isatty():
+            print(summary(reply.snapshot))
+            _ask(config, "actors")
+        from rich.console import Console
+
+        console = Console()
+        console.print(render(reply.snapshot, width=console.width, height=200))
+
+    @app.command()
+    def explain(
+        ticker: Annotated[str, typer.Argument(help=TICKER_HELP)], config: ConfigOption = DEFAULT_CONFIG
+    ) -> None:
+        """Say why a market is, or is not, quoted."""
+        _ask(config, "explain", ticker=ticker)
+
+
+def _add_switches(app: typer.Typer) -> None:
+    @app.command()
+    def stop(config: ConfigOption = DEFAULT_CONFIG) -> None:
+        """End the running bot in order, as Ctrl+C does."""
+        _ask(config, "stop")
+
+    @app.command()
+    def kill(clear: bool = False, config: ConfigOption = DEFAULT_CONFIG) -> None:
+        """Turn the kill switch on: withdraw everything, stay up, stay off over restarts. --clear turns it off."""
+        _ask(config, "kill-switch", state="off" if clear else "on")
+
+    @app.command()
+    def pause(
+        ticker: Annotated[str, typer.Argument(help=TICKER_HELP)] = "", config: ConfigOption = DEFAULT_CONFIG
+    ) -> None:
+        """Withdraw one market, or all of them when none is named."""
+        _ask(config, "pause", **({"ticker": ticker} if ticker else {"all": "yes"}))
+
+    @app.command()
+    def resume(
+        ticker: Annotated[str, typer.Argument(help=TICKER_HELP)] = "", config: ConfigOption = DEFAULT_CONFIG
+    ) -> None:
+        """Quote again after a pause."""
+        _ask(config, "resume", **({"ticker": ticker} if ticker else {}))
+
+    @app.command("kill-actor")
+    def kill_actor(name: str, config: ConfigOption = DEFAULT_CONFIG) -> None:
+        """Crash one actor of the running bot on purpose."""
+        _ask(config, "kill-actor", name=name)
+
+
+def _add_logs(app: typer.Typer) -> None:
+    @app.command()
+    def logs(
+        actor: Annotated[str, typer.Argument(help="an actor, such as order_desk or market:TICKER")] = "",
+        listing: Annotated[bool, typer.Option("--list", help="list the logs there are")] = False,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="go on as lines come")] = False,
+        level: Annotated[str, typer.Option(help="this level and above")] = "TRACE",
+        grep: Annotated[str, typer.Option(help="only records with this text")] = "",
+        config: ConfigOption = DEFAULT_CONFIG,
+    ) -> None:
+        """Read one actor's log."""
+        folder = Path(_load(config).folders.logs)
+        if listing or not actor:
+            for entry in list_logs(folder):
+                print(entry)
+            return
+        try:
+            wanted = LogFilter(level=level, grep=grep)
+            if follow:
+                trio.run(follow_log, folder, actor, wanted, print)
+            else:
+                for record in read_log(folder, actor, wanted):
+                    print(record)
+        except LogReadError as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(ExitCode.USAGE) from None
+        except KeyboardInterrupt:
+            return
+
+
+def _add_tools(app: typer.Typer, build_tree: BuildTree) -> None:
+    @app.command()
+    def sweep(config: ConfigOption = DEFAULT_CONFIG, everything: bool = False) -> None:
+        """Fence and cancel our orders from outside, whatever the bot does. --everything: the whole account's."""
+        from ops.outside_sweep import sweep_from_outside
+
+        settings = _load(config)
+        environ = merged_environment(os.environ, DOTENV)
+        raise typer.Exit(sweep_from_outside(settings, environ, everything=everything))
+
+    @app.command()
+    def replay(
+        path: Annotated[Path, typer.Argument(help="a recorded run (.jsonl or .jsonl.gz)")],
+        speed: Annotated[str, typer.Option(help='"max", or a factor of real time')] = "max",
+    ) -> None:
+        """Serve a recorded run through a real WebSocket to the real actors; orders go to a simulated account."""
+        from ops.replay import replay_run
+
+        raise typer.Exit(replay_run(path, speed, build_tree))

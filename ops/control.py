@@ -1,0 +1,295 @@
+"""What a person may ask of the running bot: one pure function from a command to a reply and the effects that
+it wants.
+
+Behind the local socket today and behind HTTP later stands this same dispatcher, so that a word means the same
+everywhere and can be tested without a socket. It does nothing itself: it returns effects, and the supervisor
+carries them out.
+
+1. Every command leaves an audit record: who asked, for what, when, and whether it was taken.
+2. An unknown word, actor or market is answered with what there is; a refused command has no effect but its
+   record.
+3. Chaos (`kill-actor`) is for simulated and demo exchanges; anywhere else it needs `force=yes`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+
+import attrs
+
+from actors.messages.control import ActorRow, ControlCommand, ControlReply, MarketRow, SystemSnapshot
+from ops.money_text import cents, contracts, identity, signed_dollars
+
+LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
+LISTED_NAMES_MAX = 40  # a reply stays readable in a terminal
+CHAOS_MODES = ("simulated", "demo")
+
+
+@attrs.frozen(kw_only=True)
+class ControlView:
+    """All that the dispatcher may look at: the newest snapshot, the switches, and the time."""
+
+    snapshot: SystemSnapshot
+    at_ms: int
+    kill_switch: bool = False
+    paused_all: bool = False
+    paused: frozenset[str] = frozenset()
+
+
+@attrs.frozen(kw_only=True)
+class AuditRecord:
+    """One asked word: who, what, when, and what came of it."""
+
+    principal: str
+    word: str
+    arguments: tuple[tuple[str, str], ...]
+    at_ms: int
+    accepted: bool
+
+
+@attrs.frozen(kw_only=True)
+class WriteAudit:
+    record: AuditRecord
+
+
+@attrs.frozen(kw_only=True)
+class KillActor:
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class PauseQuoting:
+    """Withdraw and do not quote: one market, or all of them where `ticker` is None."""
+
+    ticker: str | None
+
+
+@attrs.frozen(kw_only=True)
+class ResumeQuoting:
+    ticker: str | None
+
+
+@attrs.frozen(kw_only=True)
+class SetKillSwitch:
+    on: bool
+
+
+@attrs.frozen(kw_only=True)
+class StopBot:
+    """Begin the ordered end, as the first Ctrl+C does."""
+
+
+@attrs.frozen(kw_only=True)
+class SetLogLevel:
+    actor: str
+    level: str
+
+
+ControlEffect = WriteAudit | KillActor | PauseQuoting | ResumeQuoting | SetKillSwitch | StopBot | SetLogLevel
+_Answer = tuple[ControlReply, tuple[ControlEffect, ...]]
+
+
+class _Refused(Exception):
+    """The command cannot be carried out; the text says why and what would."""
+
+
+def dispatch(command: ControlCommand, view: ControlView) -> _Answer:
+    """Returns the reply to `command` and the effects to carry out, the audit record first."""
+    try:
+        reply, effects = _answer(command, view)
+    except _Refused as refused:
+        reply, effects = ControlReply(ok=False, text=str(refused)), ()
+    record = AuditRecord(
+        principal=command.principal,
+        word=command.word,
+        arguments=command.arguments,
+        at_ms=view.at_ms,
+        accepted=reply.ok,
+    )
+    return reply, (WriteAudit(record=record), *effects)
+
+
+def _answer(command: ControlCommand, view: ControlView) -> _Answer:
+    word = _WORDS.get(command.word)
+    if word is None:
+        raise _Refused(f"There is no word {command.word!r}; {_nearest(command.word, _WORDS)}")
+    arguments = dict(command.arguments)
+    unknown = [name for name in arguments if name not in word.arguments]
+    if unknown:
+        known = ", ".join(word.arguments) or "none"
+        raise _Refused(f"{command.word!r} takes no argument {unknown[0]!r}; it takes: {known}.")
+    return word.answer(arguments, view)
+
+
+def _status(_: Mapping[str, str], view: ControlView) -> _Answer:
+    return ControlReply(ok=True, text=summary(view.snapshot), snapshot=view.snapshot), ()
+
+
+def _actors(_: Mapping[str, str], view: ControlView) -> _Answer:
+    lines = [_actor_line(row) for row in view.snapshot.actors]
+    return ControlReply(ok=True, text="\n".join(lines) or "No actor runs.", snapshot=view.snapshot), ()
+
+
+def _kill_actor(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    name = _required(arguments, "name", "kill-actor")
+    known = [row.name for row in view.snapshot.actors]
+    if name not in known:
+        raise _Refused(f"There is no actor {name!r}; {_nearest(name, known)}")
+    if view.snapshot.mode not in CHAOS_MODES and arguments.get("force") != "yes":
+        raise _Refused(f"Killing actors in mode {view.snapshot.mode!r} needs force=yes: real orders depend on them.")
+    return _done(f"{name} is being killed; its supervisor restarts it.", KillActor(name=name))
+
+
+def _pause(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    ticker = _market_or_all(arguments, view, "pause")
+    if ticker is None:
+        return _done("All markets are being withdrawn and stay unquoted until `resume`.", PauseQuoting(ticker=None))
+    return _done(f"{ticker} is being withdrawn and stays unquoted until `resume`.", PauseQuoting(ticker=ticker))
+
+
+def _resume(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    ticker = arguments.get("ticker")
+    if ticker is None:
+        note = " The kill switch is still on." if view.kill_switch else ""
+        return _done(f"Quoting resumes in all markets.{note}", ResumeQuoting(ticker=None))
+    if ticker not in view.paused:
+        hint = "all markets are paused: `resume` without a ticker" if view.paused_all else _paused_list(view)
+        raise _Refused(f"{ticker} is not paused by itself; {hint}.")
+    return _done(f"Quoting resumes in {ticker}.", ResumeQuoting(ticker=ticker))
+
+
+def _explain(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    ticker = _required(arguments, "ticker", "explain")
+    row = _market(ticker, view)
+    return ControlReply(ok=True, text="\n".join(_explanation(row, view))), ()
+
+
+def _kill_switch(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    state = _required(arguments, "state", "kill-switch")
+    if state not in ("on", "off"):
+        raise _Refused(f"kill-switch takes state=on or state=off, not {state!r}.")
+    if (state == "on") == view.kill_switch:
+        return ControlReply(ok=True, text=f"The kill switch is {state} already."), ()
+    if state == "on":
+        return _done("Kill switch on: all quotes are fenced off; it stays on over restarts.", SetKillSwitch(on=True))
+    return _done("Kill switch off: quoting starts again behind a new fence.", SetKillSwitch(on=False))
+
+
+def _stop(_: Mapping[str, str], view: ControlView) -> _Answer:
+    return _done("Stopping: orders are fenced and swept, then the bot ends.", StopBot())
+
+
+def _log_level(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    actor, level = (
+        _required(arguments, "actor", "log-level"),
+        _required(arguments, "level", "log-level").upper(),
+    )
+    if level not in LOG_LEVELS:
+        raise _Refused(f"There is no level {level!r}; there are {', '.join(LOG_LEVELS)}.")
+    known = [row.name for row in view.snapshot.actors]
+    if actor not in known:
+        raise _Refused(f"There is no actor {actor!r}; {_nearest(actor, known)}")
+    return _done(f"{actor} logs at {level} from now on.", SetLogLevel(actor=actor, level=level))
+
+
+@attrs.frozen
+class _Word:
+    answer: Callable[[Mapping[str, str], ControlView], _Answer]
+    arguments: tuple[str, ...] = ()
+    help: str = ""
+
+
+_WORDS: dict[str, _Word] = {
+    "status": _Word(_status, (), "the whole bot in a few lines"),
+    "actors": _Word(_actors, (), "every actor with state, restarts and mailbox"),
+    "kill-actor": _Word(_kill_actor, ("name", "force"), "crash one actor on purpose"),
+    "pause": _Word(_pause, ("ticker", "all"), "withdraw one market, or all"),
+    "resume": _Word(_resume, ("ticker",), "quote again"),
+    "explain": _Word(_explain, ("ticker",), "why a market is quoted as it is"),
+    "kill-switch": _Word(_kill_switch, ("state",), "on or off; on survives restarts"),
+    "stop": _Word(_stop, (), "end the bot in order"),
+    "log-level": _Word(_log_level, ("actor", "level"), "make one actor talk more or less"),
+}
+WORDS: Mapping[str, str] = {name: word.help for name, word in _WORDS.items()}
+
+
+def summary(snapshot: SystemSnapshot) -> str:
+    """Returns the bot's state in a few lines of plain text."""
+    totals = snapshot.totals
+    quoted = sum(row.own_bid is not None and row.own_ask is not None for row in snapshot.markets)
+    lines = (
+        f"mode {snapshot.mode}, venue {snapshot.venue}, boot {snapshot.boot}, up {snapshot.up_s:.0f} s",
+        f"permit: {snapshot.permit}{_because(snapshot.permit_reasons)}",
+        f"feed: {snapshot.feed}; discovery: {snapshot.discovery}",
+        f"markets: {len(snapshot.markets)}, {quoted} quoted on both sides",
+        f"orders: {totals.orders_resting} resting, {totals.orders_unknown} unknown",
+        f"PnL {identity(totals)}; fees {signed_dollars(totals.fees_e6, 6)}",
+        f"fills {totals.fills}, contracts {contracts(totals.contracts_e2)}",
+    )
+    return "\n".join(lines)
+
+
+def _explanation(row: MarketRow, view: ControlView) -> Iterable[str]:
+    yield f"{row.ticker} ({row.category}): book {row.condition}, position {contracts(row.position_e2)}"
+    yield f"market {cents(row.best_bid_e4)} / {cents(row.best_ask_e4)}"
+    bid = cents(row.own_bid.price_e4) if row.own_bid else "–"
+    ask = cents(row.own_ask.price_e4) if row.own_ask else "–"
+    yield f"our quotes {bid} / {ask}"
+    if row.ticker in view.paused or view.paused_all:
+        yield "paused by a person"
+    yield f"permit: {view.snapshot.permit}{_because(view.snapshot.permit_reasons)}"
+    yield from (f"- {reason}" for reason in row.reasons or ("no reason was recorded yet",))
+
+
+def _actor_line(row: ActorRow) -> str:
+    last = f", last exit: {row.last_exit}" if row.last_exit else ""
+    return (
+        f"{row.name:<28} {row.state:<12} restarts {row.restarts}, mailbox {row.mailbox_depth}"
+        f" (peak {row.mailbox_peak}), idle {row.idle_s:.1f} s{last}"
+    )
+
+
+def _done(text: str, effect: ControlEffect) -> _Answer:
+    return ControlReply(ok=True, text=text), (effect,)
+
+
+def _required(arguments: Mapping[str, str], name: str, word: str) -> str:
+    value = arguments.get(name, "").strip()
+    if not value:
+        raise _Refused(f"{word!r} needs {name}=…")
+    return value
+
+
+def _market_or_all(arguments: Mapping[str, str], view: ControlView, word: str) -> str | None:
+    """Says which market is meant; withdrawing everything must be said in so many words."""
+    is_all, ticker = arguments.get("all") == "yes", arguments.get("ticker")
+    if is_all == (ticker is not None):
+        raise _Refused(f"{word!r} needs either a ticker or --all.")
+    return None if ticker is None else _market(ticker, view).ticker
+
+
+def _market(ticker: str, view: ControlView) -> MarketRow:
+    for row in view.snapshot.markets:
+        if row.ticker == ticker:
+            return row
+    known = [row.ticker for row in view.snapshot.markets]
+    raise _Refused(f"{ticker!r} is not among the bot's markets; {_nearest(ticker, known)}")
+
+
+def _paused_list(view: ControlView) -> str:
+    return f"paused are: {', '.join(sorted(view.paused))}" if view.paused else "no market is paused"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    if not names:
+        return "there are none at the moment."
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    more = " …" if len(names) > LISTED_NAMES_MAX else ""
+    return f"{hint}There are: {', '.join(names[:LISTED_NAMES_MAX])}{more}"
+
+
+def _because(reasons: tuple[str, ...]) -> str:
+    return f" ({'; '.join(reasons)})" if reasons else ""

@@ -1,0 +1,490 @@
+"""One process life: boot, trade, leave. The outer scope of the program, in the order in which it happens.
+
+    boot     open the journal; reach the exchange; check clock and key; fence and sweep what older boots left
+    trade    outer scope: Wire, desk watch, snapshot, control socket; inner scope: the supervised tree
+    leave    exit guard: latch, fence and stop of the actors side by side, sweep, report
+
+Rules:
+1. The inner scope ends first. What sends, journals and cancels outlives what decides.
+2. Every reason to leave goes through `request_stop`; the first one gives reason and exit code, later ones only hurry.
+3. Nothing here knows whether the exchange is real: it comes through `Ports`, time and ids through `Seams`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import attrs
+import httpx
+import trio
+
+from actors.messages.control import ControlCommand, ControlReply, SystemSnapshot
+from actors.messages.lifecycle import Alert, KillMarket, StopWanted
+from actors.messages.money import Record
+from actors.messages.table import CHANNELS
+from actors.runtime.child import ChildSpec, Log
+from actors.runtime.desk_watch import watch_desk
+from actors.runtime.exit_guard import ExitCode, ExitGuard, ExitReport, conclude, write_report
+from actors.runtime.journal import Journal, JournalBroken, JournalFolder, JournalState
+from actors.runtime.latch import ExitLatch
+from actors.runtime.lifecycle import ActorExited, LifecycleEvent
+from actors.runtime.loop_watch import LoopWatch
+from actors.runtime.seams import Seams
+from actors.runtime.server_clock import ServerClock
+from actors.runtime.supervisor import Escalated, Supervisor
+from actors.runtime.sweep import Sweep
+from actors.runtime.switchboard import Switchboard
+from actors.runtime.wire import Wire
+from kalshi.budget import RateBudget
+from kalshi.errors import AuthenticationFailed, ExchangeError
+from kalshi.feed import Probe
+from kalshi.rest import RestClient
+from kalshi.signing import Signer
+from kalshi.types import BucketLimits, Order
+from ops.control import (
+    ControlView,
+    KillActor,
+    PauseQuoting,
+    ResumeQuoting,
+    SetKillSwitch,
+    SetLogLevel,
+    StopBot,
+    WriteAudit,
+    dispatch,
+)
+from ops.control_server import ControlSocketError, serve_control
+from ops.ports import Ports
+from ops.settings import Settings
+from ops.snapshot import SnapshotMaker
+from ops.switches import PeopleSwitches
+from ops.venue import Venue, boot_prefix
+from quant.invariants import InvariantViolation
+
+# What the exchange gives the lowest tier; the account's own figures replace it at boot.
+BASIC_READ = BucketLimits(refill_per_s=200.0, capacity=600.0)
+BASIC_WRITE = BucketLimits(refill_per_s=100.0, capacity=100.0)
+BOOT_RETRY_FIRST_S = 0.5
+BOOT_RETRY_MAX_S = 10.0
+BOOT_ID_LENGTH = 8
+HURRY_S = 1.0
+# No restart can mend these.
+FATAL = (InvariantViolation, AuthenticationFailed)
+
+
+class CannotStart(Exception):
+    """The bot must not or cannot start; the text says why and what to do, `exit_code` what to tell the caller."""
+
+    def __init__(self, text: str, exit_code: ExitCode) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+@attrs.frozen(kw_only=True)
+class TreeParts:
+    """What the tree of actors is built from."""
+
+    settings: Settings
+    switchboard: Switchboard
+    clock: ServerClock
+    ports: Ports
+    prefix: str
+    ledger_path: Path
+    on_lifecycle: Callable[[LifecycleEvent], None]
+    log_for: Callable[[str], Log]
+    fatal: tuple[type[BaseException], ...]
+    probe: Probe | None = None  # sees every book before it is conflated (replay and tests)
+
+
+BuildTree = Callable[[TreeParts], tuple[ChildSpec, ...]]
+
+
+class Life:
+    """One boot of the bot against one venue; `run` is the whole of it."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        venue: Venue,
+        signer: Signer,
+        seams: Seams,
+        open_ports: Callable[[ServerClock], Ports],
+        build_tree: BuildTree,
+        state_folder: Path,
+        log_for: Callable[[str], Log],
+        drain_s: float,
+        loop_watch: LoopWatch | None = None,
+        probe: Probe | None = None,
+        on_snapshot: Callable[[SystemSnapshot], None] = lambda snapshot: None,
+        set_log_level: Callable[[str, str], None] = lambda actor, level: None,
+    ) -> None:
+        self.settings = settings
+        self.venue = venue
+        self.seams = seams
+        self.boot = seams.new_id()[:BOOT_ID_LENGTH]
+        self.latch = ExitLatch()
+        self.clock = ServerClock(now=seams.now, wall_ms=seams.wall_ms)
+        self.switchboard = Switchboard(CHANNELS, seams.now)
+        self.snapshot: SystemSnapshot | None = None
+        self.supervisor: Supervisor | None = None
+        self.switches = PeopleSwitches(state_folder, killed_by_settings=settings.kill_switch)
+        self._log = log_for("main")
+        self._log_for = log_for
+        self._folder = state_folder / venue.name
+        self._signer = signer
+        self._ports = open_ports(self.clock)
+        self._build_tree = build_tree
+        self._guard = ExitGuard(latch=self.latch, deadline_s=drain_s, now=seams.now)
+        self._loop_watch = loop_watch
+        self._probe = probe
+        self._on_snapshot = on_snapshot
+        self._set_log_level = set_log_level
+        self._stop = trio.Event()
+        self._stop_reason = ""
+        self._stop_code = ExitCode.VERIFIED_FLAT
+        self._tree_scope = trio.CancelScope()
+        self._tree_over = trio.Event()
+        self._budget = RateBudget(seams.now, BASIC_READ, BASIC_WRITE)
+        exchange = settings.exchange
+        self._data = self._client(self._ports.data_http, exchange.data_connections, exchange.data_deadline_s)
+        self._control = self._client(
+            self._ports.control_http, exchange.control_connections, exchange.control_deadline_s
+        )
+
+    def _client(self, http: httpx.AsyncClient, connections: int, deadline_s: float) -> RestClient:
+        return RestClient(
+            http=http,
+            base_url=self._ports.base_url,
+            signer=self._signer,
+            budget=self._budget,
+            wall_ms=self.clock.now_ms,
+            connections=connections,
+            deadline_s=deadline_s,
+            on_server_date=self._heard_date,
+        )
+
+    def _heard_date(self, date_ms: int, wall_at_receive_ms: int) -> None:
+        # The client reads our corrected clock; the estimate wants the raw one.
+        self.clock.observe_date(date_ms, wall_at_receive_ms - self.clock.offset_ms)
+
+    # -- leaving --
+
+    def request_stop(self, reason: str, code: ExitCode = ExitCode.VERIFIED_FLAT) -> None:
+        """Begins the way out; a later call only hurries it."""
+        if self._stop.is_set():
+            self.hurry(reason)
+            return
+        self._stop_reason, self._stop_code = reason, code
+        self._log.info(f"stopping: {reason}")
+        self._stop.set()
+
+    def hurry(self, reason: str) -> None:
+        """Shortens the deadline of the way out."""
+        self._log.warning(f"hurrying: {reason}")
+        self._guard.hurry(HURRY_S)
+
+    # -- the whole --
+
+    async def run(self, control_path: Path | None = None) -> ExitReport:
+        """Boots, trades until asked to stop, and leaves. Raises CannotStart when it never came to trading."""
+        folder = JournalFolder(self._folder)
+        try:
+            history = await self.seams.offload(folder.read_all)
+            journal = folder.open(self.boot, self.seams.wall_ms())
+        except JournalBroken as broken:
+            raise CannotStart(
+                f"{broken}; free some space or configure another state folder", ExitCode.USAGE
+            ) from broken
+        try:
+            if not await self._boot(history, folder):
+                raise CannotStart(f"stopped while booting: {self._stop_reason}", ExitCode.VERIFIED_FLAT)
+            async with trio.open_nursery() as outer:
+                wire = self._make_wire(journal)
+                await outer.start(wire.run)
+                self._start_companions(outer, wire, control_path)
+                outer.start_soon(self._run_tree)
+                await self._stop.wait()
+                report = await self._leave(wire, journal)
+                outer.cancel_scope.cancel(reason="the exit guard is done")
+            return report
+        finally:
+            folder.close()
+            with trio.move_on_after(1.0, shield=True):
+                await self._ports.aclose()
+
+    async def _leave(self, wire: Wire, journal: Journal) -> ExitReport:
+        sweep = self._sweep(wire.open_groups)
+        swept = await self._guard.run(reason=self._stop_reason, sweep=sweep, stop_actors=self._stop_tree)
+        report = conclude(
+            journal=journal,
+            sweep=swept,
+            boot=self.boot,
+            venue=self.venue.name,
+            reason=self._stop_reason,
+            wanted=self._stop_code,
+            at_ms=self.seams.wall_ms(),
+        )
+        write_report(report, self._folder / "exit-report.json", self._log)
+        self._log.info(
+            f"{report.verdict}: {swept.reason}; {swept.orders_cancelled} orders cancelled, {swept.seconds} s"
+        )
+        return report
+
+    # -- boot --
+
+    async def _boot(self, history: JournalState, folder: JournalFolder) -> bool:
+        """Reaches the exchange and clears what older boots left; returns False when asked to stop meanwhile."""
+        is_done = False
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._cancel_when_stopped, nursery.cancel_scope)
+            await self._reach_exchange()
+            await self._clear_predecessors(history, folder)
+            is_done = True
+            nursery.cancel_scope.cancel(reason="booted")
+        return is_done
+
+    async def _cancel_when_stopped(self, scope: trio.CancelScope) -> None:
+        await self._stop.wait()
+        scope.cancel(reason="asked to stop while booting")
+
+    async def _reach_exchange(self) -> None:
+        """Waits until the exchange answers our signature; learns its clock and our rate limits."""
+        delay_s = BOOT_RETRY_FIRST_S
+        while True:
+            try:
+                limits = await self._control.account_limits()
+            except AuthenticationFailed as refusal:
+                raise CannotStart(self._refused_text(refusal), ExitCode.CREDENTIALS) from refusal
+            except ExchangeError as error:
+                self._log.warning(f"the exchange does not answer yet: {error}; trying again in {delay_s:.1f} s")
+                await trio.sleep(delay_s)
+                delay_s = min(BOOT_RETRY_MAX_S, delay_s * 2)
+            else:
+                break
+        self._budget.update_limits(limits)
+        self._refuse_wrong_clock()
+        self._log.info(f"account tier {limits.usage_tier}, venue {self.venue.name}, boot {self.boot}")
+
+    def _refused_text(self, refusal: AuthenticationFailed) -> str:
+        offset_s = self.clock.offset_ms / 1000
+        if abs(offset_s) > self.settings.exchange.clock_offset_max_s:
+            return self._clock_text(offset_s)
+        return f"the exchange refused the key ({refusal}): check KALSHI_ACCESS_KEY and KALSHI_PRIVATE_KEY"
+
+    def _clock_text(self, offset_s: float) -> str:
+        return (
+            f"this machine's clock is {abs(offset_s):.1f} s {'behind' if offset_s > 0 else 'ahead of'} the exchange's "
+            f"(at most {self.settings.exchange.clock_offset_max_s:.0f} s are allowed): set it, for example with NTP"
+        )
+
+    def _refuse_wrong_clock(self) -> None:
+        offset_s = self.clock.offset_ms / 1000
+        if abs(offset_s) > self.settings.exchange.clock_offset_max_s:
+            raise CannotStart(self._clock_text(offset_s), ExitCode.USAGE)
+
+    async def _clear_predecessors(self, history: JournalState, folder: JournalFolder) -> None:
+        """Fences and sweeps all that older boots of ours may have left; returns once that is verified."""
+        groups = history.groups_to_fence()
+        sweep = self._sweep(groups)
+        if groups or history.orders:
+            self._log.info(f"clearing {len(groups)} groups and {len(history.orders)} open orders of an older boot")
+        await sweep.fence()
+        await sweep.verify()
+        report = sweep.report()
+        if report.orders_cancelled or groups:
+            self._log.info(f"older boots cleared: {report.orders_cancelled} orders cancelled, {report.seconds} s")
+        folder.forget_groups(report.groups_triggered)
+
+    def _sweep(self, groups: dict[str, int]) -> Sweep:
+        return Sweep(
+            client=self._control,
+            is_ours=self._is_ours,
+            groups=groups,
+            server_ms=self.clock.now_ms,
+            now=self.seams.now,
+            log=self._log,
+        )
+
+    def _is_ours(self, order: Order) -> bool:
+        return order.client_order_id.startswith(self.venue.prefix)
+
+    # -- trading --
+
+    def _make_wire(self, journal: Journal) -> Wire:
+        return Wire(
+            data=self._data,
+            control=self._control,
+            journal=journal,
+            latch=self.latch,
+            budget=self._budget,
+            clock=self.clock,
+            mailbox=self.switchboard.mailbox("wire"),
+            outbox=self.switchboard.outbox("wire"),
+            seams=self.seams,
+            log=self._log_for("wire"),
+        )
+
+    def _start_companions(self, outer: trio.Nursery, wire: Wire, control_path: Path | None) -> None:
+        outer.start_soon(watch_desk, self.switchboard.mailbox("desk_watch"), wire, self.seams, self._log)
+        outer.start_soon(self._listen)
+        outer.start_soon(self._tell_switches)
+        outer.start_soon(self._keep_records)
+        outer.start_soon(self._snapshot_maker().run)
+        if control_path is not None:
+            outer.start_soon(self._serve_control, control_path)
+
+    def _snapshot_maker(self) -> SnapshotMaker:
+        return SnapshotMaker(
+            mailbox=self.switchboard.mailbox("snapshot"),
+            outbox=self.switchboard.outbox("snapshot"),
+            switchboard=self.switchboard,
+            seams=self.seams,
+            children=lambda: self.supervisor.children() if self.supervisor is not None else (),
+            loop_watch=self._loop_watch,
+            mode=self.settings.mode.value,
+            venue=self.venue.name,
+            boot=self.boot,
+        )
+
+    async def _run_tree(self) -> None:
+        supervision = self.settings.supervision
+        parts = TreeParts(
+            settings=self.settings,
+            switchboard=self.switchboard,
+            clock=self.clock,
+            ports=self._ports,
+            prefix=boot_prefix(self.venue, self.boot),
+            ledger_path=self._folder / "ledger.sqlite",
+            on_lifecycle=self._on_lifecycle,
+            log_for=self._log_for,
+            fatal=FATAL,
+            probe=self._probe,
+        )
+        self.supervisor = Supervisor(
+            "root",
+            self._build_tree(parts),
+            window=supervision.root,
+            back_off=supervision.back_off,
+            switchboard=self.switchboard,
+            seams=self.seams,
+            on_lifecycle=self._on_lifecycle,
+            log_for=self._log_for,
+            fatal=FATAL,
+        )
+        try:
+            with self._tree_scope:
+                await self.supervisor.run()
+        except* Escalated as escalated:
+            self._gave_up(escalated)
+        finally:
+            self._tree_over.set()
+
+    def _gave_up(self, escalated: BaseExceptionGroup[Escalated]) -> None:
+        first = next(leaf for leaf in escalated.exceptions)
+        text = str(first)
+        cause = first.cause if isinstance(first, Escalated) else None
+        code = ExitCode.CREDENTIALS if isinstance(cause, AuthenticationFailed) else ExitCode.GAVE_UP_VERIFIED
+        self.request_stop(text, code)
+
+    async def _stop_tree(self) -> None:
+        self._tree_scope.cancel(reason=self._stop_reason)
+        await self._tree_over.wait()
+
+    def _on_lifecycle(self, event: LifecycleEvent) -> None:
+        self.switchboard.outbox("supervision").publish(event)
+        if isinstance(event, ActorExited):
+            self._record(
+                "actor_exits",
+                actor=event.name,
+                incarnation=event.incarnation,
+                kind=event.kind.value,
+                reason=event.reason,
+                error=event.error,
+                at_ms=self.seams.wall_ms(),
+            )
+
+    def _record(self, table: str, **values: str | int | None) -> None:
+        self.switchboard.outbox("records").try_send(Record(table=table, values=tuple(values.items())))
+
+    async def _listen(self) -> None:
+        mailbox = self.switchboard.mailbox("outer")
+        while True:
+            for message in await mailbox.receive():
+                match message:
+                    case SystemSnapshot():
+                        self.snapshot = message
+                        self._on_snapshot(message)
+                    case StopWanted():
+                        self.request_stop(message.reason, ExitCode(message.exit_code))
+                    case _:
+                        pass
+
+    async def _keep_records(self) -> None:
+        mailbox = self.switchboard.mailbox("records")
+        while True:
+            for message in await mailbox.receive():
+                if isinstance(message, Alert):
+                    self._log.warning(f"alert {message.code} from {message.actor}: {message.text}")
+                    self._record("alerts", **attrs.asdict(message))
+
+    async def _tell_switches(self) -> None:
+        """Tells the desk what people have switched; the kill file may be made by hand, so it is looked for."""
+        while True:
+            self._publish_switches()
+            await trio.sleep(0.5)
+
+    def _publish_switches(self) -> None:
+        self.switchboard.outbox("outer").publish(self.switches.current())
+
+    # -- control --
+
+    async def _serve_control(self, path: Path) -> None:
+        try:
+            await serve_control(path, self.answer)
+        except ControlSocketError as error:
+            self._log.error(f"no control socket: {error}")
+
+    async def answer(self, command: ControlCommand) -> ControlReply:
+        """Answers one control command and carries out what it asks for."""
+        if self.snapshot is None:
+            return ControlReply(ok=False, text="The bot is still booting; ask again in a moment.")
+        switches = self.switches.current()
+        view = ControlView(
+            snapshot=self.snapshot,
+            at_ms=self.seams.wall_ms(),
+            kill_switch=switches.killed,
+            paused_all="*" in switches.paused,
+            paused=switches.paused,
+        )
+        reply, effects = dispatch(command, view)
+        self._carry_out(effects)
+        return reply
+
+    def _carry_out(self, effects: Iterable[object]) -> None:
+        for effect in effects:
+            match effect:
+                case WriteAudit(record=record):
+                    self._log.info(f"control: {record}")
+                case KillActor(name=name):
+                    self.kill_actor(name)
+                case PauseQuoting(ticker=ticker):
+                    self.switches.pause(ticker)
+                case ResumeQuoting(ticker=ticker):
+                    self.switches.resume(ticker)
+                case SetKillSwitch(on=on):
+                    self.switches.kill(on)
+                case SetLogLevel(actor=actor, level=level):
+                    self._set_log_level(actor, level)
+                case StopBot():
+                    self.request_stop("asked to stop through the control socket")
+        self._publish_switches()
+
+    def kill_actor(self, name: str) -> None:
+        """Crashes one actor deliberately (chaos); a market's is a child of the market supervisor."""
+        if self.supervisor is None:
+            return
+        if name.startswith("market:"):
+            self.switchboard.outbox("outer").publish(KillMarket(name=name))
+        else:
+            self.supervisor.kill(name, "killed through the control socket")

@@ -1,0 +1,58 @@
+"""The doors through which one process life reaches the exchange: two HTTP clients and a way to open a socket.
+
+Production opens them on the network; a simulation hands in doors of its own. Whoever is behind a door does not matter to the
+rest of the program.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import attrs
+import httpx
+import trio
+
+from kalshi.rest import make_http
+from kalshi.signing import Signer
+from kalshi.socket import Socket
+from kalshi.socket_trio_websocket import open_trio_websocket
+from ops.modes import Endpoints
+from ops.settings import ExchangeSettings
+
+Connect = Callable[[trio.Nursery], Awaitable[Socket]]
+
+
+@attrs.frozen(kw_only=True)
+class Ports:
+    """The data plane for orders and reads, the control plane for fence and sweep, and the socket."""
+
+    base_url: str
+    data_http: httpx.AsyncClient
+    control_http: httpx.AsyncClient
+    connect: Connect
+
+    async def aclose(self) -> None:
+        """Closes both HTTP clients."""
+        await self.data_http.aclose()
+        await self.control_http.aclose()
+
+
+def network_ports(
+    endpoints: Endpoints, settings: ExchangeSettings, signer: Signer, server_ms: Callable[[], int]
+) -> Ports:
+    """Returns doors to an exchange on the network; the control plane has a pool of its own."""
+    context = ssl.create_default_context() if endpoints.base_url.startswith("https") else None
+    path = urlsplit(endpoints.websocket_url).path
+
+    async def connect(nursery: trio.Nursery) -> Socket:
+        headers = list(signer.headers("GET", path, server_ms()).items())
+        return await open_trio_websocket(nursery, endpoints.websocket_url, headers, ssl_context=context)
+
+    return Ports(
+        base_url=endpoints.base_url,
+        data_http=make_http(endpoints.base_url, settings.data_connections, context),
+        control_http=make_http(endpoints.base_url, settings.control_connections, context),
+        connect=connect,
+    )

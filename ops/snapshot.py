@@ -1,0 +1,206 @@
+"""One picture of the whole bot a second, drawn from what the actors publish anyway; feeds table, `status` and console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from actors.messages.control import ActorRow, MarketRow, QuoteRow, SystemSnapshot, Totals
+from actors.messages.lifecycle import Heartbeat
+from actors.messages.market import Assignments, BookView, DiscoveryReport, FeedHealth, MarketRules
+from actors.messages.money import PnlView, PositionView
+from actors.messages.orders import PermitView, TargetQuotes, WireHealth, WorkingOrder, WorkingOrders
+from actors.runtime.child import ChildStatus
+from actors.runtime.loop_watch import LoopWatch
+from actors.runtime.mailbox import Mailbox
+from actors.runtime.seams import Seams
+from actors.runtime.switchboard import Outbox, Switchboard
+from kalshi.numbers import CountE2, MoneyE6
+from kalshi.types import Side
+
+EVERY_S = 1.0
+_NO_PNL = PnlView(
+    cash_e6=MoneyE6(0),
+    marks_e6=MoneyE6(0),
+    realised_e6=MoneyE6(0),
+    unrealised_e6=MoneyE6(0),
+    fees_e6=MoneyE6(0),
+    fills=0,
+    contracts_e2=CountE2(0),
+    drift=(),
+)
+
+
+@attrs.define(eq=False)
+class SnapshotMaker:
+    """Keeps the newest of everything and publishes a SystemSnapshot a second."""
+
+    mailbox: Mailbox
+    outbox: Outbox
+    switchboard: Switchboard
+    seams: Seams
+    children: Callable[[], tuple[ChildStatus, ...]]
+    loop_watch: LoopWatch | None
+    mode: str
+    venue: str
+    boot: str
+    _books: dict[str, BookView] = attrs.field(factory=dict, init=False)
+    _rules: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
+    _working: dict[str, WorkingOrders] = attrs.field(factory=dict, init=False)
+    _targets: dict[str, TargetQuotes] = attrs.field(factory=dict, init=False)
+    _positions: dict[str, PositionView] = attrs.field(factory=dict, init=False)
+    _beats: dict[str, float] = attrs.field(factory=dict, init=False)
+    _assigned: tuple[str, ...] = attrs.field(default=(), init=False)
+    _permit: PermitView | None = attrs.field(default=None, init=False)
+    _feed: FeedHealth | None = attrs.field(default=None, init=False)
+    _wire: WireHealth | None = attrs.field(default=None, init=False)
+    _pnl: PnlView = attrs.field(default=_NO_PNL, init=False)
+    _discovery: DiscoveryReport | None = attrs.field(default=None, init=False)
+
+    async def run(self) -> None:
+        """Publishes until cancelled."""
+        began_s = self.seams.now()
+        next_s = began_s
+        while True:
+            for message in await self.mailbox.receive(timeout_s=max(0.0, next_s - self.seams.now())):
+                self._take(message)
+            if self.seams.now() >= next_s:
+                next_s = self.seams.now() + EVERY_S
+                self.outbox.publish(self.snapshot(self.seams.now() - began_s))
+
+    def _take(self, message: object) -> None:
+        match message:
+            case BookView():
+                self._books[message.ticker] = message
+            case MarketRules():
+                self._rules[message.ticker] = message
+            case WorkingOrders():
+                self._working[message.ticker] = message
+            case TargetQuotes():
+                self._targets[message.ticker] = message
+            case PositionView():
+                self._positions[message.ticker] = message
+            case Heartbeat():
+                self._beats[message.actor] = message.at_s
+            case Assignments():
+                self._assigned = tuple(assignment.ticker for assignment in message.assignments)
+            case PermitView():
+                self._permit = message
+            case FeedHealth():
+                self._feed = message
+            case WireHealth():
+                self._wire = message
+            case PnlView():
+                self._pnl = message
+            case DiscoveryReport():
+                self._discovery = message
+            case _:
+                pass
+
+    def snapshot(self, up_s: float) -> SystemSnapshot:
+        """Returns the picture of this moment."""
+        loop = self.loop_watch.report() if self.loop_watch is not None else None
+        permit = self._permit
+        return SystemSnapshot(
+            at_ms=self.seams.wall_ms(),
+            up_s=up_s,
+            mode=self.mode,
+            venue=self.venue,
+            boot=self.boot,
+            permit="given" if permit is not None and permit.may_quote else "withheld",
+            permit_reasons=permit.reasons if permit is not None else ("OrderDesk has not spoken yet",),
+            feed=self._feed_text(),
+            discovery=self._discovery_text(),
+            markets=self._market_rows(),
+            actors=self._actor_rows(self.children()),
+            totals=self._totals(),
+            write_tokens=self._wire.write_tokens if self._wire is not None else 0.0,
+            loop_worst_ms=loop.worst_s * 1000 if loop is not None else 0.0,
+            loop_blocks=loop.blocks if loop is not None else 0,
+        )
+
+    def _feed_text(self) -> str:
+        feed = self._feed
+        if feed is None:
+            return "not started"
+        if not feed.connected:
+            return feed.reason
+        age_s = self.seams.now() - feed.proof_at_s
+        return f"connected, heard {age_s:.1f} s ago, {feed.reconnects} reconnects, {feed.gaps} gaps"
+
+    def _discovery_text(self) -> str:
+        report = self._discovery
+        if report is None:
+            return "first run under way"
+        return f"{report.scanned} markets seen, {report.eligible} eligible, {len(report.selected)} selected"
+
+    def _market_rows(self) -> tuple[MarketRow, ...]:
+        held = (ticker for ticker, view in self._positions.items() if view.position_e2)
+        resting = (ticker for ticker, working in self._working.items() if working.orders)
+        tickers = sorted({*self._assigned, *held, *resting})
+        return tuple(self._market_row(ticker) for ticker in tickers)
+
+    def _market_row(self, ticker: str) -> MarketRow:
+        book, rules, position = self._books.get(ticker), self._rules.get(ticker), self._positions.get(ticker)
+        working, target = self._working.get(ticker), self._targets.get(ticker)
+        orders = working.orders if working is not None else ()
+        pnl = position.realised_e6 + position.unrealised_e6 - position.fees_e6 if position is not None else 0
+        reasons = (*(target.reasons if target is not None else ()), *(working.reasons if working is not None else ()))
+        return MarketRow(
+            ticker=ticker,
+            category=rules.category if rules is not None else "",
+            condition=book.condition.value if book is not None else "waiting",
+            best_bid_e4=book.best_bid.price_e4 if book is not None and book.best_bid else None,
+            best_ask_e4=book.best_ask.price_e4 if book is not None and book.best_ask else None,
+            own_bid=_own(orders, Side.BID),
+            own_ask=_own(orders, Side.ASK),
+            position_e2=position.position_e2 if position is not None else CountE2(0),
+            pnl_e6=MoneyE6(pnl),
+            reasons=tuple(dict.fromkeys(reasons)),
+        )
+
+    def _actor_rows(self, children: tuple[ChildStatus, ...]) -> tuple[ActorRow, ...]:
+        statistics = self.switchboard.statistics()
+        rows = []
+        for child in children:
+            seen = statistics.get(child.name)
+            beat_s = self._beats.get(child.name, child.started_at_s)
+            rows.append(
+                ActorRow(
+                    name=child.name,
+                    state=child.state.value,
+                    incarnation=child.incarnation,
+                    restarts=child.restarts,
+                    mailbox_depth=seen.depth if seen is not None else 0,
+                    mailbox_peak=seen.peak if seen is not None else 0,
+                    idle_s=max(0.0, self.seams.now() - beat_s) if beat_s is not None else 0.0,
+                    last_exit=child.last_exit.reason if child.last_exit is not None else "",
+                )
+            )
+            rows += self._actor_rows(child.children)
+        return tuple(rows)
+
+    def _totals(self) -> Totals:
+        pnl = self._pnl
+        orders = [order for working in self._working.values() for order in working.orders]
+        return Totals(
+            cash_e6=pnl.cash_e6,
+            marks_e6=pnl.marks_e6,
+            realised_e6=pnl.realised_e6,
+            unrealised_e6=pnl.unrealised_e6,
+            fees_e6=pnl.fees_e6,
+            pnl_e6=pnl.pnl_e6,
+            is_exact=pnl.is_exact,
+            fills=pnl.fills,
+            contracts_e2=pnl.contracts_e2,
+            orders_resting=sum(order.state == "resting" for order in orders),
+            orders_unknown=sum(order.state == "unknown" for order in orders),
+        )
+
+
+def _own(orders: tuple[WorkingOrder, ...], side: Side) -> QuoteRow | None:
+    for order in orders:
+        if order.side is side and order.is_quote and order.state == "resting":
+            return QuoteRow(price_e4=order.price_e4, remaining_e2=order.remaining_e2)
+    return None

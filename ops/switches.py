@@ -1,0 +1,45 @@
+"""What people switch, and what of it survives: the kill switch is a file, so that it stays on over restarts (I26).
+
+A pause is of this process life alone. The file is the truth: whoever creates `KILL` in the state folder by hand kills too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from actors.messages.lifecycle import Switches
+
+KILL_FILE = "KILL"
+ALL = "*"
+
+
+class PeopleSwitches:
+    """The switches of one bot; `current()` reads the kill file anew every time."""
+
+    def __init__(self, state_folder: Path, *, killed_by_settings: bool) -> None:
+        self._path = state_folder / KILL_FILE
+        self._killed_by_settings = killed_by_settings
+        self._paused: set[str] = set()
+
+    def current(self) -> Switches:
+        """Returns the switches as they are now."""
+        return Switches(killed=self._killed_by_settings or self._path.exists(), paused=frozenset(self._paused))
+
+    def kill(self, on: bool) -> None:
+        """Turns the kill switch on or off, for good."""
+        if on:
+            self._path.touch()
+        else:
+            self._path.unlink(missing_ok=True)
+            self._killed_by_settings = False
+
+    def pause(self, ticker: str | None) -> None:
+        """Pauses one market, or all of them."""
+        self._paused.add(ALL if ticker is None else ticker)
+
+    def resume(self, ticker: str | None) -> None:
+        """Ends the pause of one market, or every pause."""
+        if ticker is None:
+            self._paused.clear()
+        else:
+            self._paused.discard(ticker)

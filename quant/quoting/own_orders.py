@@ -1,0 +1,36 @@
+"""The book without ourselves: our resting orders taken out of its levels, so that a strategy never chases its own
+quotes.
+
+A book may lag our own picture of our orders by a message, either way; a level is therefore never left negative, and one
+of
+which only dust remains is dropped with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from kalshi.numbers import CountE2, PriceE4
+from kalshi.types import Level, Side
+
+
+@attrs.frozen(kw_only=True)
+class OwnOrder:
+    side: Side
+    price_e4: PriceE4
+    remaining_e2: CountE2
+
+
+def others_levels(levels: Iterable[Level], own: Iterable[OwnOrder], side: Side) -> tuple[Level, ...]:
+    """Returns the levels of one side, best first, less what is ours; empty levels are left out."""
+    mine: dict[PriceE4, int] = {}
+    for order in own:
+        if order.side is side:
+            mine[order.price_e4] = mine.get(order.price_e4, 0) + order.remaining_e2
+    left = (
+        Level(price_e4=level.price_e4, count_e2=CountE2(level.count_e2 - mine.get(level.price_e4, 0)))
+        for level in levels
+    )
+    return tuple(level for level in left if level.count_e2 > 0)

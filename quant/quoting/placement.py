@@ -1,0 +1,76 @@
+"""From a model's price to a price that may rest: onto the grid, never through the touch, no better than
+needed.
+
+1. `round_onto_grid` is the only place where a float becomes a price: bids go down, asks go up, so rounding
+   never makes a quote more aggressive than the model meant.
+2. A bid stays at least one step below the best ask of others, an ask one step above their best bid.
+3. A quote improves on the best of its own side by at most `improve_steps_max` steps: time priority at a
+   better price needs no more, and the rest would be given away.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import attrs
+
+from kalshi.grid import PriceGrid
+from kalshi.numbers import ONE_DOLLAR_E4, PriceE4
+from kalshi.types import Level, Side
+
+# Binary floats miss decimal prices by about 1e-16; a millionth of 1/10,000 dollar undoes that and nothing
+# else.
+_FLOAT_DUST: Final = 1e-6
+
+
+@attrs.frozen(kw_only=True)
+class PlacementParameters:
+    """How aggressive a quote may be."""
+
+    improve_steps_max: int = 1  # one step ahead of the best is already first in the queue
+
+
+def round_onto_grid(price: float, side: Side, grid: PriceGrid) -> PriceE4 | None:
+    """Returns `price` dollars on the grid, a bid rounded down and an ask up; None where that side has no such
+    price.
+
+    A bid of a dollar or more is the highest price, an ask of nothing or less the lowest.
+    """
+    if side is Side.BID:
+        if price >= 1:
+            return grid.highest
+        below = math.floor(price * ONE_DOLLAR_E4 + _FLOAT_DUST)
+        return grid.floor(PriceE4(below)) if below > 0 else None
+    if price <= 0:
+        return grid.lowest
+    above = math.ceil(price * ONE_DOLLAR_E4 - _FLOAT_DUST)
+    return grid.ceil(PriceE4(above)) if above < ONE_DOLLAR_E4 else None
+
+
+def place_bid(
+    price: float, best_bid: Level, best_ask: Level, grid: PriceGrid, parameters: PlacementParameters
+) -> PriceE4 | None:
+    """Returns the price at which a bid meant for `price` dollars may rest, or None where there is none."""
+    rounded = round_onto_grid(price, Side.BID, grid)
+    inside = grid.step_below(best_ask.price_e4)
+    if rounded is None or inside is None:
+        return None
+    improved = best_bid.price_e4
+    for _ in range(parameters.improve_steps_max):
+        improved = grid.step_above(improved) or improved
+    return grid.floor(min(rounded, inside, improved))
+
+
+def place_ask(
+    price: float, best_bid: Level, best_ask: Level, grid: PriceGrid, parameters: PlacementParameters
+) -> PriceE4 | None:
+    """Returns the price at which an ask meant for `price` dollars may rest, or None where there is none."""
+    rounded = round_onto_grid(price, Side.ASK, grid)
+    inside = grid.step_above(best_bid.price_e4)
+    if rounded is None or inside is None:
+        return None
+    improved = best_ask.price_e4
+    for _ in range(parameters.improve_steps_max):
+        improved = grid.step_below(improved) or improved
+    return grid.ceil(max(rounded, inside, improved))

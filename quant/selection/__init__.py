@@ -1,0 +1,1 @@
+"""Selection: which markets are worth quoting."""

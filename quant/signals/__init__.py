@@ -1,0 +1,1 @@
+"""Signals: what the market data says about fair value and volatility."""

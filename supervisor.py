@@ -1,0 +1,88 @@
+"""The bot's entry point: the tree of actors, as a table of contents, and the command line.
+
+`python supervisor.py` runs the bot; `python supervisor.py --help` lists everything else.
+"""
+
+from __future__ import annotations
+
+from actors.allocation import Allocation
+from actors.discovery import Discovery, DiscoveryTiming
+from actors.feed import Feed, FeedParameters
+from actors.fill_reconciler import FillReconciler
+from actors.ledger import Ledger
+from actors.market import MarketParameters
+from actors.market_supervisor import MarketsParameters, MarketSupervisor
+from actors.order_desk import OrderDesk
+from actors.portfolio_risk import PortfolioRisk, RiskTiming
+from actors.runtime.child import ChildSpec
+from actors.stop_loss import StopLoss
+from kalshi.numbers import CountE2
+from ops.life import TreeParts
+
+# The brake on runaway fills: this much more in 15 s than the caps allow to be resting at all.
+BRAKE_FACTOR = 1.5
+
+
+def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
+    """Returns the actors in start order: what others depend on comes first, and is stopped last."""
+    settings = parts.settings
+    websockets, risk, supervision = settings.websockets, settings.risk, settings.supervision
+    sizes = MarketParameters()
+    markets = MarketsParameters(
+        sizes=sizes,
+        quoting=settings.quoting,
+        volatility=settings.volatility,
+        window=supervision.markets,
+        quarantine=supervision.quarantine,
+        back_off=supervision.back_off,
+    )
+    feed = FeedParameters(
+        ping_every_s=websockets.ping_every_s,
+        ping_deadline_s=websockets.ping_deadline_s,
+        reconnect_first_s=websockets.reconnect_first_s,
+        reconnect_max_s=websockets.reconnect_max_s,
+    )
+    both_sides = 2 * sizes.max_position_e2 * settings.allocation.max_markets_with_orders
+    return (
+        ChildSpec("ledger", lambda c: Ledger(c, parts.ledger_path)),
+        ChildSpec("fill_reconciler", lambda c: FillReconciler(c, settings.fills)),
+        ChildSpec(
+            "portfolio_risk", lambda c: PortfolioRisk(c, risk, RiskTiming(lease_s=risk.lease_s, renew_s=risk.renew_s))
+        ),
+        ChildSpec(
+            "order_desk",
+            lambda c: OrderDesk(
+                context=c,
+                parameters=settings.orders,
+                feed_limits=websockets,
+                clock=parts.clock,
+                prefix=parts.prefix,
+                contracts_limit_e2=CountE2(int(BRAKE_FACTOR * both_sides)),
+            ),
+        ),
+        ChildSpec("stop_loss", lambda c: StopLoss(c, settings.stop_loss)),
+        ChildSpec("feed", lambda c: Feed(c, feed, parts.ports.connect, parts.probe)),
+        ChildSpec("allocation", lambda c: Allocation(c, settings.allocation)),
+        ChildSpec(
+            "market_supervisor",
+            lambda c: MarketSupervisor(c, markets, parts.switchboard, parts.on_lifecycle, parts.log_for, parts.fatal),
+            grace_s=4.0,
+        ),
+        ChildSpec(
+            "discovery",
+            lambda c: Discovery(
+                c, settings.discovery, DiscoveryTiming(interval_s=settings.discovery.interval_s, priority=settings.discovery.priority)
+            ),
+        ),
+    )
+
+
+def main() -> None:
+    """Runs the command line."""
+    from ops.command_line import run_command_line
+
+    run_command_line(build_tree)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""Frames of the channels without books become events in integers."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kalshi.feed import FeedProtocol
+from kalshi.feed_events import (
+    FeedEvent,
+    FillReported,
+    FrameMalformed,
+    GroupReported,
+    MarketLifecycle,
+    OrderReported,
+    PositionReported,
+    TickerUpdated,
+    TradePrinted,
+    UnknownFrame,
+)
+from kalshi.feed_frames import book_count, book_price, decode_envelope
+from kalshi.numbers import CountE2, MoneyE6, NumberFormatError, PriceE4
+from kalshi.types import Fill, Order, OrderStatus, PriceRange, Side
+from tests.kalshi.frames import private
+
+TICKER_MSG = {
+    "market_ticker": "A",
+    "price_dollars": "0.9740",
+    "yes_bid_dollars": "0.9710",
+    "yes_ask_dollars": "1.0000",
+    "yes_bid_size_fp": "81.00",
+    "yes_ask_size_fp": "0.00",
+    "volume_fp": "525942.00",
+    "dollar_volume": -5,
+    "ts": 1778689590,
+    "ts_ms": 1778689590453,
+}
+TRADE_MSG = {
+    "trade_id": "4a7f",
+    "market_ticker": "A",
+    "yes_price_dollars": "0.3520",
+    "no_price_dollars": "0.6480",
+    "count_fp": "15.78",
+    "taker_side": "yes",
+    "taker_outcome_side": "no",
+    "taker_book_side": "ask",
+    "ts": 1783339223,
+    "ts_ms": 1783339223261,
+}
+FILL_MSG = {
+    "trade_id": "a750",
+    "order_id": "d44d",
+    "market_ticker": "A",
+    "is_taker": True,
+    "side": "no",
+    "ts": 1782873396,
+    "ts_ms": 1782873396915,
+    "yes_price_dollars": "0.1600",
+    "count_fp": "1.16",
+    "fee_cost": "0.011000",
+    "action": "buy",
+    "post_position_fp": "-4.36",
+    "purchased_side": "no",
+    "outcome_side": "no",
+    "book_side": "ask",
+    "subaccount": 0,
+}
+ORDER_MSG = {
+    "order_id": "o-1",
+    "user_id": "u",
+    "ticker": "A",
+    "exchange_index": 2,
+    "status": "canceled",
+    "side": "yes",
+    "is_yes": True,
+    "outcome_side": "no",
+    "book_side": "ask",
+    "yes_price_dollars": "0.4400",
+    "fill_count_fp": "1.50",
+    "remaining_count_fp": "0.00",
+    "initial_count_fp": "4.00",
+    "client_order_id": "c-1",
+    "order_group_id": "",
+    "created_ts_ms": 1_000,
+    "last_updated_ts_ms": 2_000,
+    "expiration_ts_ms": 9_999,
+    "last_update_reason": "ExpiryCancel",
+}
+
+
+def single(kind: str, msg: dict[str, Any]) -> FeedEvent:
+    (event,) = FeedProtocol(lambda: 0.0).receive([private(kind, msg)])
+    return event
+
+
+def test_a_ticker() -> None:
+    assert single("ticker", TICKER_MSG) == TickerUpdated(
+        ticker="A",
+        yes_bid_e4=PriceE4(9_710),
+        yes_ask_e4=PriceE4(10_000),
+        yes_bid_size_e2=CountE2(8_100),
+        yes_ask_size_e2=CountE2(0),
+        last_price_e4=PriceE4(9_740),
+        volume_e2=CountE2(52_594_200),
+        ts_ms=1778689590453,
+    )
+
+
+def test_a_trade_goes_the_way_of_its_taker() -> None:
+    event = single("trade", TRADE_MSG)
+    assert event == TradePrinted(
+        ticker="A",
+        price_e4=PriceE4(3_520),
+        count_e2=CountE2(1_578),
+        taker_side=Side.ASK,
+        ts_ms=1783339223261,
+        is_block=False,
+    )
+    older = single("trade", {**TRADE_MSG, "taker_book_side": "", "taker_outcome_side": "yes", "is_block_trade": True})
+    assert isinstance(older, TradePrinted)
+    assert (older.taker_side, older.is_block) == (Side.BID, True)
+
+
+def test_a_fill_reads_the_new_direction_words_only() -> None:
+    assert single("fill", FILL_MSG) == FillReported(
+        fill=Fill(
+            fill_id="a750",
+            order_id="d44d",
+            ticker="A",
+            side=Side.ASK,
+            price_e4=PriceE4(1_600),
+            count_e2=CountE2(116),
+            fee_e6=MoneyE6(11_000),
+            is_taker=True,
+            ts_ms=1782873396915,
+            exchange_index=0,
+            client_order_id=None,
+            post_position_e2=CountE2(-436),
+        )
+    )
+
+
+def test_an_order() -> None:
+    assert single("user_order", ORDER_MSG) == OrderReported(
+        order=Order(
+            order_id="o-1",
+            client_order_id="c-1",
+            ticker="A",
+            side=Side.ASK,
+            status=OrderStatus.CANCELED,
+            price_e4=PriceE4(4_400),
+            initial_e2=CountE2(400),
+            filled_e2=CountE2(150),
+            remaining_e2=CountE2(0),
+            order_group_id=None,
+            expiration_ts_s=9,
+            last_update_ms=2_000,
+            exchange_index=2,
+            reason="ExpiryCancel",
+        )
+    )
+
+
+def test_an_order_of_unknown_status_says_nothing() -> None:
+    assert single("user_order", {**ORDER_MSG, "status": "unknown"}) == UnknownFrame(type="user_order, status unknown")
+
+
+def test_an_order_without_optional_fields() -> None:
+    optional = ("expiration_ts_ms", "last_updated_ts_ms", "last_update_reason", "order_group_id", "exchange_index")
+    event = single("user_order", {name: value for name, value in ORDER_MSG.items() if name not in optional})
+    assert isinstance(event, OrderReported)
+    assert (event.order.expiration_ts_s, event.order.last_update_ms, event.order.reason) == (None, 1_000, None)
+
+
+def test_a_position_is_signed() -> None:
+    event = single("market_position", {"market_ticker": "A", "position_fp": "-3.50"})
+    assert event == PositionReported(ticker="A", position_e2=CountE2(-350))
+
+
+def test_lifecycle_events_carry_what_they_have() -> None:
+    determined = {
+        "market_ticker": "A",
+        "event_type": "determined",
+        "determination_ts": 5,
+        "result": "yes",
+        "settlement_value": "1.0000",
+    }
+    assert single("market_lifecycle_v2", determined) == MarketLifecycle(
+        ticker="A",
+        kind="determined",
+        close_time_ms=None,
+        result="yes",
+        settlement_value_e4=PriceE4(10_000),
+        price_ranges=None,
+    )
+    regrid = {
+        "market_ticker": "A",
+        "event_type": "price_level_structure_updated",
+        "close_ts": 12,
+        "price_ranges": [{"start": "0.0000", "end": "1.0000", "step": "0.0010"}],
+    }
+    event = single("market_lifecycle_v2", regrid)
+    assert isinstance(event, MarketLifecycle)
+    assert event.close_time_ms == 12_000
+    assert event.price_ranges == (PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(10_000), step_e4=PriceE4(10)),)
+
+
+def test_a_group_update() -> None:
+    msg = {"event_type": "triggered", "order_group_id": "g-1", "ts_ms": 77}
+    assert single("order_group_updates", msg) == GroupReported(group_id="g-1", kind="triggered", ts_ms=77)
+
+
+def test_event_frames_are_known_and_say_nothing() -> None:
+    frames = [private("event_lifecycle", {"event_ticker": "E"}), private("event_fee_update", {"event_ticker": "E"})]
+    assert FeedProtocol(lambda: 0.0).receive(frames) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "msg", "change"),
+    [
+        ("ticker", TICKER_MSG, {"yes_bid_dollars": "x"}),
+        ("ticker", TICKER_MSG, {"volume_fp": 5}),
+        ("trade", TRADE_MSG, {"taker_book_side": "sideways"}),
+        ("trade", TRADE_MSG, {"count_fp": "1.2.3"}),
+        ("fill", FILL_MSG, {"book_side": "", "outcome_side": ""}),
+        ("fill", FILL_MSG, {"fee_cost": 0.01}),
+        ("user_order", ORDER_MSG, {"initial_count_fp": None}),
+        ("market_lifecycle_v2", {"market_ticker": "A", "event_type": "x"}, {"price_ranges": [{"start": "0"}]}),
+        ("order_group_updates", {"event_type": "x", "order_group_id": "g"}, {"ts_ms": "soon"}),
+    ],
+)
+def test_values_that_make_no_sense_are_malformed(kind: str, msg: dict[str, Any], change: dict[str, Any]) -> None:
+    assert isinstance(single(kind, {**msg, **change}), FrameMalformed)
+
+
+def test_the_envelope_is_read_where_the_body_is_not() -> None:
+    envelope = decode_envelope('{"type":"x","sid":3,"seq":9,"msg":[[]]}')
+    assert envelope is not None
+    assert (envelope.type, envelope.sid, envelope.seq) == ("x", 3, 9)
+    assert decode_envelope("{") is None
+
+
+@given(st.one_of(st.text(max_size=12), st.decimals(allow_nan=False, allow_infinity=False, places=2).map(str)))
+def test_the_fast_count_reads_exactly_what_the_slow_one_does(text: str) -> None:
+    try:
+        value = book_count(text)
+    except NumberFormatError:
+        with pytest.raises((NumberFormatError, InvalidOperation)):
+            exact = Decimal(text) * 100
+            if exact != int(exact) or "e" in text.lower() or "+" in text or "_" in text or text != text.strip():
+                raise NumberFormatError
+            if not text.isascii() or len(text) > 32:
+                raise NumberFormatError
+        return
+    assert Decimal(text) * 100 == value
+
+
+@given(st.integers(0, 10_000))
+def test_every_price_of_a_book_reads_exactly(price: int) -> None:
+    assert book_price(f"{price // 10_000}.{price % 10_000:04d}") == price
+    assert book_price(str(Decimal(price) / 10_000)) == price
+
+
+def test_json_numbers_are_no_prices() -> None:
+    frame = json.loads(private("ticker", TICKER_MSG))
+    frame["msg"]["price_dollars"] = 0.5
+    (event,) = FeedProtocol(lambda: 0.0).receive([json.dumps(frame)])
+    assert isinstance(event, FrameMalformed)
