@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
+if __name__ == "__main__":
+    # Before the other imports, which take most of a second: until there is something to end in order, just end.
+    for _number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(_number, lambda *_: sys.exit(0))
+
 from actors.allocation import Allocation
 from actors.discovery import Discovery, DiscoveryTiming
 from actors.feed import Feed, FeedParameters
 from actors.fill_reconciler import FillReconciler
 from actors.ledger import Ledger
-from actors.market import MarketParameters
 from actors.market_supervisor import MarketsParameters, MarketSupervisor
 from actors.order_desk import OrderDesk
 from actors.portfolio_risk import PortfolioRisk, RiskTiming
@@ -27,7 +34,7 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
     """Returns the actors in start order: what others depend on comes first, and is stopped last."""
     settings = parts.settings
     websockets, risk, supervision = settings.websockets, settings.risk, settings.supervision
-    sizes = MarketParameters()
+    sizes = settings.markets
     markets = MarketsParameters(
         sizes=sizes,
         quoting=settings.quoting,
@@ -41,14 +48,14 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
         ping_deadline_s=websockets.ping_deadline_s,
         reconnect_first_s=websockets.reconnect_first_s,
         reconnect_max_s=websockets.reconnect_max_s,
+        connect_deadline_s=websockets.connect_deadline_s,
     )
+    timing = RiskTiming(lease_s=risk.lease_s, renew_s=risk.renew_s, account_every_s=risk.account_every_s)
     both_sides = 2 * sizes.max_position_e2 * settings.allocation.max_markets_with_orders
     return (
         ChildSpec("ledger", lambda c: Ledger(c, parts.ledger_path)),
         ChildSpec("fill_reconciler", lambda c: FillReconciler(c, settings.fills)),
-        ChildSpec(
-            "portfolio_risk", lambda c: PortfolioRisk(c, risk, RiskTiming(lease_s=risk.lease_s, renew_s=risk.renew_s))
-        ),
+        ChildSpec("portfolio_risk", lambda c: PortfolioRisk(c, risk, timing)),
         ChildSpec(
             "order_desk",
             lambda c: OrderDesk(
@@ -71,7 +78,9 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
         ChildSpec(
             "discovery",
             lambda c: Discovery(
-                c, settings.discovery, DiscoveryTiming(interval_s=settings.discovery.interval_s, priority=settings.discovery.priority)
+                c,
+                settings.discovery,
+                DiscoveryTiming(interval_s=settings.discovery.interval_s, priority=settings.discovery.priority),
             ),
         ),
     )

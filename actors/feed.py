@@ -1,7 +1,8 @@
 """FeedActor: the market-data connection, the books, and what is published of them.
 
-The protocol (sequence, snapshots, held books, recovery) is `kalshi.feed`; this is its shell. One task reads: it drains every
-frame that has arrived, applies it, then publishes each changed market once, into LATEST slots. It never waits for a
+The protocol (sequence, snapshots, held books, recovery) is `kalshi.feed`; this is its shell. One task reads: it
+drains every frame that has arrived, applies it, then publishes each changed market once, into LATEST slots. It never
+waits for a
 consumer.
 
 Proof of life is any frame, or the answer to our own ping; a quiet market is not a stale one. After a disconnect every
@@ -12,6 +13,7 @@ told stale before anything else, and the reconnect waits with jittered back-off.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import attrs
 import trio
@@ -87,6 +89,7 @@ class Feed:
     _generation: int = attrs.field(default=0, init=False)
     _proof_at_s: float = attrs.field(default=0.0, init=False)
     _connected: bool = attrs.field(default=False, init=False)
+    _socket: Socket | None = attrs.field(default=None, init=False)
     _reconnects: int = attrs.field(default=0, init=False)
     _gaps: int = attrs.field(default=0, init=False)
     _reason: str = attrs.field(default="not connected yet", init=False)
@@ -121,7 +124,7 @@ class Feed:
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(self.parameters.connect_deadline_s):
                     socket = await self.connect(nursery)
-                self._connected_now()
+                self._connected_now(socket)
                 nursery.start_soon(self._ping, socket)
                 nursery.start_soon(self._keep_time, socket)
                 await self._read(socket)
@@ -138,9 +141,10 @@ class Feed:
             reason = "; ".join(str(error) or type(error).__name__ for error in leaves(ended))
         return reason
 
-    def _connected_now(self) -> None:
+    def _connected_now(self, socket: Socket) -> None:
         self._generation += 1
         self._connected = True
+        self._socket = socket
         self._reason = "connected"
         self._proof_at_s = self.context.seams.now()
         self._protocol = FeedProtocol(self.context.seams.now, self.probe)
@@ -153,6 +157,7 @@ class Feed:
 
     def _disconnected(self, reason: str) -> None:
         self._connected = False
+        self._socket = None
         self._reconnects += 1
         self._reason = reason
         self.context.log.warning(f"disconnected: {reason}")
@@ -197,8 +202,10 @@ class Feed:
             for message in await self.context.mailbox.receive():
                 if isinstance(message, WantedMarkets):
                     self._wanted[message.owner] = message.tickers
-            if self._connected:
+            if self._socket is not None:
                 self._update_subscriptions()
+                with suppress(SocketClosed):  # its reader tells of the end
+                    await self._flush(self._socket)
 
     def _update_subscriptions(self) -> None:
         wanted = {ticker for tickers in self._wanted.values() for ticker in tickers}

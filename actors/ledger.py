@@ -1,8 +1,8 @@
 """The Ledger: the one writer of the database, and the numbering of fills.
 
 Rules:
-1. A fill is (order_id, fill_id). It gets the next number of a dense sequence the first time it is seen, and never another
-   (I4). The number, the fill and its uniqueness are one transaction.
+1. A fill is (order_id, fill_id). It gets the next number of a dense sequence the first time it is seen, and never
+another (I4). The number, the fill and its uniqueness are one transaction.
 2. The Ledger answers in reply slots and publishes the newest fills as a LATEST tape: it never waits for anyone.
 3. Rows of records are for people; losing the newest few in a power cut is accepted (WAL, synchronous=NORMAL).
 """

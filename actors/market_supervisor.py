@@ -63,7 +63,7 @@ class MarketSupervisor:
     _present: dict[str, Assignment] = attrs.field(factory=dict, init=False)
 
     async def run(self, started: Callable[[], None]) -> None:
-        """Keeps the children in line with the assignments until cancelled. Raises Escalated when they crash too often."""
+        """Keeps the children in line with the assignments. Raises Escalated when they crash too often."""
         self._supervisor = Supervisor(
             self.context.name,
             (),
@@ -77,7 +77,7 @@ class MarketSupervisor:
             fatal=self.fatal,
         )
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._supervise)
+            await nursery.start(self._supervisor.run)
             started()
             while True:
                 for message in await self.context.mailbox.receive(timeout_s=HEARTBEAT_S):
@@ -95,9 +95,6 @@ class MarketSupervisor:
                         at_s=self.context.seams.now(),
                     )
                 )
-
-    async def _supervise(self, *, task_status: trio.TaskStatus[None]) -> None:
-        await self._supervisor.run(task_status=task_status)
 
     async def _obey(self, wanted: Assignments) -> None:
         by_ticker = {assignment.ticker: assignment for assignment in wanted.assignments}

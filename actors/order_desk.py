@@ -42,7 +42,18 @@ from actors.runtime.exit_guard import ExitCode
 from actors.runtime.lifecycle import ActorExited
 from actors.runtime.server_clock import ServerClock
 from actors.runtime.supervisor import ChildContext
-from kalshi.types import AmendAck, CancelAck, CancelOrder, CreateAck, DecreaseAck, Fill, TimeInForce
+from kalshi.types import (
+    AmendAck,
+    AmendOrder,
+    CancelAck,
+    CancelOrder,
+    CreateAck,
+    CreateOrder,
+    DecreaseAck,
+    DecreaseOrder,
+    Fill,
+    TimeInForce,
+)
 from quant.fills import NumberedFill
 from quant.orders.commands import CommandClass, CommandOutcome, OutcomeKind, PlannedCommand
 from quant.orders.desk import BookTop, Claim, Desk, Target
@@ -84,6 +95,8 @@ class OrderDesk:
     _next_ticker_list_s: dict[str, float] = attrs.field(factory=dict, init=False)
     _opening: dict[int, float] = attrs.field(factory=dict, init=False)
     _tripped: dict[str, int] = attrs.field(factory=dict, init=False)
+    _fenced: set[str] = attrs.field(factory=set, init=False)
+    _started_ms: int = attrs.field(default=0, init=False)
     _recent_fills: list[Fill] = attrs.field(factory=list, init=False)
     _complete_to_ms: int = attrs.field(default=0, init=False)
     _tape_is_behind: bool = attrs.field(default=False, init=False)
@@ -91,6 +104,9 @@ class OrderDesk:
     _permit_said_s: float = attrs.field(default=-1.0, init=False)
     _commands: int = attrs.field(default=0, init=False)
     _turn: int = attrs.field(default=0, init=False)
+    _touched: set[str] = attrs.field(factory=set, init=False)
+    _next_round_s: float = attrs.field(default=0.0, init=False)
+    _planned_permit: Permit | None = attrs.field(default=None, init=False)
     _shown: dict[str, WorkingOrders] = attrs.field(factory=dict, init=False)
 
     async def run(self, started: Callable[[], None]) -> None:
@@ -102,11 +118,12 @@ class OrderDesk:
             # The incarnation is in the id, so that no two lives of the desk can ever make the same one.
             first_serial=self.context.incarnation << 32,
         )
-        self._started_s = self._now()
+        self._started_s, self._started_ms = self._now(), self.clock.latest_ms()
         await self._take_over()
         started()
         while True:
             batch = await self.context.mailbox.receive(timeout_s=TICK_S)
+            self._touched.update(_tickers_in(batch))
             await self._apply(batch)
             self._decide_permit()
             await self._ask_lists()
@@ -126,7 +143,7 @@ class OrderDesk:
         recovered = await slot.get()
         assert isinstance(recovered, Recovered)
         for journaled in recovered.orders:
-            self._desk.adopt(_adopted(journaled, self._now()))
+            self._desk.adopt(_adopted(journaled, self._now(), self.clock.latest_ms()))
         for exchange_index, group_id in recovered.groups:
             self._desk.groups[exchange_index] = group_id
         await self._read_fills()
@@ -185,6 +202,7 @@ class OrderDesk:
             case ActorExited():
                 self._take_exit(message)
             case GroupSeen(kind="triggered"):
+                self._desk.group_shut(message.group_id, message.ts_ms)
                 self._group_tripped(message.group_id, message.ts_ms)
             case MarketEnded(kind="settled"):
                 self._desk.position_settled(message.ticker)
@@ -236,6 +254,9 @@ class OrderDesk:
             target = self._desk.market(ticker).target
             if target is not None and target.incarnation <= exited.incarnation:
                 self._desk.set_target(ticker, None)
+            if exited.at_s >= self._started_s:  # an older exit was seen to by our predecessor
+                self._desk.pull(ticker)
+                self._touched.add(ticker)
 
     def _answered(self, outcome: WireOutcome) -> None:
         match outcome.request:
@@ -260,16 +281,17 @@ class OrderDesk:
                     code=outcome.code,
                 )
                 if outcome.code in TRIPPED_CODES:
-                    order = self._desk.table.get(outcome.client_order_id)
-                    group_id = order.request.order_group_id if order else None
+                    group_id = request.order_group_id if isinstance(request, CreateOrder) else None
                     if group_id is not None:
-                        self._group_tripped(group_id, self.clock.now_ms())
+                        self._group_tripped(group_id, outcome.server_ms)
                 self._desk.command_answered(answered, self._now())
 
     # -- the fence --
 
     def _group_tripped(self, group_id: str, ts_ms: int) -> None:
-        if group_id in self._desk.groups.values() and group_id not in self._tripped:
+        if group_id in self._tripped:
+            self._tripped[group_id] = min(ts_ms, self._tripped[group_id])  # the event is exacter than a refusal
+        elif group_id in self._desk.groups.values():
             if self._wire is not None and not self._wire.latch_open:
                 return  # the exit guard did it
             self._tripped[group_id] = ts_ms
@@ -279,14 +301,17 @@ class OrderDesk:
         for group_id, tripped_ms in list(self._tripped.items()):
             if self._wire is not None and (not self._wire.latch_open or group_id in self._wire.shut_groups):
                 continue
-            verdict = judge_trip(tripped_ms, self._complete_to_ms, self._desk.contracts_limit_e2, self._recent_fills)
-            if verdict is TripVerdict.WAIT:
+            fills = self._desk.fills_of_group(group_id, self._recent_fills, before_us_ms=self._started_ms)
+            verdict = judge_trip(tripped_ms, self._complete_to_ms, self._desk.contracts_limit_e2, fills)
+            if verdict is TripVerdict.WAIT or group_id in self._fenced:
                 continue
             for exchange_index, present in list(self._desk.groups.items()):
                 if present == group_id:
                     del self._desk.groups[exchange_index]
-            del self._tripped[group_id]
-            if verdict is TripVerdict.FENCED_FROM_OUTSIDE:
+            if verdict is TripVerdict.OUR_FILLS:
+                del self._tripped[group_id]
+            else:
+                self._fenced.add(group_id)  # and stays tripped: no permit any more until the program has stopped
                 reason = f"order group {group_id} was triggered by somebody else: not coming back by ourselves"
                 self._alert("fenced_from_outside", "error", reason)
                 self.context.outbox.publish(StopWanted(exit_code=ExitCode.FENCED_FROM_OUTSIDE, reason=reason))
@@ -361,13 +386,12 @@ class OrderDesk:
         if listed.ticker is not None:
             self._lists_out.discard(listed.ticker)
             if listed.as_of_ms:
-                wall_s = self.clock.now_s()
-                self._desk.table.full_list(listed.as_of_ms, listed.ticker, listed.orders, wall_s=wall_s)
+                self._desk.market_list_seen(listed.as_of_ms, listed.ticker, listed.orders, self.clock.latest_ms())
             return
         self._lists_out.discard(None)
         if not listed.as_of_ms:
             return  # it failed; the next one is asked in its time
-        for stray in self._desk.lists_seen(listed.as_of_ms, listed.orders):
+        for stray in self._desk.whole_list_seen(listed.as_of_ms, listed.orders, self.clock.latest_ms()):
             self._alert("stray_order", "warning", f"cancelling {stray.order_id}, ours but not tracked")
             request = CancelOrder(order_id=stray.order_id, ticker=stray.ticker, exchange_index=stray.exchange_index)
             await self._to_wire(request, stray.client_order_id, CommandClass.CANCEL)
@@ -393,16 +417,34 @@ class OrderDesk:
             await self._close(order)
         wall_s = self.clock.now_s()
         room = self._room_for_quotes()
-        for ticker in self._in_turn(self._desk.tickers()):
+        for ticker in self._due_tickers():
             for command in self._desk.plan(ticker, self._permit, self._now(), wall_s):
                 if command.kind is CommandClass.QUOTE:
                     room -= 1
                     if room < 0:
                         continue  # planned again when there are tokens; queueing it would only make it late
                 self._desk.command_sent(command, self._now())
+                self._call_for_help(ticker, command)
                 await self._to_wire(
                     command.request, command.client_order_id, command.kind, valid_s=self._valid_s(command)
                 )
+
+    def _call_for_help(self, ticker: str, command: PlannedCommand) -> None:
+        """After so many tries of one exit a person must look; it goes on, but slowly."""
+        attempts = self._desk.market(ticker).exit_attempts
+        if command.kind is CommandClass.EXIT and attempts == self.parameters.exit_attempts_max:
+            self._alert("exit_stuck", "error", f"{ticker}: {attempts} exit orders did not close the position")
+
+    def _due_tickers(self) -> list[str]:
+        """Markets that something happened to; every tick all of them, for cooldowns, renewals and waiting moves."""
+        now_s = self._now()
+        if now_s < self._next_round_s and self._permit == self._planned_permit:
+            due = [ticker for ticker in self._desk.tickers() if ticker in self._touched]
+        else:
+            self._next_round_s, self._planned_permit = now_s + TICK_S, self._permit
+            due = self._desk.tickers()
+        self._touched.clear()
+        return self._in_turn(due)
 
     def _room_for_quotes(self) -> int:
         """How many creates and amends can get their tokens before they are too old."""
@@ -503,17 +545,41 @@ class OrderDesk:
         )
 
 
-def _adopted(journaled: JournaledOrder, now_s: float) -> TrackedOrder:
-    """An order of this boot from the journal; one without an answer counts as unknown."""
-    is_resting = journaled.state is JournaledState.RESTING
+def _tickers_in(batch: tuple[object, ...]) -> set[str]:
+    """The markets that a batch of messages is about."""
+    tickers = set()
+    for message in batch:
+        match message:
+            case BookView() | TargetQuotes() | MarketRules() | ExitClaim():
+                tickers.add(message.ticker)
+            case PrivateOrderSeen(order=order):
+                tickers.add(order.ticker)
+            case WireOutcome(request=CreateOrder() | AmendOrder() | DecreaseOrder() | CancelOrder() as request):
+                tickers.add(request.ticker)
+            case _:
+                pass
+    return tickers
+
+
+def _adopted(journaled: JournaledOrder, now_s: float, latest_ms: int) -> TrackedOrder:
+    """An order of this boot from the journal. One without any answer counts as unknown; one that landed and has a
+    change without an answer rests, but the change may still come, so it is to be cancelled.
+    """
+    has_landed = journaled.order_id is not None
+    in_doubt = has_landed and journaled.state is not JournaledState.RESTING
     return TrackedOrder(
         request=journaled.request,
         is_quote=journaled.request.time_in_force is TimeInForce.GOOD_TILL_CANCELED,
-        state=OrderState.RESTING if is_resting else OrderState.UNKNOWN,
+        state=OrderState.RESTING if has_landed else OrderState.UNKNOWN,
         order_id=journaled.order_id,
         filled_seen_e2=journaled.filled_e2,
-        unknown_since_s=None if is_resting else now_s,
-        next_try_s=now_s + 1.0,
+        is_total_sure=not in_doubt,
+        must_cancel=in_doubt,
+        may_change_late=in_doubt,
+        landed_by_ms=journaled.ts_ms if has_landed else None,
+        unknown_since_s=None if has_landed else now_s,
+        signed_before_ms=latest_ms,
+        next_change_s=now_s + 1.0,
         last_change_ms=journaled.ts_ms,
     )
 

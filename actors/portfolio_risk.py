@@ -190,7 +190,9 @@ class PortfolioRisk:
             drifted=self._drift.drifted(self.drift_parameters),
         )
         self._latch = assessment.latch
-        self.context.outbox.publish(self._risk_view(assessment, now_s))
+        if self._balance is not None:
+            # Right after a restart we know no balance yet: our predecessor's word stands until its lease ends.
+            self.context.outbox.publish(self._risk_view(assessment, now_s))
         self._say_positions()
         self._say_pnl()
         self.context.outbox.publish(Heartbeat(actor="portfolio_risk", incarnation=self.context.incarnation, at_s=now_s))

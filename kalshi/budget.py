@@ -216,6 +216,4 @@ class RateBudget:
 def _usable(limits: BucketLimits) -> tuple[float, float]:
     if limits.refill_per_s <= 0 or limits.capacity <= 0:
         raise BudgetError(f"expected a bucket that refills and holds something, found {limits}")
-    return limits.refill_per_s, limits.capacity - min(
-        limits.capacity / 2, limits.refill_per_s * ARRIVAL_JITTER_S
-    )
+    return limits.refill_per_s, limits.capacity - min(limits.capacity / 2, limits.refill_per_s * ARRIVAL_JITTER_S)

@@ -170,18 +170,18 @@ class Subscriptions:
         """Learns the sid of a channel; returns the channel."""
         channel = self.channel(name)
         command = self._pending.get(command_id or 0)
-        if command is None or command.kind is not Kind.SUBSCRIBE or command.channel is not channel:
-            self.unknown_ids += 1
-            held = set(channel.wanted)
-        else:
-            held = set(command.tickers)
+        is_ours = command is not None and command.kind is Kind.SUBSCRIBE and command.channel is channel
+        held = set(command.tickers) if command is not None and is_ours else set(channel.wanted)
+        self.unknown_ids += not is_ours
         self._forget_commands(channel)
         if channel.sid is not None:
             self.by_sid.pop(channel.sid, None)
         channel.sid, channel.next_seq, channel.phase = sid, next_seq, Phase.ACTIVE
         channel.held = held
         self.by_sid[sid] = channel
-        self._drive(channel)
+        if is_ours or channel.is_wanted:
+            # What somebody else opened and nobody wants here is left alone: a replay, for instance.
+            self._drive(channel)
         return channel
 
     def on_ok(self, command_id: int | None, sid: int | None, seq: int | None) -> Channel | None:
@@ -231,9 +231,7 @@ class Subscriptions:
         for channel in self.channels.values():
             if channel.retry_at is not None and channel.retry_at <= now:
                 self._drive(channel)
-        overdue = [
-            (command_id, command) for command_id, command in self._pending.items() if command.deadline <= now
-        ]
+        overdue = [(command_id, command) for command_id, command in self._pending.items() if command.deadline <= now]
         for command_id, _ in overdue:
             self._pending.pop(command_id)
         harmless = (Kind.SNAPSHOT, Kind.DELETE)  # their effect, or its absence, is watched by other means
@@ -270,11 +268,7 @@ class Subscriptions:
             return
         if channel.is_unfiltered:
             return
-        missing = [
-            ticker
-            for ticker in channel.wanted
-            if ticker not in channel.held and ticker not in channel.refused
-        ]
+        missing = [ticker for ticker in channel.wanted if ticker not in channel.held and ticker not in channel.refused]
         surplus = sorted(channel.held.difference(channel.wanted))
         channel.held.update(missing)
         channel.held.difference_update(surplus)

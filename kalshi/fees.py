@@ -62,13 +62,9 @@ class FeeSchedule:
 
     def __attrs_post_init__(self) -> None:
         if self.fee_type not in _MAKER_RATE_E4:
-            raise FeeTypeError(
-                f"the fee type {self.fee_type!r} is unknown here; known are {sorted(_MAKER_RATE_E4)}"
-            )
+            raise FeeTypeError(f"the fee type {self.fee_type!r} is unknown here; known are {sorted(_MAKER_RATE_E4)}")
         if self.multiplier_e4 < 0:
-            raise ValueError(
-                f"expected a fee multiplier of zero or more, found {self.multiplier_e4} / 10,000"
-            )
+            raise ValueError(f"expected a fee multiplier of zero or more, found {self.multiplier_e4} / 10,000")
 
     def trade_fee_e6(self, price_e4: PriceE4, count_e2: CountE2, is_taker: bool) -> MoneyE6:
         """Returns the raw fee of one fill rounded up by step 1, in millionths of a dollar."""
@@ -117,6 +113,4 @@ class OrderFees:
         unit = _REBATE_UNIT_E6[self._schedule.rounding]
         rebate = min(self._collected_e6 // unit, (trade_fee + rounding_fee) // unit) * unit
         self._collected_e6 -= rebate
-        return FillFee(
-            trade_fee_e6=trade_fee, rounding_fee_e6=MoneyE6(rounding_fee), rebate_e6=MoneyE6(rebate)
-        )
+        return FillFee(trade_fee_e6=trade_fee, rounding_fee_e6=MoneyE6(rounding_fee), rebate_e6=MoneyE6(rebate))

@@ -75,9 +75,7 @@ def _valid_prices(ranges: tuple[PriceRange, ...]) -> tuple[PriceE4, ...]:
     prices: set[PriceE4] = set()
     for stretch in ranges:
         if stretch.step_e4 <= 0 or not 0 <= stretch.start_e4 < stretch.end_e4 <= ONE_DOLLAR_E4:
-            raise GridError(
-                f"expected a rising range inside 0 to 1 dollar with a positive step, found {stretch}"
-            )
+            raise GridError(f"expected a rising range inside 0 to 1 dollar with a positive step, found {stretch}")
         steps = range(stretch.start_e4, stretch.end_e4 + 1, stretch.step_e4)
         prices.update(PriceE4(price) for price in steps if 0 < price < ONE_DOLLAR_E4)
     if not prices:

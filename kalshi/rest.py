@@ -20,11 +20,14 @@ from urllib.parse import quote
 import httpx
 import trio
 
-from kalshi import rest_wire as wire
+from kalshi import rest_account_answers as account_answers
+from kalshi import rest_market_answers as market_answers
+from kalshi import rest_write_answers as write_answers
 from kalshi.budget import COST_CANCEL, COST_CREATE, COST_DEFAULT, COST_ORDER_READ, Priority, RateBudget
 from kalshi.errors import Malformed, OutcomeUnknown, excerpt
 from kalshi.numbers import CountE2, format_count, format_price
 from kalshi.rest_send import Answer, BeforeSend, Query, Sender, make_http, malformed_read
+from kalshi.rest_wire import PARSE_ERRORS
 from kalshi.signing import Signer
 from kalshi.types import (
     AccountLimits,
@@ -96,36 +99,36 @@ class RestClient:
         answer = await self._sender.read_any(path, {}, cost=COST_DEFAULT, priority=priority)
         if answer.status in (500, 503, 504):
             try:
-                return wire.parse_exchange_status(answer.body)
-            except wire.PARSE_ERRORS:
+                return market_answers.parse_exchange_status(answer.body)
+            except PARSE_ERRORS:
                 pass  # An ordinary gateway error, treated as such below.
         self._sender.raise_for_status(answer)
-        return _parsed(path, answer, wire.parse_exchange_status)
+        return _parsed(path, answer, market_answers.parse_exchange_status)
 
     async def user_data_timestamp(self, *, priority: Priority = Priority.BACKGROUND) -> int:
         """Returns the time up to which portfolio reads are complete, in Unix milliseconds."""
-        return await self._read("/exchange/user_data_timestamp", {}, wire.parse_as_of_ms, priority)
+        return await self._read("/exchange/user_data_timestamp", {}, account_answers.parse_as_of_ms, priority)
 
     async def series(self, ticker: str, *, priority: Priority = Priority.BACKGROUND) -> Series:
         """Returns one series with its fee terms."""
-        return await self._read(f"/series/{_segment(ticker)}", {}, wire.parse_series, priority)
+        return await self._read(f"/series/{_segment(ticker)}", {}, market_answers.parse_series, priority)
 
     async def series_list(
         self, *, category: str | None = None, priority: Priority = Priority.BACKGROUND
     ) -> tuple[Series, ...]:
         """Returns all series; this endpoint has no pages."""
-        return await self._read("/series", {"category": category}, wire.parse_series_list, priority)
+        return await self._read("/series", {"category": category}, market_answers.parse_series_list, priority)
 
     async def series_fee_changes(
         self, *, priority: Priority = Priority.BACKGROUND
-    ) -> tuple[wire.SeriesFeeChange, ...]:
+    ) -> tuple[market_answers.SeriesFeeChange, ...]:
         """Returns the announced changes of series fees."""
-        return await self._read("/series/fee_changes", {}, wire.parse_fee_changes, priority)
+        return await self._read("/series/fee_changes", {}, market_answers.parse_fee_changes, priority)
 
     async def event(self, ticker: str, *, priority: Priority = Priority.BACKGROUND) -> Event:
         """Returns one event with its markets."""
         query = {"with_nested_markets": "true"}
-        return await self._read(f"/events/{_segment(ticker)}", query, wire.parse_event, priority)
+        return await self._read(f"/events/{_segment(ticker)}", query, market_answers.parse_event, priority)
 
     async def events_page(
         self,
@@ -145,11 +148,11 @@ class RestClient:
             "series_ticker": series_ticker,
             "with_nested_markets": "true" if with_nested_markets else None,
         }
-        return await self._read("/events", query, wire.parse_events, priority)
+        return await self._read("/events", query, market_answers.parse_events, priority)
 
     async def market(self, ticker: str, *, priority: Priority = Priority.BACKGROUND) -> Market:
         """Returns one market."""
-        return await self._read(f"/markets/{_segment(ticker)}", {}, wire.parse_market, priority)
+        return await self._read(f"/markets/{_segment(ticker)}", {}, market_answers.parse_market, priority)
 
     async def markets_page(
         self,
@@ -177,13 +180,13 @@ class RestClient:
             "tickers": ",".join(tickers) if tickers else None,
             "mve_filter": mve_filter,
         }
-        return await self._read("/markets", query, wire.parse_markets, priority)
+        return await self._read("/markets", query, market_answers.parse_markets, priority)
 
     async def order_book(self, ticker: str, *, priority: Priority = Priority.BACKGROUND) -> BookSnapshot:
         """Returns the full book on the YES leg; `read_time_ms` comes from the Date and Age headers."""
         path = f"/markets/{_segment(ticker)}/orderbook"
         answer = await self._sender.read(path, {}, cost=COST_DEFAULT, priority=priority)
-        return _parsed(path, answer, lambda body: wire.parse_book(body, ticker, answer.read_time_ms))
+        return _parsed(path, answer, lambda body: market_answers.parse_book(body, ticker, answer.read_time_ms))
 
     async def trades_page(
         self,
@@ -193,10 +196,10 @@ class RestClient:
         ticker: str | None = None,
         min_ts_s: int | None = None,
         priority: Priority = Priority.BACKGROUND,
-    ) -> tuple[tuple[wire.PublicTrade, ...], str]:
+    ) -> tuple[tuple[market_answers.PublicTrade, ...], str]:
         """Returns one page of the public tape, newest first, and the cursor of the next."""
         query: Query = {"limit": limit, "cursor": cursor, "ticker": ticker, "min_ts": min_ts_s}
-        return await self._read("/markets/trades", query, wire.parse_trades, priority)
+        return await self._read("/markets/trades", query, market_answers.parse_trades, priority)
 
     async def incentive_programs_page(
         self,
@@ -205,23 +208,23 @@ class RestClient:
         limit: int = 1000,
         status: str | None = None,
         priority: Priority = Priority.BACKGROUND,
-    ) -> tuple[tuple[wire.IncentiveProgram, ...], str]:
+    ) -> tuple[tuple[market_answers.IncentiveProgram, ...], str]:
         """Returns one page of reward programs and the cursor of the next."""
         query: Query = {"limit": limit, "cursor": cursor, "status": status}
-        return await self._read("/incentive_programs", query, wire.parse_incentive_programs, priority)
+        return await self._read("/incentive_programs", query, market_answers.parse_incentive_programs, priority)
 
     # The account.
 
     async def balance(self, *, priority: Priority = Priority.BACKGROUND) -> Balance:
         """Returns cash by shard, in millionths of a dollar."""
-        return await self._read("/portfolio/balance", {}, wire.parse_balance, priority)
+        return await self._read("/portfolio/balance", {}, account_answers.parse_balance, priority)
 
     async def positions_page(
         self, cursor: str = "", *, limit: int = 1000, priority: Priority = Priority.BACKGROUND
     ) -> tuple[tuple[ExchangePosition, ...], str]:
         """Returns one page of open positions and the cursor of the next."""
         query: Query = {"limit": limit, "cursor": cursor}
-        return await self._read("/portfolio/positions", query, wire.parse_positions, priority)
+        return await self._read("/portfolio/positions", query, account_answers.parse_positions, priority)
 
     async def fills_page(
         self,
@@ -233,14 +236,14 @@ class RestClient:
     ) -> tuple[tuple[Fill, ...], str]:
         """Returns one page of our fills, newest first, and the cursor of the next."""
         query: Query = {"limit": limit, "cursor": cursor, "min_ts": min_ts_s}
-        return await self._read("/portfolio/fills", query, wire.parse_fills, priority)
+        return await self._read("/portfolio/fills", query, account_answers.parse_fills, priority)
 
     async def settlements_page(
         self, cursor: str = "", *, limit: int = 100, priority: Priority = Priority.BACKGROUND
-    ) -> tuple[tuple[wire.Settlement, ...], str]:
+    ) -> tuple[tuple[account_answers.Settlement, ...], str]:
         """Returns one page of our settlements and the cursor of the next."""
         query: Query = {"limit": limit, "cursor": cursor}
-        return await self._read("/portfolio/settlements", query, wire.parse_settlements, priority)
+        return await self._read("/portfolio/settlements", query, account_answers.parse_settlements, priority)
 
     async def orders_page(
         self,
@@ -253,24 +256,24 @@ class RestClient:
     ) -> tuple[tuple[Order, ...], str]:
         """Returns one page of our orders, newest first, and the cursor of the next."""
         query: Query = {"limit": limit, "cursor": cursor, "status": status, "ticker": ticker}
-        return await self._read("/portfolio/orders", query, wire.parse_orders, priority)
+        return await self._read("/portfolio/orders", query, account_answers.parse_orders, priority)
 
     async def order(self, order_id: str, *, priority: Priority = Priority.BACKGROUND) -> Order:
         """Returns one order; the view may lag its last change by about half a second."""
         path = f"/portfolio/orders/{_segment(order_id)}"
-        return await self._read(path, {}, wire.parse_order, priority, cost=COST_ORDER_READ)
+        return await self._read(path, {}, account_answers.parse_order, priority, cost=COST_ORDER_READ)
 
     async def account_limits(self, *, priority: Priority = Priority.BACKGROUND) -> AccountLimits:
         """Returns the account's real rate limits."""
-        return await self._read("/account/limits", {}, wire.parse_account_limits, priority)
+        return await self._read("/account/limits", {}, account_answers.parse_account_limits, priority)
 
-    async def endpoint_costs(self, *, priority: Priority = Priority.BACKGROUND) -> wire.EndpointCosts:
+    async def endpoint_costs(self, *, priority: Priority = Priority.BACKGROUND) -> account_answers.EndpointCosts:
         """Returns what requests cost in tokens."""
-        return await self._read("/account/endpoint_costs", {}, wire.parse_endpoint_costs, priority)
+        return await self._read("/account/endpoint_costs", {}, account_answers.parse_endpoint_costs, priority)
 
     async def order_groups(self, *, priority: Priority = Priority.BACKGROUND) -> tuple[OrderGroup, ...]:
         """Returns our order groups on all shards, without their orders."""
-        return await self._read(_GROUPS, {}, wire.parse_order_groups, priority)
+        return await self._read(_GROUPS, {}, account_answers.parse_order_groups, priority)
 
     async def order_group(
         self, group_id: str, exchange_index: int, *, priority: Priority = Priority.BACKGROUND
@@ -278,7 +281,7 @@ class RestClient:
         """Returns one order group with the ids of its orders."""
         query: Query = {"exchange_index": exchange_index}
         path = f"{_GROUPS}/{_segment(group_id)}"
-        return await self._read(path, query, lambda body: wire.parse_order_group(body, group_id), priority)
+        return await self._read(path, query, lambda body: account_answers.parse_order_group(body, group_id), priority)
 
     # Writes.
 
@@ -299,7 +302,7 @@ class RestClient:
             priority=priority,
             before_send=before_send,
         )
-        return _acked(answer, lambda body: wire.parse_create_ack(body, order.client_order_id))
+        return _acked(answer, lambda body: write_answers.parse_create_ack(body, order.client_order_id))
 
     async def batch_create(
         self,
@@ -325,7 +328,7 @@ class RestClient:
             before_send=before_send,
         )
         client_order_ids = tuple(order.client_order_id for order in orders)
-        return _acked(answer, lambda body: wire.parse_batch_create(body, client_order_ids))
+        return _acked(answer, lambda body: write_answers.parse_batch_create(body, client_order_ids))
 
     async def amend_order(
         self,
@@ -348,7 +351,7 @@ class RestClient:
         answer = await self._sender.write(
             "POST", path, {}, body, cost=COST_DEFAULT, priority=priority, before_send=before_send
         )
-        return _acked(answer, wire.parse_amend_ack)
+        return _acked(answer, write_answers.parse_amend_ack)
 
     async def decrease_order(
         self,
@@ -367,7 +370,7 @@ class RestClient:
         answer = await self._sender.write(
             "POST", path, {}, body, cost=COST_DEFAULT, priority=priority, before_send=before_send
         )
-        return _acked(answer, wire.parse_decrease_ack)
+        return _acked(answer, write_answers.parse_decrease_ack)
 
     async def cancel_order(
         self,
@@ -382,7 +385,7 @@ class RestClient:
         answer = await self._sender.write(
             "DELETE", path, query, None, cost=COST_CANCEL, priority=priority, before_send=before_send
         )
-        return _acked(answer, wire.parse_cancel_ack)
+        return _acked(answer, write_answers.parse_cancel_ack)
 
     async def batch_cancel(
         self,
@@ -413,7 +416,7 @@ class RestClient:
             before_send=before_send,
         )
         order_ids = tuple(cancel.order_id for cancel in cancels)
-        return _acked(answer, lambda body: wire.parse_batch_cancel(body, order_ids))
+        return _acked(answer, lambda body: write_answers.parse_batch_cancel(body, order_ids))
 
     async def create_order_group(
         self,
@@ -434,7 +437,7 @@ class RestClient:
             priority=priority,
             before_send=before_send,
         )
-        return _acked(answer, wire.parse_group_created)
+        return _acked(answer, write_answers.parse_group_created)
 
     async def trigger_order_group(
         self,
@@ -492,9 +495,7 @@ class RestClient:
         return _parsed(path, await self._sender.read(path, query, cost=cost, priority=priority), parse)
 
 
-async def read_all(
-    page_call: Callable[[str], Awaitable[tuple[tuple[T, ...], str]]], pages_max: int
-) -> tuple[T, ...]:
+async def read_all(page_call: Callable[[str], Awaitable[tuple[tuple[T, ...], str]]], pages_max: int) -> tuple[T, ...]:
     """Returns the items of all pages; `page_call` takes a cursor ("" first) and returns (items, next cursor).
 
     A page may be empty without being the last. Raises Malformed for a cursor that comes twice (the exchange
@@ -539,14 +540,14 @@ def _create_body(order: CreateOrder) -> dict[str, object]:
 def _parsed(path: str, answer: Answer, parse: Callable[[bytes], T]) -> T:
     try:
         return parse(answer.body)
-    except wire.PARSE_ERRORS as error:
+    except PARSE_ERRORS as error:
         raise malformed_read(path, answer.body, error) from error
 
 
 def _acked(answer: Answer, parse: Callable[[bytes], T]) -> T:
     try:
         return parse(answer.body)
-    except wire.PARSE_ERRORS as error:
+    except PARSE_ERRORS as error:
         reason = f"answered {answer.status}, but unreadably: {excerpt(str(error))}; {excerpt(answer.body)!r}"
         raise OutcomeUnknown(reason) from error
 

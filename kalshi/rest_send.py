@@ -217,12 +217,8 @@ class Sender:
             flight = _Flight(scope, before_send, is_write=True)
             try:
                 return await self._exchange(method, path, query, body, flight, before_send)
-            except _NEVER_CONNECTED as error:
-                if flight.has_left:
-                    raise OutcomeUnknown(f"{method} {path}: {_explain(error)}") from error
-                raise Unavailable(f"{method} {path}: {_explain(error)}") from error
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise _lost(flight, f"{method} {path}: {_explain(error)}") from error
+                raise _lost(flight, f"{method} {path}: {_explain(error)}", error) from error
         raise _lost(flight, f"{method} {path}: no complete answer within {self._deadline_s:g} s")
 
     async def _exchange(
@@ -277,8 +273,11 @@ def malformed_read(path: str, body: bytes, error: Exception) -> Malformed:
     return Malformed(f"GET {path}: {excerpt(str(error))}; the answer begins {excerpt(body)!r}")
 
 
-def _lost(flight: _Flight, reason: str) -> OutcomeUnknown | Unavailable:
-    return OutcomeUnknown(reason) if flight.may_have_left else Unavailable(f"{reason}, and no byte had left")
+def _lost(flight: _Flight, reason: str, error: Exception | None = None) -> OutcomeUnknown | Unavailable:
+    never_connected = isinstance(error, _NEVER_CONNECTED) and not flight.has_left
+    if flight.may_have_left and not never_connected:
+        return OutcomeUnknown(reason)
+    return Unavailable(f"{reason}; no byte had left")
 
 
 def _explain(error: Exception) -> str:

@@ -40,9 +40,7 @@ class Signer:
 
     def __init__(self, key_id: str, private_key_pem: bytes) -> None:
         if not key_id.strip() or not key_id.isascii() or not key_id.isprintable():
-            raise CredentialError(
-                "the key id is empty or holds unprintable characters: copy it from the API key page"
-            )
+            raise CredentialError("the key id is empty or holds unprintable characters: copy it from the API key page")
         self.key_id = key_id.strip()
         self._private_key = _load(private_key_pem)
 

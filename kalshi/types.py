@@ -1,8 +1,8 @@
 """What the exchange talks about, as the bot sees it: frozen values with integers inside.
 
 These classes are the client's answers and the vocabulary that `quant` shares. Names follow the exchange's own words
-where it has one; the legacy words (`action`, yes/no `side`) are translated away at the wire: a bid buys YES, an ask sells
-YES, prices are always YES prices.
+where it has one; the legacy words (`action`, yes/no `side`) are translated away at the wire: a bid buys YES, an ask
+sells YES, prices are always YES prices.
 
 Source: Kalshi order direction page, October 2026; `CreateOrderV2Request` of spec 3.34.
 """

@@ -82,7 +82,7 @@ def _add_run(app: typer.Typer, build_tree: BuildTree) -> None:
         """Run the bot (the default): on its own simulated exchange unless the settings say otherwise."""
         settings = _load(config)
         environ = merged_environment(os.environ, DOTENV)
-        raise typer.Exit(run_bot(settings, environ, build_tree, show=True))
+        raise typer.Exit(run_bot(settings, environ, build_tree))
 
     @app.command("check-config")
     def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:

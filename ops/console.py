@@ -101,21 +101,21 @@ def _header(snapshot: SystemSnapshot) -> RenderableType:
     line.append("up ", _QUIET).append(duration(snapshot.up_s))
     line.append("   boot ", _QUIET).append(snapshot.boot)
     line.append("   venue ", _QUIET).append(snapshot.venue)
-    line.append("   feed ", _QUIET).append(snapshot.feed, _GOOD if _sounds_well(snapshot.feed) else _WEAK)
     permit = Text(no_wrap=True, overflow="ellipsis")
     permit.append("permit ", _QUIET).append(snapshot.permit, _permit_style(snapshot))
     if snapshot.permit_reasons:
         permit.append(f"  {'; '.join(snapshot.permit_reasons)}", _WEAK)
-    discovery = Text(no_wrap=True, overflow="ellipsis")
-    discovery.append("discovery ", _QUIET).append(snapshot.discovery)
-    return Group(line, permit, discovery)
+    data = Text(no_wrap=True, overflow="ellipsis")
+    data.append("feed ", _QUIET).append(snapshot.feed, _GOOD if _sounds_well(snapshot.feed) else _WEAK)
+    data.append("   discovery ", _QUIET).append(snapshot.discovery)
+    return Group(line, permit, data)
 
 
 def _markets(markets: tuple[MarketRow, ...], rows_max: int, *, is_wide: bool) -> RenderableType:
     table = Table(box=None, expand=True, pad_edge=False, header_style=_QUIET, padding=(0, 1, 0, 0))
     table.add_column("market", no_wrap=True, overflow="ellipsis", ratio=1, min_width=14)
     if is_wide:
-        table.add_column("category", no_wrap=True, overflow="ellipsis", max_width=12)
+        table.add_column("category", no_wrap=True, overflow="ellipsis", max_width=19)
     for name in ("bid", "ask"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("our bid", "our ask"):
@@ -165,7 +165,9 @@ def _actor_cells(actors: tuple[ActorRow, ...]) -> list[_ActorCell]:
     cells = [_actor_cell(row) for row in actors if row not in quiet]
     if quiet:
         depth = max(row.mailbox_depth for row in quiet)
-        text = Text.assemble(("● ", _GOOD), f"market × {len(quiet)}", (f"  mail ≤{depth}", _QUIET))
+        text = Text.assemble(
+            ("● ", _GOOD), f"market × {len(quiet)}", (f"  mail ≤{depth}" if depth else "  mail 0", _QUIET)
+        )
         cells.append(_ActorCell(rank=(3, 0, "market"), text=text))
     return sorted(cells, key=lambda cell: cell.rank)
 
@@ -205,7 +207,7 @@ def _totals(snapshot: SystemSnapshot, *, is_wide: bool) -> RenderableType:
     counts = Text(no_wrap=True, overflow="ellipsis")
     counts.append("fills ", _QUIET).append(f"{totals.fills}")
     counts.append("  contracts ", _QUIET).append(contracts(totals.contracts_e2))
-    counts.append("  fees ", _QUIET).append(signed_dollars(totals.fees_e6))
+    counts.append("  fees ", _QUIET).append(signed_dollars(totals.fees_e6).lstrip("+"))
     counts.append("  orders ", _QUIET).append(f"{totals.orders_resting}")
     if totals.orders_unknown:
         counts.append(f" +{totals.orders_unknown} unknown", _WEAK)

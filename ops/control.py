@@ -224,7 +224,7 @@ def summary(snapshot: SystemSnapshot) -> str:
         f"feed: {snapshot.feed}; discovery: {snapshot.discovery}",
         f"markets: {len(snapshot.markets)}, {quoted} quoted on both sides",
         f"orders: {totals.orders_resting} resting, {totals.orders_unknown} unknown",
-        f"PnL {identity(totals)}; fees {signed_dollars(totals.fees_e6, 6)}",
+        f"PnL {identity(totals)}; fees {signed_dollars(totals.fees_e6, 6).lstrip('+')}",
         f"fills {totals.fills}, contracts {contracts(totals.contracts_e2)}",
     )
     return "\n".join(lines)

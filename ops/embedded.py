@@ -1,7 +1,7 @@
 """The embedded exchange: the simulator as a child in a process session of its own, so that Ctrl+C reaches only the bot.
 
-A new key pair is made for every start: the private half never leaves this process. The child ends when told to, or by itself
-when its inherited pipe closes, which the operating system does for us however we die.
+A new key pair is made for every start: the private half never leaves this process. The child ends when told to, or by
+itself when its inherited pipe closes, which the operating system does for us however we die.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import attrs
 import trio
 
+from actors.runtime.seams import Offload, Seams
 from kalshi.signing import generate_key_pair
 from ops.credentials import Credentials
 from ops.modes import Endpoints
@@ -51,8 +52,9 @@ class EmbeddedExchange:
                 await self._process.wait()
 
 
-async def start_embedded(section: SimulatorSection, key_id: str, log_path: Path) -> EmbeddedExchange:
+async def start_embedded(section: SimulatorSection, seams: Seams, log_path: Path) -> EmbeddedExchange:
     """Starts the simulator on free loopback ports and waits until it serves. Raises EmbeddedExchangeFailed."""
+    key_id = seams.new_id()
     private_pem, public_pem = generate_key_pair("ed25519")
     read_fd, write_fd = os.pipe()
     with TemporaryDirectory() as folder:
@@ -76,7 +78,7 @@ async def start_embedded(section: SimulatorSection, key_id: str, log_path: Path)
             )
         os.close(read_fd)
         try:
-            ready = await _ready_line(process, log_path)
+            ready = await _ready_line(process, log_path, seams.offload)
         except BaseException:
             os.close(write_fd)
             process.kill()
@@ -93,7 +95,7 @@ async def start_embedded(section: SimulatorSection, key_id: str, log_path: Path)
     )
 
 
-async def _ready_line(process: trio.Process, log_path: Path) -> dict[str, int]:
+async def _ready_line(process: trio.Process, log_path: Path, offload: Offload) -> dict[str, int]:
     assert process.stdout is not None
     said = b""
     with trio.move_on_after(READY_WITHIN_S):
@@ -109,7 +111,11 @@ async def _ready_line(process: trio.Process, log_path: Path) -> dict[str, int]:
             continue
         if isinstance(message, dict) and message.get("event") == "ready":
             return message
-    tail = log_path.read_text(errors="replace")[-ERROR_CHARACTERS_MAX:] if log_path.exists() else ""
+    tail = await offload(_tail, log_path)
     raise EmbeddedExchangeFailed(
         f"the embedded exchange did not come up; it said: {said.decode(errors='replace')}{tail}"
     )
+
+
+def _tail(path: Path) -> str:
+    return path.read_text(errors="replace")[-ERROR_CHARACTERS_MAX:] if path.exists() else ""

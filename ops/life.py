@@ -28,12 +28,12 @@ from actors.runtime.desk_watch import watch_desk
 from actors.runtime.exit_guard import ExitCode, ExitGuard, ExitReport, conclude, write_report
 from actors.runtime.journal import Journal, JournalBroken, JournalFolder, JournalState
 from actors.runtime.latch import ExitLatch
-from actors.runtime.lifecycle import ActorExited, LifecycleEvent
+from actors.runtime.lifecycle import ActorExited, LifecycleEvent, leaves
 from actors.runtime.loop_watch import LoopWatch
 from actors.runtime.seams import Seams
 from actors.runtime.server_clock import ServerClock
 from actors.runtime.supervisor import Escalated, Supervisor
-from actors.runtime.sweep import Sweep
+from actors.runtime.sweep import Sweep, SweepReport
 from actors.runtime.switchboard import Switchboard
 from actors.runtime.wire import Wire
 from kalshi.budget import RateBudget
@@ -68,6 +68,16 @@ BOOT_RETRY_FIRST_S = 0.5
 BOOT_RETRY_MAX_S = 10.0
 BOOT_ID_LENGTH = 8
 HURRY_S = 1.0
+NOTHING_SENT = SweepReport(
+    verified=True,
+    groups_triggered=(),
+    groups_not_triggered=(),
+    orders_cancelled=0,
+    orders_left=(),
+    lists_read=0,
+    seconds=0.0,
+    reason="this boot sent nothing, and no older one left anything open",
+)
 # No restart can mend these.
 FATAL = (InvariantViolation, AuthenticationFailed)
 
@@ -187,7 +197,7 @@ class Life:
     # -- the whole --
 
     async def run(self, control_path: Path | None = None) -> ExitReport:
-        """Boots, trades until asked to stop, and leaves. Raises CannotStart when it never came to trading."""
+        """Boots, trades until asked to stop, and leaves. Raises CannotStart when it must not or cannot trade."""
         folder = JournalFolder(self._folder)
         try:
             history = await self.seams.offload(folder.read_all)
@@ -198,7 +208,7 @@ class Life:
             ) from broken
         try:
             if not await self._boot(history, folder):
-                raise CannotStart(f"stopped while booting: {self._stop_reason}", ExitCode.VERIFIED_FLAT)
+                return await self._leave_unbooted(history, journal)
             async with trio.open_nursery() as outer:
                 wire = self._make_wire(journal)
                 await outer.start(wire.run)
@@ -216,6 +226,19 @@ class Life:
     async def _leave(self, wire: Wire, journal: Journal) -> ExitReport:
         sweep = self._sweep(wire.open_groups)
         swept = await self._guard.run(reason=self._stop_reason, sweep=sweep, stop_actors=self._stop_tree)
+        return self._conclude(journal, swept)
+
+    async def _leave_unbooted(self, history: JournalState, journal: Journal) -> ExitReport:
+        """Leaves before anything was sent: only what older boots left can be in question."""
+        self.latch.close(self._stop_reason)
+        groups = history.groups_to_fence()
+        if not groups and not history.orders:
+            return self._conclude(journal, NOTHING_SENT)
+        sweep = self._sweep(groups)
+        swept = await self._guard.run(reason=self._stop_reason, sweep=sweep, stop_actors=trio.lowlevel.checkpoint)
+        return self._conclude(journal, swept)
+
+    def _conclude(self, journal: Journal, swept: SweepReport) -> ExitReport:
         report = conclude(
             journal=journal,
             sweep=swept,
@@ -236,12 +259,18 @@ class Life:
     async def _boot(self, history: JournalState, folder: JournalFolder) -> bool:
         """Reaches the exchange and clears what older boots left; returns False when asked to stop meanwhile."""
         is_done = False
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._cancel_when_stopped, nursery.cancel_scope)
-            await self._reach_exchange()
-            await self._clear_predecessors(history, folder)
-            is_done = True
-            nursery.cancel_scope.cancel(reason="booted")
+        refusal: CannotStart | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._cancel_when_stopped, nursery.cancel_scope)
+                await self._reach_exchange()
+                await self._clear_predecessors(history, folder)
+                is_done = True
+                nursery.cancel_scope.cancel(reason="booted")
+        except* CannotStart as group:
+            refusal = next(leaf for leaf in leaves(group) if isinstance(leaf, CannotStart))
+        if refusal is not None:
+            raise refusal
         return is_done
 
     async def _cancel_when_stopped(self, scope: trio.CancelScope) -> None:
@@ -255,6 +284,7 @@ class Life:
             try:
                 limits = await self._control.account_limits()
             except AuthenticationFailed as refusal:
+                self._refuse_wrong_clock()  # then the key is not to blame
                 raise CannotStart(self._refused_text(refusal), ExitCode.CREDENTIALS) from refusal
             except ExchangeError as error:
                 self._log.warning(f"the exchange does not answer yet: {error}; trying again in {delay_s:.1f} s")
@@ -267,9 +297,6 @@ class Life:
         self._log.info(f"account tier {limits.usage_tier}, venue {self.venue.name}, boot {self.boot}")
 
     def _refused_text(self, refusal: AuthenticationFailed) -> str:
-        offset_s = self.clock.offset_ms / 1000
-        if abs(offset_s) > self.settings.exchange.clock_offset_max_s:
-            return self._clock_text(offset_s)
         return f"the exchange refused the key ({refusal}): check KALSHI_ACCESS_KEY and KALSHI_PRIVATE_KEY"
 
     def _clock_text(self, offset_s: float) -> str:

@@ -69,6 +69,9 @@ class LogEntry:
     size_bytes: int
     modified_s: float
 
+    def __str__(self) -> str:
+        return f"{self.actor:<40} {self.size_bytes / 1000:>10,.1f} kB  {self.path}"
+
 
 def list_logs(folder: Path) -> tuple[LogEntry, ...]:
     """Returns the actors that have a log in `folder`, by name."""

@@ -1,7 +1,7 @@
 """The doors through which one process life reaches the exchange: two HTTP clients and a way to open a socket.
 
-Production opens them on the network; a simulation hands in doors of its own. Whoever is behind a door does not matter to the
-rest of the program.
+Production opens them on the network; a simulation hands in doors of its own. Whoever is behind a door does not matter
+to the rest of the program.
 """
 
 from __future__ import annotations

@@ -7,13 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 import trio
 
 from actors.messages.control import SystemSnapshot
 from actors.runtime.exit_guard import ExitCode, ExitReport
+from actors.runtime.lifecycle import leaves
 from actors.runtime.loop_watch import LoopWatch
 from actors.runtime.seams import Seams, process_clock_s, real_seams
 from actors.runtime.server_clock import ServerClock
@@ -33,9 +33,11 @@ from ops.venue import venue_of
 
 # The program must be gone this long after its drain deadline, whatever still hangs.
 LAST_RESORT_S = 2
+# The embedded exchange is asked, then told, to end; past this its closed pipe must do.
+EXCHANGE_END_S = 5.0
 
 
-def run_bot(settings: Settings, environ: Mapping[str, str], build_tree: BuildTree, *, show: bool) -> int:
+def run_bot(settings: Settings, environ: Mapping[str, str], build_tree: BuildTree) -> int:
     """Runs the bot until it ends and returns the process's exit code; every refusal is one sentence on stderr."""
     missing = check_mode(settings, environ)
     if missing:
@@ -43,13 +45,11 @@ def run_bot(settings: Settings, environ: Mapping[str, str], build_tree: BuildTre
             print(f"cannot start: {sentence}", file=sys.stderr)
         return ExitCode.USAGE
     state_folder = Path(settings.folders.state)
-    is_terminal = show and sys.stdout.isatty()
     try:
         with hold_state_lock(state_folder):
             logs = _logs(settings, console=False)
             watch = LoopWatch(process_clock_s)
-            main = partial(_main, settings, environ, build_tree, logs, watch, is_terminal=is_terminal)
-            return trio.run(main, instruments=[watch], strict_exception_groups=True)
+            return trio.run(_main, settings, environ, build_tree, logs, watch, instruments=[watch])
     except (StateFolderInUse, StateFolderUnusable) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return ExitCode.USAGE
@@ -73,32 +73,82 @@ async def _main(
     build_tree: BuildTree,
     logs: LogBook,
     watch: LoopWatch,
-    *,
-    is_terminal: bool,
 ) -> int:
-    seams = real_seams()
+    """Listens to signals from the first moment on, starts the exchange if it is ours, and lives one life."""
+    stop = _Stop(settings)
+    code = int(ExitCode.VERIFIED_FLAT)
     try:
-        exchange, endpoints, credentials = await _exchange(settings, environ, seams)
-    except EmbeddedExchangeFailed as error:
-        print(f"cannot start: {error}", file=sys.stderr)
-        return ExitCode.USAGE
-    try:
-        with ConsoleView() as view:
-            life = _life(settings, endpoints, credentials, build_tree, seams, logs, watch, view.update, is_terminal)
-            report = await _live(life, settings)
-    except* CannotStart as refusals:
-        refusal = refusals.exceptions[0]
-        while isinstance(refusal, BaseExceptionGroup):
-            refusal = refusal.exceptions[0]
-        assert isinstance(refusal, CannotStart)
-        code = _say_refusal(refusal)
-    else:
-        code = _say_farewell(report, settings)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(stop.watch_signals)
+            code = await _with_exchange(settings, environ, build_tree, logs, watch, stop)
+            nursery.cancel_scope.cancel(reason="the life is over")
+    except* (CannotStart, EmbeddedExchangeFailed) as refusals:
+        code = _say_refusal(next(leaves(refusals)))
     finally:
-        if exchange is not None:
-            await exchange.end()
         logs.close_all()
     return code
+
+
+async def _with_exchange(
+    settings: Settings,
+    environ: Mapping[str, str],
+    build_tree: BuildTree,
+    logs: LogBook,
+    watch: LoopWatch,
+    stop: _Stop,
+) -> int:
+    seams = real_seams()
+    exchange, endpoints, credentials = await _exchange(settings, environ, seams)
+    try:
+        with ConsoleView() as view:
+            life = _life(settings, endpoints, credentials, build_tree, seams, logs, watch, view.update)
+            stop.give_to(life)
+            report = await life.run(control_socket_path(Path(settings.folders.state), settings.control.socket))
+    finally:
+        if exchange is not None:
+            with trio.move_on_after(EXCHANGE_END_S, shield=True):
+                await exchange.end()
+    return _say_farewell(report, settings)
+
+
+class _Stop:
+    """Stop signals, from before there is a life to give them to."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._life: Life | None = None
+        self._early: str | None = None
+
+    def give_to(self, life: Life) -> None:
+        self._life = life
+        if self._early is not None:
+            life.request_stop(self._early)
+
+    async def watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Receives the process's signals until cancelled."""
+        await watch_stop_signals(
+            begin_stop=self._begin,
+            shorten_deadline=self._hurry,
+            exit_now=lambda name: os._exit(ExitCode.NOT_VERIFIED),
+            others={signal.SIGUSR1: self._kill_switch},
+            task_status=task_status,
+        )
+
+    def _begin(self, name: str) -> None:
+        # A wedged thread or loop must not keep the process: the alarm ends it outright, and lease and next boot
+        # clean up.
+        signal.alarm(math.ceil(self._settings.shutdown.service_s) + LAST_RESORT_S)
+        self._early = name
+        if self._life is not None:
+            self._life.request_stop(name)
+
+    def _hurry(self, name: str) -> None:
+        if self._life is not None:
+            self._life.hurry(name)
+
+    def _kill_switch(self, name: str) -> None:
+        if self._life is not None:
+            self._life.switches.kill(True)
 
 
 async def _exchange(
@@ -111,7 +161,7 @@ async def _exchange(
         return None, endpoints, credentials
     print("starting the simulated exchange ...", file=sys.stderr, flush=True)
     log_path = Path(settings.folders.logs) / "exchange.log"
-    exchange = await start_embedded(settings.simulator, seams.new_id(), log_path)
+    exchange = await start_embedded(settings.simulator, seams, log_path)
     return exchange, exchange.endpoints, exchange.credentials
 
 
@@ -124,7 +174,6 @@ def _life(
     logs: LogBook,
     watch: LoopWatch,
     on_snapshot: Callable[[SystemSnapshot], None],
-    is_terminal: bool,
 ) -> Life:
     signer = Signer(credentials.key_id, credentials.private_key_pem)
 
@@ -148,37 +197,9 @@ def _life(
     )
 
 
-async def _live(life: Life, settings: Settings) -> ExitReport:
-    """Runs the life with the process's signals wired to it."""
-    control = control_socket_path(Path(settings.folders.state), settings.control.socket)
-
-    def begin_stop(name: str) -> None:
-        # A wedged thread or loop must not keep the process: the alarm ends it outright, and lease and next boot clean up.
-        signal.alarm(math.ceil(settings.shutdown.service_s) + LAST_RESORT_S)
-        life.request_stop(name)
-
-    async with trio.open_nursery() as nursery:
-        await nursery.start(
-            partial(
-                watch_stop_signals,
-                begin_stop=begin_stop,
-                shorten_deadline=life.hurry,
-                exit_now=lambda name: os._exit(ExitCode.NOT_VERIFIED),
-                others={signal.SIGUSR1: lambda name: life.switches.kill(True)},
-            )
-        )
-        report = await life.run(control)
-        nursery.cancel_scope.cancel(reason="the life is over")
-    signal.alarm(0)
-    return report
-
-
-def _say_refusal(refusal: CannotStart) -> int:
-    if refusal.exit_code is not ExitCode.VERIFIED_FLAT:
-        print(f"cannot start: {refusal}", file=sys.stderr)
-    else:
-        print(str(refusal), file=sys.stderr)
-    return refusal.exit_code
+def _say_refusal(refusal: BaseException) -> int:
+    print(f"cannot start: {refusal}", file=sys.stderr)
+    return refusal.exit_code if isinstance(refusal, CannotStart) else ExitCode.USAGE
 
 
 def _say_farewell(report: ExitReport, settings: Settings) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import attrs
 
 from actors.fill_reconciler import FillParameters
+from actors.market import MarketParameters
 from actors.runtime.supervision import BackOff, RestartWindow
 from kalshi.numbers import MoneyE6
 from ops.modes import Mode
@@ -48,6 +49,7 @@ class WebsocketSettings(FeedLimits):
     ping_deadline_s: float = 2.0
     reconnect_first_s: float = 0.5
     reconnect_max_s: float = 30.0
+    connect_deadline_s: float = 10.0
     max_markets_per_connection: int = 100
 
 
@@ -65,7 +67,6 @@ class DiscoverySettings(DiscoveryParameters):
 
     interval_s: float = 10.0
     priority: int = 10
-    claim_ttl_s: float = 60.0
 
 
 @attrs.frozen(kw_only=True)
@@ -74,13 +75,7 @@ class RiskSettings(RiskParameters):
 
     lease_s: float = 5.0
     renew_s: float = 1.0
-
-
-@attrs.frozen(kw_only=True)
-class StopLossSettings(StopLossParameters):
-    """When positions are closed, and how often that is looked at besides at every new price."""
-
-    check_every_s: float = 2.0
+    account_every_s: float = 2.0
 
 
 @attrs.frozen(kw_only=True)
@@ -137,11 +132,12 @@ class Settings:
     simulator: SimulatorSection = attrs.field(factory=SimulatorSection)
     discovery: DiscoverySettings = attrs.field(factory=DiscoverySettings)
     allocation: AllocationParameters = attrs.field(factory=AllocationParameters)
+    markets: MarketParameters = attrs.field(factory=MarketParameters)
     quoting: AvellanedaStoikovParameters = attrs.field(factory=AvellanedaStoikovParameters)
     volatility: VolatilityParameters = attrs.field(factory=VolatilityParameters)
     orders: DeskParameters = attrs.field(factory=DeskParameters)
     risk: RiskSettings = attrs.field(factory=RiskSettings)
-    stop_loss: StopLossSettings = attrs.field(factory=StopLossSettings)
+    stop_loss: StopLossParameters = attrs.field(factory=StopLossParameters)
     fills: FillParameters = attrs.field(factory=FillParameters)
     supervision: SupervisionSettings = attrs.field(factory=SupervisionSettings)
     shutdown: ShutdownSettings = attrs.field(factory=ShutdownSettings)

@@ -1,4 +1,4 @@
-"""One picture of the whole bot a second, drawn from what the actors publish anyway; feeds table, `status` and console."""
+"""One picture of the whole bot a second, drawn from what the actors publish; feeds table, `status` and console."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which exchange, which account: the key under which recovered state is kept, and the client ids derived from it.
 
-Orders and fills of one venue mean nothing in another. A venue is the mode, the key's account and the address; the embedded
-exchange makes a new key every time, so every start of it is a venue of its own.
+Orders and fills of one venue mean nothing in another. A venue is the mode, the key's account and the address; the
+embedded exchange makes a new key every time, so every start of it is a venue of its own.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ under which the invariant is kept in `docs/invariants.md`, such as "I7".
 from __future__ import annotations
 
 
-class InvariantViolation(Exception):  # noqa: N818 - it names what happened; "error" would sound like a fault of the data
+class InvariantViolation(Exception):
     """Something that must never happen did happen; the defect is ours."""
 
     def __init__(self, invariant: str, detail: str) -> None:

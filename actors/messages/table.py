@@ -1,7 +1,7 @@
 """The channels, all of them: what may travel from whom to whom, and what happens when the receiver is slow.
 
-BLOCK edges form a directed graph without a cycle (a test draws it), so the whole can never wait for itself (I12). LATEST
-keeps one slot per key, SAMPLE drops its oldest and counts.
+BLOCK edges form a directed graph without a cycle (a test draws it), so the whole can never wait for itself (I12).
+LATEST keeps one slot per key, SAMPLE drops its oldest and counts.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
 """The exit guard: the one way out, for every reason.
 
-A plain function in the outer scope, shielded, bounded by a deadline shorter than systemd's, with its own control-plane
-client. No actor, no mailbox, so nothing that crashed can be in its way. Its order:
+A plain function in the outer scope, shielded, bounded by a deadline shorter than systemd's, with its own
+control-plane client. No actor, no mailbox, so nothing that crashed can be in its way. Its order:
 
 1. close the latch: from this instruction on no create or amend leaves (I9);
-2. send the fence at once, and stop the actors at the same time: an actor that hangs in a shield must not delay the
-fence;
+2. send the fence at once, and stop the actors at the same time: an actor that hangs in a shield must not delay
+   the fence, and one that crashes while stopping must not end it;
 3. sweep until verified, or until the deadline;
 4. write the exit report.
 
-A second signal shortens the deadline through `ExitGuard.hurry`. A third, or a wedged thread, ends the process outright:
-the
-expiry of every order and the next boot do the rest.
+A second signal shortens the deadline through `ExitGuard.hurry`. A third, or a wedged thread, ends the process
+outright: the expiry of every order and the next boot do the rest.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ import trio
 from actors.runtime.child import Log
 from actors.runtime.journal import GroupTriggered, GroupVerifiedEmpty, Journal
 from actors.runtime.latch import ExitLatch
+from actors.runtime.lifecycle import error_text
 from actors.runtime.sweep import Sweep, SweepReport
 
 
@@ -78,12 +78,22 @@ class ExitGuard:
         """Fences, stops the actors, sweeps; returns how it ended, at the latest at the deadline."""
         self._latch.close(reason)
         limit_s = self._deadline_s if self._hurry_s is None else min(self._hurry_s, self._deadline_s)
+        crashes: list[Exception] = []
+
+        async def stop() -> None:
+            try:
+                await stop_actors()
+            except Exception as crash:  # told in the report below; raised here it would end the sweep half-way
+                crashes.append(crash)
+
         with trio.move_on_after(limit_s, shield=True) as self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(sweep.fence)
-                nursery.start_soon(stop_actors)
+                nursery.start_soon(stop)
                 nursery.start_soon(sweep.verify)
-        return sweep.report()
+        report = sweep.report()
+        told = "".join(f"; stopping the actors failed: {error_text(crash)}" for crash in crashes)
+        return attrs.evolve(report, reason=report.reason + told)
 
 
 def conclude(
@@ -117,4 +127,4 @@ def write_report(report: ExitReport, path: Path, log: Log) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(attrs.asdict(report), indent=2) + "\n")
     except OSError as error:
-        log.error(f"the exit report could not be written to {path}: {error.strerror}")
+        log.error(f"the exit report could not be written to {path}: {error.strerror or error}")

@@ -192,8 +192,7 @@ class Supervisor:
                     with trio.move_on_after(self._stop_total_s(), shield=True):
                         await self._stop_all()
         finally:
-            # Also when a cancellation came while the children were being stopped: the error says more than it
-            # does.
+            # Also when a cancellation came during the stops: the error says more than the cancellation does.
             if self._escalation is not None:
                 raise self._escalation from self._escalation.cause
 
@@ -494,9 +493,9 @@ class Supervisor:
         return math.fsum(child.spec.grace_s for child in self._children.values()) + _STOP_MARGIN_S
 
     def _drop(self, child: Child) -> None:
-        if self._children.pop(child.name, None) is not None:
-            self._switchboard.remove(child.name)
-            self._policy.depart(child.name, self._seams.now())
+        del self._children[child.name]
+        self._switchboard.remove(child.name)
+        self._policy.depart(child.name, self._seams.now())
 
     def _child(self, name: str) -> Child:
         try:

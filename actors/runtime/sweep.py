@@ -1,19 +1,21 @@
 """Fence and sweep: make sure that none of our orders rests, and that none can come to rest any more.
 
-The fence triggers our order groups: the exchange cancels what is in them and refuses what lands later. The sweep then
-reads
-the list of resting orders, cancels what is ours, and repeats until two clean lists, at least CLEAN_LISTS_APART_S apart,
-each
-with an `as_of_time` read before it that lies past the last trigger's answer by FENCE_SETTLE_MS and past every cancel.
+The fence triggers our order groups: the exchange cancels what is in them and refuses what lands later. The
+sweep then reads the list of resting orders, cancels what is ours, and repeats until two clean lists, at least
+CLEAN_LISTS_APART_S apart, each with an `as_of_time` read before it that lies past the last trigger's answer by
+FENCE_SETTLE_MS and past every cancel.
 
-Used by the exit guard, by the boot, and by the `sweep` command. It is a plain function of its client: no actor, no
-mailbox.
+Neither waits for the other: a group that cannot be triggered keeps the end unverified, but what the lists show
+is cancelled all the same.
 
-Rejected: listing and cancelling without a fence. Measured in a model with late-landing creates it left orders in one
-run of
-four, because a create can land after the last list.
+Used by the exit guard, by the boot, and by the `sweep` command. It is a plain function of its client: no actor,
+no mailbox.
 
-Source: Kalshi order groups guide (trigger cancels all and rejects new), `GET /exchange/user_data_timestamp`, October 2026.
+Rejected: listing and cancelling without a fence. Measured in a model with late-landing creates it left orders
+in one run of four, because a create can land after the last list.
+
+Source: Kalshi order groups guide (trigger cancels all and rejects new), `GET /exchange/user_data_timestamp`,
+October 2026.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ RETRY_MAX_S = 0.5
 LIST_EVERY_S = 0.1
 PAGES_MAX = 50  # of 1,000 orders: far more than we ever open
 CANCELS_AT_ONCE = 4
+NOT_FOUND = 404
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +53,31 @@ class SweepReport:
     lists_read: int
     seconds: float
     reason: str
+
+
+async def trigger_until_answered(
+    client: RestClient,
+    group_id: str,
+    exchange_index: int,
+    *,
+    server_ms: Callable[[], int],
+    tell: Callable[[str], object],
+) -> int:
+    """Triggers a group, as often as it takes; returns the exchange's time of the answer, at the latest.
+
+    It gives up never, because nothing else ends the group: whoever calls it is bounded by a deadline or by the
+    life of the process.
+    """
+    delay_s = RETRY_FIRST_S
+    while True:
+        try:
+            return await client.trigger_order_group(group_id, exchange_index, priority=Priority.EXIT_GUARD)
+        except ExchangeError as error:
+            if isinstance(error, Rejected) and error.status == NOT_FOUND:  # no such group: nothing can be in it
+                return server_ms()
+            tell(f"group {group_id} is not triggered yet: {error}")
+        await trio.sleep(delay_s)
+        delay_s = min(RETRY_MAX_S, delay_s * 2)
 
 
 class Sweep:
@@ -76,6 +104,7 @@ class Sweep:
         self._started_s = now()
         self._floor_ms = server_ms()
         self._triggered: dict[str, int] = {}
+        self._fencing: set[str] = set()  # groups whose trigger is under way or answered
         self._cancelled: set[str] = set()
         self._left: tuple[str, ...] = ()
         self._lists = 0
@@ -83,59 +112,59 @@ class Sweep:
         self._last_trouble = ""
 
     async def fence(self) -> None:
-        """Triggers every group, each retried until it is answered; returns when all are."""
+        """Triggers every group, each retried until it is answered; returns when all those begun here are."""
         async with trio.open_nursery() as nursery:
-            for group_id, exchange_index in list(self._groups.items()):
-                if group_id not in self._triggered:
-                    nursery.start_soon(self._trigger, group_id, exchange_index)
+            self._fence_more(nursery)
+
+    def _fence_more(self, nursery: trio.Nursery) -> None:
+        for group_id, exchange_index in self._groups.items():
+            if group_id not in self._fencing:
+                self._fencing.add(group_id)
+                nursery.start_soon(self._trigger, group_id, exchange_index)
 
     async def _trigger(self, group_id: str, exchange_index: int) -> None:
-        delay_s = RETRY_FIRST_S
-        while True:
-            try:
-                answered_ms = await self._client.trigger_order_group(
-                    group_id, exchange_index, priority=Priority.EXIT_GUARD
-                )
-            except Rejected as refusal:
-                if refusal.status == 404:  # no such group: nothing can be in it
-                    answered_ms = self._server_ms()
-                else:
-                    self._trouble(f"group {group_id}: {refusal}")
-                    await trio.sleep(delay_s)
-                    delay_s = min(RETRY_MAX_S, delay_s * 2)
-                    continue
-            except ExchangeError as error:
-                self._trouble(f"group {group_id}: {error}")
-                await trio.sleep(delay_s)
-                delay_s = min(RETRY_MAX_S, delay_s * 2)
-                continue
-            self._triggered[group_id] = answered_ms
-            self._floor_ms = max(self._floor_ms, answered_ms + FENCE_SETTLE_MS)
-            if self._on_triggered is not None:
-                self._on_triggered(group_id, answered_ms)
-            return
+        try:
+            answered_ms = await trigger_until_answered(
+                self._client, group_id, exchange_index, server_ms=self._server_ms, tell=self._trouble
+            )
+        except trio.Cancelled:
+            self._fencing.discard(group_id)  # whoever goes on with this sweep must do it again
+            raise
+        self._triggered[group_id] = answered_ms
+        self._floor_ms = max(self._floor_ms, answered_ms + FENCE_SETTLE_MS)
+        if self._on_triggered is not None:
+            self._on_triggered(group_id, answered_ms)
 
     async def verify(self) -> None:
         """Lists and cancels until two clean lists prove that nothing of ours rests. Blocks until then: bound it."""
+        async with trio.open_nursery() as nursery:
+            await self._look_until_clean(nursery)
+
+    async def _look_until_clean(self, nursery: trio.Nursery) -> None:
         first_clean_s: float | None = None
-        while True:
-            try:
-                as_of_ms = await self._client.user_data_timestamp(priority=Priority.EXIT_GUARD)
-                ours = await self._list_ours()
-            except ExchangeError as error:
-                self._trouble(str(error))
-                await trio.sleep(RETRY_MAX_S)
-                continue
+        while not self._verified:
+            ours = await self._look()
             if ours:
                 first_clean_s = None
-                await self._remove(ours)
-            elif as_of_ms > self._floor_ms and len(self._triggered) == len(self._groups):
-                if first_clean_s is None:
-                    first_clean_s = self._now()
-                elif self._now() - first_clean_s >= CLEAN_LISTS_APART_S:
-                    self._verified = True
-                    return
-            await trio.sleep(LIST_EVERY_S)
+                await self._remove(ours, nursery)
+            elif ours is not None and first_clean_s is None:
+                first_clean_s = self._now()
+            elif ours is not None and first_clean_s is not None:
+                self._verified = self._now() - first_clean_s >= CLEAN_LISTS_APART_S
+            if not self._verified:
+                await trio.sleep(LIST_EVERY_S)
+
+    async def _look(self) -> list[Order] | None:
+        """Returns what rests of ours; None where the list proves nothing, because it failed or is not late enough."""
+        try:
+            as_of_ms = await self._client.user_data_timestamp(priority=Priority.EXIT_GUARD)
+            ours = await self._list_ours()
+        except ExchangeError as error:
+            self._trouble(str(error))
+            await trio.sleep(RETRY_MAX_S)
+            return None
+        is_late_enough = as_of_ms > self._floor_ms and len(self._triggered) == len(self._groups)
+        return ours if ours or is_late_enough else None
 
     async def _list_ours(self) -> list[Order]:
         async def page(cursor: str) -> tuple[tuple[Order, ...], str]:
@@ -147,16 +176,16 @@ class Sweep:
         self._left = tuple(order.order_id for order in ours)
         return ours
 
-    async def _remove(self, ours: list[Order]) -> None:
+    async def _remove(self, ours: list[Order], nursery: trio.Nursery) -> None:
         for order in ours:
-            if order.order_group_id is not None and order.order_group_id not in self._groups:
+            if order.order_group_id is not None:
                 # A group that only its orders tell of: fence it too, or a late create could still join it.
-                self._groups[order.order_group_id] = order.exchange_index
+                self._groups.setdefault(order.order_group_id, order.exchange_index)
+        self._fence_more(nursery)
         limiter = trio.CapacityLimiter(CANCELS_AT_ONCE)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.fence)
+        async with trio.open_nursery() as cancels:
             for order in ours:
-                nursery.start_soon(self._cancel, order, limiter)
+                cancels.start_soon(self._cancel, order, limiter)
 
     async def _cancel(self, order: Order, limiter: trio.CapacityLimiter) -> None:
         request = CancelOrder(order_id=order.order_id, ticker=order.ticker, exchange_index=order.exchange_index)
@@ -164,8 +193,8 @@ class Sweep:
             try:
                 ack = await self._client.cancel_order(request, priority=Priority.EXIT_GUARD)
             except Rejected as refusal:
-                if refusal.status == 404:
-                    self._floor_ms = max(self._floor_ms, self._server_ms())
+                if refusal.status == NOT_FOUND:
+                    self._floor_ms = max(self._floor_ms, self._server_ms() + FENCE_SETTLE_MS)
                 else:
                     self._trouble(f"order {order.order_id}: {refusal}")
             except ExchangeError as error:

@@ -1,25 +1,26 @@
 """The Wire: the only part that sends orders, and the last to stop.
 
-It lives in the outer scope and is never restarted: its tasks outlive OrderDesk, so an answer that comes while OrderDesk
-is
-being rebuilt is journaled, not lost. It owns the HTTP clients, the one rate budget of the account and the journal.
+It lives in the outer scope and is never restarted: its tasks outlive OrderDesk, so an answer that comes while
+OrderDesk is being rebuilt is journaled, not lost. It owns the HTTP clients, the one rate budget of the account
+and the journal.
 
 Rules:
-1. The intent of a create is in the journal before its bytes leave (I3). When the journal cannot be written creates do not
-   go out; cancels, decreases and triggers still do.
-2. The last check runs just before the first byte: exit latch, incarnation, newest permit, `valid_until`. What fails it
-comes
-   back as never sent (I9). Cancels and decreases always pass: they only reduce.
-3. A write ends as accepted, rejected, unknown or never sent, and nothing in between (I2).
-4. The Wire blocks for nobody: an answer travels in the request's own reply slot.
-5. At most WIRE_TASKS_MAX requests are under way; the commands of the desk wait in their channel beyond that.
+1. The intent of a create is in the journal before its bytes leave (I3). When the journal cannot be written
+   creates and amends do not go out; cancels, decreases and triggers still do.
+2. The last check runs just before the first byte: exit latch, incarnation, newest permit, `valid_until`. What
+   fails it comes back as never sent (I9). Cancels and decreases always pass: they only reduce.
+3. A write ends as accepted, rejected, unknown or never sent, and nothing in between (I2). What ends before its
+   intent was written leaves nothing in the journal, or it would seem to answer an earlier intent.
+4. The Wire waits for nobody: an answer travels in the request's own reply slot, and what is too much at once
+   comes back unsent. So a permit that was withdrawn is known before the next byte leaves.
+5. A new OrderDesk gets the journal after the older one's unsent commands have come back as never sent (I18).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
+import attrs
 import trio
 
 from actors.messages.lifecycle import Alert
@@ -42,10 +43,13 @@ from actors.messages.orders import (
 from actors.runtime.child import Log
 from actors.runtime.journal import (
     AmendAnswered,
+    AmendIntended,
+    CancelIntended,
     ChangeAnswered,
-    ChangeIntended,
     CreateAnswered,
     CreateIntended,
+    DecreaseAnswered,
+    DecreaseIntended,
     GroupOpened,
     GroupTriggered,
     Journal,
@@ -56,6 +60,7 @@ from actors.runtime.latch import ExitLatch
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.seams import Seams
 from actors.runtime.server_clock import ServerClock
+from actors.runtime.sweep import trigger_until_answered
 from actors.runtime.switchboard import Outbox
 from actors.runtime.wire_reads import carry_out_read
 from kalshi.budget import Priority, RateBudget
@@ -72,11 +77,13 @@ from kalshi.types import (
 )
 from quant.orders.commands import CommandClass, OrderAck, OutcomeKind
 
-WIRE_TASKS_MAX = 128
+# Commands under way at once, waiting for tokens included. A basic account sends ten a second and a quote waits a
+# quarter of one, so beyond this the rest would only get old. Cancels may be more: one for every order we may have.
+COMMANDS_MAX = 128
+CANCELS_MAX = 1_024
+# Reads wait for read tokens of their own; each actor has one or two under way.
+READS_MAX = 64
 HEALTH_EVERY_S = 0.25
-# An answer's exchange time is at most our estimate of now plus the resolution of the Date header.
-SERVER_TIME_MARGIN_MS = 1_000
-TRIGGER_ATTEMPTS_MAX = 40
 # Tokens kept back for the exit guard: a trigger per group, a cancel per order.
 RESERVE_PER_GROUP = 10
 RESERVE_PER_ORDER = 2
@@ -87,6 +94,15 @@ _PRIORITY = {
     CommandClass.RENEW: Priority.RENEW,
     CommandClass.QUOTE: Priority.CREATE,
 }
+
+
+@attrs.define(eq=False)
+class _UnderWay:
+    """One command between its intent and its answer."""
+
+    command: WireCommand
+    scope: trio.CancelScope  # ends the wait for tokens and a place, and only that
+    left_or_over: trio.Event = attrs.field(factory=trio.Event)
 
 
 class Wire:
@@ -119,7 +135,9 @@ class Wire:
         self._incarnation = 0
         self._permit: PermitView | None = None
         self._shut_groups: list[str] = []
-        self._slots = trio.Semaphore(WIRE_TASKS_MAX)
+        self._commands = 0
+        self._reads = 0
+        self._waiting: set[_UnderWay] = set()
 
     # -- the loop --
 
@@ -131,32 +149,41 @@ class Wire:
             task_status.started()
             while True:
                 for message in await self._mailbox.receive():
-                    await self._take(message, nursery)
+                    self._take(message, nursery)
 
-    async def _take(self, message: object, nursery: trio.Nursery) -> None:
+    def _take(self, message: object, nursery: trio.Nursery) -> None:
         match message:
             case PermitView():
                 self._permit = message
             case WireCommand(request=RaiseIncarnation(incarnation=incarnation)):
                 self._incarnation = max(self._incarnation, incarnation)
-                message.reply.put(self._recovered())
+                nursery.start_soon(self._hand_over, message)
             case WireCommand(request=CloseOrder() as close):
                 self._journal.note(OrderClosed(client_order_id=close.client_order_id, outcome=close.outcome))
             case WireCommand():
-                await self._slots.acquire()
-                nursery.start_soon(self._with_slot, self._carry_out, message)
+                self._take_command(message, nursery)
             case ReadRequest():
-                await self._slots.acquire()
-                nursery.start_soon(self._with_slot, self._read, message)
+                self._take_read(message, nursery)
 
-    async def _with_slot(self, work: Callable[..., object], message: WireCommand | ReadRequest) -> None:
-        try:
-            await work(message)  # type: ignore[misc]
-        finally:
-            self._slots.release()
+    def _take_command(self, command: WireCommand, nursery: trio.Nursery) -> None:
+        bound = CANCELS_MAX if command.kind is CommandClass.CANCEL else COMMANDS_MAX
+        if self._commands >= bound:
+            self._refuse(command, "busy", f"{self._commands} commands are under way already")
+            return
+        self._commands += 1
+        nursery.start_soon(self._carry_out, command)
+
+    def _take_read(self, request: ReadRequest, nursery: trio.Nursery) -> None:
+        if self._reads >= READS_MAX:
+            request.reply.put(_failed(request, f"{self._reads} reads are under way already"))
+            return
+        self._reads += 1
+        nursery.start_soon(self._read, request)
 
     async def _publish_health(self) -> None:
         while True:
+            # Without a permit nothing is sent and nothing written, so this is what finds the disk free again.
+            self._journal.probe()
             self._publish_health_now()
             await trio.sleep(HEALTH_EVERY_S)
 
@@ -186,6 +213,21 @@ class Wire:
 
     # -- what a new OrderDesk needs --
 
+    async def _hand_over(self, command: WireCommand) -> None:
+        """Answers a new OrderDesk with what the journal holds, once its predecessor's unsent commands are back."""
+        older = [
+            under_way
+            for under_way in self._waiting
+            if not under_way.left_or_over.is_set()
+            and under_way.command.kind is not CommandClass.CANCEL
+            and under_way.command.incarnation < self._incarnation
+        ]
+        for under_way in older:
+            under_way.scope.cancel(reason="a newer OrderDesk has taken over")
+        for under_way in older:
+            await under_way.left_or_over.wait()
+        command.reply.put(self._recovered())
+
     def _recovered(self) -> Recovered:
         orders: tuple[JournaledOrder, ...] = tuple(self._journal.state.orders.values())
         groups = tuple(
@@ -213,28 +255,33 @@ class Wire:
         self._publish_health_now()
 
     async def _trigger(self, group_id: str, exchange_index: int) -> None:
-        for _ in range(TRIGGER_ATTEMPTS_MAX):
-            try:
-                at_ms = await self._control.trigger_order_group(group_id, exchange_index, priority=Priority.EXIT_GUARD)
-            except ExchangeError as error:
-                self._log.warning(f"group {group_id} could not be triggered: {error}")
-                await trio.sleep(HEALTH_EVERY_S)
-            else:
-                self._journal.note(GroupTriggered(group_id=group_id, at_ms=at_ms))
-                return
+        at_ms = await trigger_until_answered(
+            self._control, group_id, exchange_index, server_ms=self._clock.latest_ms, tell=self._log.warning
+        )
+        self._journal.note(GroupTriggered(group_id=group_id, at_ms=at_ms))
 
     # -- commands --
 
     async def _carry_out(self, command: WireCommand) -> None:
         try:
+            self._last_check(command)  # what must not leave needs no intent either
             self._journal_intent(command)
+        except SendRefused as refusal:
+            self._refuse(command, "last_check", refusal.reason)
         except JournalBroken as broken:
-            self._finish(command, OutcomeKind.NEVER_SENT, code="journal", message=str(broken))
-            return
+            self._refuse(command, "journal", str(broken))
+        else:
+            await self._send_and_tell(command)
+        finally:
+            self._commands -= 1
+
+    async def _send_and_tell(self, command: WireCommand) -> None:
         scope = trio.CancelScope(deadline=trio.current_time() + command.valid_until_s - self._seams.now())
+        under_way = _UnderWay(command, scope)
+        self._waiting.add(under_way)
         try:
             with scope:
-                ack = await self._send(command, scope)
+                ack = await self._send(command, under_way)
         except SendRefused as refusal:
             self._finish(command, OutcomeKind.NEVER_SENT, code="last_check", message=refusal.reason)
         except Rejected as refusal:
@@ -248,28 +295,37 @@ class Wire:
                 self._finish(command, OutcomeKind.NEVER_SENT, code="late", message="no token came in time")
             else:
                 self._finish(command, OutcomeKind.ACCEPTED, ack=ack)
+        finally:
+            self._waiting.discard(under_way)
+            under_way.left_or_over.set()
 
     def _journal_intent(self, command: WireCommand) -> None:
+        client_order_id = command.client_order_id
         match command.request:
             case CreateOrder() as create:
                 self._journal.write(CreateIntended(request=create))
-            case OpenGroup():
+            case AmendOrder() as amend:
+                self._journal.write(
+                    AmendIntended(
+                        client_order_id=client_order_id,
+                        price_e4=amend.price_e4,
+                        total_count_e2=amend.total_count_e2,
+                        expiration_ts_s=amend.expiration_ts_s,
+                    )
+                )
+            case DecreaseOrder():
+                self._journal.note(DecreaseIntended(client_order_id=client_order_id))
+            case CancelOrder():
+                self._journal.note(CancelIntended(client_order_id=client_order_id))
+            case _:
                 if not self._journal.is_healthy:
                     raise JournalBroken("the journal cannot be written, so no group is opened")
-            case AmendOrder():
-                self._journal.write(ChangeIntended(client_order_id=command.client_order_id, what="amend"))
-            case DecreaseOrder() | CancelOrder() as change:
-                what = type(change).__name__
-                self._journal.note(ChangeIntended(client_order_id=command.client_order_id, what=what))
-            case _:
-                pass
 
-    async def _send(self, command: WireCommand, scope: trio.CancelScope) -> OrderAck | str:
-        """Sends it; `scope` ends the wait for tokens at `valid_until`, and only that."""
-
+    async def _send(self, command: WireCommand, under_way: _UnderWay) -> OrderAck | str:
         def last_check() -> None:
             self._last_check(command)
-            scope.deadline = math.inf  # from here on bytes may leave, and the answer is waited for
+            under_way.scope.deadline = math.inf  # from here on bytes may leave, and the answer is waited for
+            under_way.left_or_over.set()
 
         priority = _PRIORITY[command.kind]
         match command.request:
@@ -281,12 +337,11 @@ class Wire:
                 return await self._data.decrease_order(decrease, priority=priority, before_send=last_check)
             case CancelOrder() as cancel:
                 return await self._data.cancel_order(cancel, priority=priority, before_send=last_check)
-            case OpenGroup() as group:
+            case group:
+                assert isinstance(group, OpenGroup)
                 return await self._data.create_order_group(
                     group.contracts_limit_e2, group.exchange_index, before_send=last_check
                 )
-            case _:
-                raise SendRefused("this request is not for the exchange")
 
     def _last_check(self, command: WireCommand) -> None:
         if command.kind is CommandClass.CANCEL:
@@ -305,6 +360,10 @@ class Wire:
         if isinstance(command.request, CreateOrder) and command.request.order_group_id in self._shut_groups:
             raise SendRefused("the order group is shut")
 
+    def _refuse(self, command: WireCommand, code: str, message: str) -> None:
+        """It ends before its intent was written, so the journal hears nothing of it (rule 3)."""
+        self._tell(command, OutcomeKind.NEVER_SENT, self._clock.latest_ms(), code=code, message=message)
+
     def _finish(
         self,
         command: WireCommand,
@@ -314,8 +373,20 @@ class Wire:
         code: str = "",
         message: str = "",
     ) -> None:
-        server_ms = self._clock.now_ms() + SERVER_TIME_MARGIN_MS
+        server_ms = self._clock.latest_ms()
         self._journal_outcome(command.client_order_id, command.request, kind, ack, code, server_ms)
+        self._tell(command, kind, server_ms, ack=ack, code=code, message=message)
+
+    def _tell(
+        self,
+        command: WireCommand,
+        kind: OutcomeKind,
+        server_ms: int,
+        *,
+        ack: OrderAck | str | None = None,
+        code: str = "",
+        message: str = "",
+    ) -> None:
         if kind is not OutcomeKind.ACCEPTED:
             self._log.debug(f"{type(command.request).__name__} {kind}: {code} {message}")
         command.reply.put(
@@ -364,7 +435,7 @@ class Wire:
                         code=code,
                     )
                 )
-            case AmendOrder() as amend, _ if kind in (OutcomeKind.ACCEPTED, OutcomeKind.UNKNOWN):
+            case AmendOrder() as amend, _:
                 self._journal.note(
                     AmendAnswered(
                         client_order_id=client_order_id,
@@ -373,8 +444,11 @@ class Wire:
                         total_count_e2=amend.total_count_e2,
                         expiration_ts_s=amend.expiration_ts_s,
                         ts_ms=ack.ts_ms if isinstance(ack, AmendAck) else 0,
+                        code=code,
                     )
                 )
+            case DecreaseOrder(), _:
+                self._journal.note(DecreaseAnswered(client_order_id=client_order_id, kind=kind.value, code=code))
             case OpenGroup() as group, str() as group_id:
                 self._journal.note(GroupOpened(group_id=group_id, exchange_index=group.exchange_index))
             case _:
@@ -388,6 +462,8 @@ class Wire:
         except ExchangeError as error:
             self._log.debug(f"{request.read} failed: {error}")
             result = _failed(request, str(error))
+        finally:
+            self._reads -= 1
         request.reply.put(result)
 
 

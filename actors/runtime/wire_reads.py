@@ -51,7 +51,7 @@ async def _orders(read: ReadOrders, client: RestClient, priority: Priority) -> O
 
     as_of_ms = await client.user_data_timestamp(priority=priority)
     if read.resting_only:
-        return OrderList(ticker=None, as_of_ms=as_of_ms, orders=await read_all(page, PAGES_MAX))
+        return OrderList(ticker=read.ticker, as_of_ms=as_of_ms, orders=await read_all(page, PAGES_MAX))
     orders, _ = await page("")  # newest first: an order of unknown fate is young
     return OrderList(ticker=read.ticker, as_of_ms=as_of_ms, orders=orders)
 

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import attrs
 import trio
@@ -41,6 +41,12 @@ class UsageError(Exception):
     """The operator asked for something impossible; the message says what and what to do."""
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse would exit with 2; here every mistake on the command line has one code.
+        raise UsageError(f"{message}; --help lists the options")
+
+
 @attrs.frozen(kw_only=True)
 class Doors:
     """The three listening sockets."""
@@ -56,8 +62,8 @@ class Doors:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         account, private_pem = _account(options)
         doors = _open_doors(options)
     except UsageError as error:
@@ -82,7 +88,7 @@ def _wall_ms() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m kalshi.simulator", description=__doc__)
+    parser = _Parser(prog="python -m kalshi.simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="REST port; 0 picks a free one")
     parser.add_argument("--ws-port", type=int, default=0, help="WebSocket port; 0 picks a free one")
     parser.add_argument("--truth-port", type=int, default=0, help="truth port; 0 picks a free one")

@@ -166,6 +166,11 @@ def _economy() -> tuple[_EventPlan, ...]:
             half_spread_e4=200,
             volume=80_000,
         ),
+    )
+
+
+def _financials() -> tuple[_EventPlan, ...]:
+    return (
         _EventPlan(
             series=_series("KXINX", "S&P 500 close", "Financials", "daily", "S&P"),
             suffix="{date+2}H1600",
@@ -190,7 +195,7 @@ def _economy() -> tuple[_EventPlan, ...]:
     )
 
 
-def _life() -> tuple[_EventPlan, ...]:
+def _weather() -> tuple[_EventPlan, ...]:
     return (
         _EventPlan(
             series=_series("KXHIGHNY", "Highest temperature in NYC", "Climate and Weather", "daily", "Temp"),
@@ -213,6 +218,11 @@ def _life() -> tuple[_EventPlan, ...]:
             trades_per_minute=25,
             volume=40_000,
         ),
+    )
+
+
+def _politics() -> tuple[_EventPlan, ...]:
+    return (
         _EventPlan(
             series=_series("KXSENATEVOTE", "Senate vote", "Politics", "custom", "Congress"),
             suffix="{date+30}",
@@ -232,6 +242,11 @@ def _life() -> tuple[_EventPlan, ...]:
             trades_per_minute=30,
             volume=90_000,
         ),
+    )
+
+
+def _culture() -> tuple[_EventPlan, ...]:
+    return (
         _EventPlan(
             series=_series("KXTOPSONG", "Top song", "Entertainment", "weekly", "Music"),
             suffix="{date+6}",
@@ -258,7 +273,7 @@ def _life() -> tuple[_EventPlan, ...]:
 
 def build_catalogue(rng: random.Random, now_ms: int) -> Catalogue:
     """Returns the listed world as of `now_ms`; the same seed and time give the same one."""
-    plans = (*_sports(), *_crypto(), *_economy(), *_life())
+    plans = (*_sports(), *_crypto(), *_economy(), *_financials(), *_weather(), *_politics(), *_culture())
     series = {plan.series.ticker: plan.series for plan in plans}
     return Catalogue(series=tuple(series.values()), events=tuple(_list_event(plan, rng, now_ms) for plan in plans))
 

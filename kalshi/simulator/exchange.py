@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import trio
+from litestar.types import ASGIApp
 
 from kalshi.simulator.authentication import Authenticator
 from kalshi.simulator.catalogue import build_catalogue
@@ -75,9 +77,13 @@ class SimulatedExchange:
             reads.open_account(self.core.add_account(wanted))
         self.flow = OrderFlow(self.core, random.Random(f"{seed}:flow"))
         self.truth = Truth(self.services)
-        self.app = build_app(self.services)
         if self.settings.flow:
             self.flow.open_books()
+
+    @cached_property
+    def app(self) -> ASGIApp:
+        """The ASGI application for REST; built on first use, because many tests need none."""
+        return build_app(self.services)
 
     @property
     def lifecycle(self) -> Lifecycle:

@@ -20,7 +20,9 @@ from kalshi.types import Side
 TAPE_TRADES_MAX: Final = 2_000  # public trades kept per market: half an hour of a busy one
 PAST_TRADES: Final = 60
 _MINUTE_MS: Final = 60_000
-_PAST_MINUTES: Final = 7 * 24 * 60
+# A day of minutes and a month of hours: what a scanner asks for, at a few hundred kilobytes per market that is asked.
+_PAST_MINUTES: Final = 24 * 60
+_PAST_HOURS: Final = 30 * 24
 _LIVE_MINUTES_MAX: Final = 24 * 60
 
 
@@ -51,7 +53,7 @@ class MarketHistory:
         self._seed = seed
         self._boot_ms = boot_ms
         self._live: deque[Candle] = deque(maxlen=_LIVE_MINUTES_MAX)
-        self._past: tuple[Candle, ...] | None = None
+        self._past: dict[int, tuple[Candle, ...]] = {}
         self.tape: deque[Trade] = deque(self._past_trades(), maxlen=TAPE_TRADES_MAX)
 
     def record(self, trade: Trade) -> None:
@@ -74,11 +76,12 @@ class MarketHistory:
 
     def candles(self, start_s: int, end_s: int, period_minutes: int) -> list[Candle]:
         """Returns the candles of that period that end inside [start, end], oldest first."""
-        if self._past is None:
-            self._past = tuple(self._past_candles())
+        grain_minutes = 1 if period_minutes == 1 else 60
+        if grain_minutes not in self._past:
+            self._past[grain_minutes] = tuple(self._past_candles(grain_minutes))
         period_s = period_minutes * 60
         merged: list[Candle] = []
-        for minute in (*self._past, *self._live):
+        for minute in (*self._past[grain_minutes], *self._live):
             period_end_s = -(-minute.end_s // period_s) * period_s
             if not start_s <= period_end_s <= end_s:
                 continue
@@ -112,27 +115,27 @@ class MarketHistory:
             )
         return trades[::-1]
 
-    def _past_candles(self) -> list[Candle]:
-        rng = self._random("candles")
-        ranges = self._listing.price_ranges
-        per_minute_e2 = max(100, self._listing.volume_24h_e2 // (24 * 60))
-        end_s = self._boot_ms // _MINUTE_MS * 60
+    def _past_candles(self, grain_minutes: int) -> list[Candle]:
+        rng = self._random(f"candles:{grain_minutes}")
+        ranges, grain_ms = self._listing.price_ranges, grain_minutes * _MINUTE_MS
+        volume_e2 = max(100, self._listing.volume_24h_e2 * grain_minutes // (24 * 60))
+        end_s = self._boot_ms // grain_ms * grain_ms // 1000
+        most = _PAST_MINUTES if grain_minutes == 1 else _PAST_HOURS
         close_e4 = floor_to_grid(ranges, self._listing.fair_e4)
         candles = []
-        for back in range(min(_PAST_MINUTES, (self._boot_ms - self._listing.open_ms) // _MINUTE_MS)):
-            # Half the minutes stand still; the walk is pulled back to the boot price so that it never leaves
-            # the band.
+        for back in range(min(most, (self._boot_ms - self._listing.open_ms) // grain_ms)):
+            # Half the periods stand still; the walk is pulled back to the boot price, so it never leaves the band.
             drift_e4 = (self._listing.fair_e4 - close_e4) // 50
             step_e4 = 0 if rng.random() < 0.5 else rng.randrange(-120, 121) + drift_e4
             open_e4 = floor_to_grid(ranges, close_e4 + step_e4)
             candles.append(
                 Candle(
-                    end_s=end_s - back * 60,
+                    end_s=end_s - back * grain_ms // 1000,
                     open_e4=open_e4,
                     high_e4=max(open_e4, close_e4),
                     low_e4=min(open_e4, close_e4),
                     close_e4=close_e4,
-                    volume_e2=rng.randrange(per_minute_e2 * 2),
+                    volume_e2=rng.randrange(volume_e2 * 2),
                 )
             )
             close_e4 = open_e4

@@ -19,7 +19,7 @@ _GRACE_S: Final = 0.2
 _KEEP_ALIVE_S: Final = 120.0
 
 
-async def serve_http(
+async def serve_http(  # noqa: ASYNC128 - hypercorn reports started
     app: Any, bound: socket.socket, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Serves the application until cancelled; takes the bound socket over."""

@@ -20,8 +20,11 @@ from trio_websocket import ConnectionClosed, WebSocketServer
 
 from kalshi.simulator.exchange import SOCKET_PATH, SimulatedExchange
 from kalshi.simulator.socket_session import HandshakeRefused, SessionClosed, SocketSession
+from kalshi.simulator.timestamps import http_date
 
 _PING_PAYLOAD: Final = b"heartbeat"
+# Heartbeats that may go unanswered; the exchange documents no number.
+PONG_PATIENCE: Final = 3
 _CLOSE_TIMEOUT_S: Final = 2.0
 _COMMAND_BYTES_MAX: Final = 1 << 20
 # Commands wait here for the reader task, which never blocks on anything but the socket.
@@ -55,15 +58,17 @@ async def serve_socket(
 
 
 async def _handle(exchange: SimulatedExchange, request: Any) -> None:
-    json_type = [(b"Content-Type", b"application/json")]
+    await trio.lowlevel.checkpoint()
+    date = http_date(exchange.core.now_ms()).encode()
+    refusal_headers = [(b"Content-Type", b"application/json"), (b"Date", date)]
     try:
         if request.path.partition("?")[0] != SOCKET_PATH:
-            await request.reject(404, extra_headers=json_type, body=_UNKNOWN_PATH)
+            await request.reject(404, extra_headers=refusal_headers, body=_UNKNOWN_PATH)
             return
         headers = {name.decode("ascii", "replace"): value.decode("ascii", "replace") for name, value in request.headers}
         session = exchange.open_socket(headers)
         if isinstance(session, HandshakeRefused):
-            await request.reject(session.status, extra_headers=json_type, body=session.body)
+            await request.reject(session.status, extra_headers=refusal_headers, body=session.body)
             return
         try:
             connection = await request.accept()
@@ -80,6 +85,7 @@ async def _converse(connection: Any, session: SocketSession, heartbeat_s: float)
         for task in (_read, _write):
             nursery.start_soon(_until_closed, task, connection, session, nursery.cancel_scope)
         nursery.start_soon(_ping, connection, heartbeat_s, nursery.cancel_scope)
+    session.close()
     with trio.move_on_after(_CLOSE_TIMEOUT_S):
         await connection.aclose()
 
@@ -105,13 +111,11 @@ async def _write(connection: Any, session: SocketSession) -> None:
 
 
 async def _ping(connection: Any, heartbeat_s: float, scope: trio.CancelScope) -> None:
-    while not scope.cancel_called:
-        await trio.sleep(heartbeat_s)
-        with trio.move_on_after(3 * heartbeat_s) as patience:
-            try:
+    try:
+        while True:  # ends with the connection
+            await trio.sleep(heartbeat_s)
+            with trio.fail_after(PONG_PATIENCE * heartbeat_s):
                 await connection.ping(_PING_PAYLOAD)
-            except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
-                scope.cancel()
-                return
-        if patience.cancelled_caught:
-            scope.cancel()
+    except (trio.TooSlowError, ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+        # A peer that does not answer is gone; so is one that closed.
+        scope.cancel()

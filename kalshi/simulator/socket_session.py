@@ -91,6 +91,8 @@ class SocketSession:
 
     async def next_frames(self) -> list[str]:
         """Waits for at least one frame and returns all that wait. Raises SessionClosed after the last one."""
+        # First, so that a reader of a busy session lets others run and is cancelled without losing frames.
+        await trio.lowlevel.checkpoint()
         while not self._outbound:
             if self.is_closed:
                 raise SessionClosed

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import attrs
 
 from kalshi.simulator.events import Event, FillHappened
 from kalshi.simulator.orders import Fill
+from kalshi.simulator.read_model import FILLS_MAX
 from kalshi.simulator.services import Services
 from kalshi.types import Side
 
@@ -43,7 +46,7 @@ class Truth:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._core = services.core
-        self._fills: dict[str, list[Fill]] = {}
+        self._fills: dict[str, deque[Fill]] = {}
         self._core.listeners.append(self._take)
 
     def resting_orders(self, key_id: str) -> list[TruthOrder]:
@@ -66,7 +69,7 @@ class Truth:
         ]
 
     def fills(self, key_id: str) -> list[Fill]:
-        """Returns every fill of the account, oldest first."""
+        """Returns every fill of the account, oldest first (bounded as the read model is)."""
         return list(self._fills.get(self._core.accounts_by_key[key_id].account_id, ()))
 
     def positions(self, key_id: str) -> dict[str, int]:
@@ -113,4 +116,4 @@ class Truth:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, FillHappened):
-            self._fills.setdefault(event.fill.account_id, []).append(event.fill)
+            self._fills.setdefault(event.fill.account_id, deque(maxlen=FILLS_MAX)).append(event.fill)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import attrs
 import msgspec
+import trio
 from litestar import Litestar, Request, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
@@ -64,6 +65,7 @@ def _by_key(path: str, truth: Truth, answer: Callable[[str], object]) -> HTTPRou
 
 def _handler(path: str, respond: Callable[[Request[Any, Any, Any]], object]) -> HTTPRouteHandler:
     async def endpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
+        await trio.lowlevel.checkpoint()
         body = respond(request)
         status = 200 if body is not None else 404
         content = msgspec.json.encode(body if body is not None else {"error": _ABSENT})

@@ -1,33 +1,35 @@
 """The desk's mind: what is wanted, what is known, what works, and the commands that follow.
 
-A state machine without I/O: the actor feeds it facts and asks for a plan. It owns the plan and nothing else: positions
-are
-sums of numbered fills, caps are risk's word, books are the feed's word, orders are what the exchange and the journal
-say.
+A state machine without I/O: the actor feeds it facts and asks for a plan. It owns the plan and nothing else:
+positions are sums of numbered fills, caps are risk's word, books are the feed's word, orders are what the
+exchange and the journal say.
 
 Rules:
-1. Only the newest target of a market counts; a market without one, halted, stale-ruled or claimed for an exit wants
-nothing.
+1. Only the newest target of a market counts; a market without one, halted, without rules or claimed for an
+   exit wants nothing, and so does one whose two sides would trade with each other.
 2. A target counts only on the book generation that it was decided on: a reconnect voids it.
 3. One owner a side: while an exit claim stands, the market's own targets are masked (I25).
-4. Nothing is forgotten: an order leaves the table only when the numbered fills are complete past its end (I2, I8).
+4. Nothing is forgotten: an order leaves the table only when the numbered fills are complete past its end
+   (I2, I8).
+5. A plan is made command by command, each on the table with the one before in it, so that two sides never
+   spend the same cash. What must never leave is asserted once more when it is sent (I7, I8, I10, I25, I29).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import attrs
 
 from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
-from kalshi.types import CreateOrder, Fill, Order, PriceRange, Side
+from kalshi.types import AmendOrder, CreateOrder, Fill, Order, PriceRange, Side, TimeInForce
 from quant.invariants import check
-from quant.orders.commands import CommandClass, CommandOutcome, PlannedCommand
-from quant.orders.exits import ExitContext, plan_exit
+from quant.orders.commands import CommandClass, CommandOutcome, OutcomeKind, PlannedCommand
+from quant.orders.exits import ExitContext, ExitPlan, plan_exit
 from quant.orders.parameters import DeskParameters
 from quant.orders.permit import Permit
-from quant.orders.planner import SideContext, Wanted, lease_seconds, plan_side
+from quant.orders.planner import SideContext, Wanted, lease_seconds, plan_side, withdraw
 from quant.orders.table import OrderTable
 from quant.orders.tracked import OrderState, TrackedOrder
 
@@ -50,6 +52,10 @@ class Target:
 
     def side(self, side: Side) -> Wanted | None:
         return self.bid if side is Side.BID else self.ask
+
+    @property
+    def crosses_itself(self) -> bool:
+        return self.bid is not None and self.ask is not None and self.bid.price_e4 >= self.ask.price_e4
 
 
 @attrs.frozen(kw_only=True)
@@ -85,12 +91,18 @@ class MarketDesk:
     book: BookTop = _NO_BOOK
     claim: Claim | None = None
     exit_attempts: int = 0
+    exit_sent_s: float | None = None
     paused: bool = False
+    pulling: bool = False  # its actor crashed: what rests goes first, whatever the next one wants
     max_long_e2: CountE2 = CountE2(0)
     max_short_e2: CountE2 = CountE2(0)
     position_e2: CountE2 = CountE2(0)
-    changed_at_s: dict[Side, float] = attrs.field(factory=dict)
+    cooling_until_s: dict[Side, float] = attrs.field(factory=dict)
     reasons: tuple[str, ...] = ()
+
+    def cap_e2(self, side: Side) -> CountE2:
+        """How far the position may go in this side's direction (positive)."""
+        return self.max_long_e2 if side is Side.BID else self.max_short_e2
 
 
 class Desk:
@@ -129,6 +141,10 @@ class Desk:
         """What the MarketActor wants; None when it wants nothing or is gone (rule 1)."""
         self.market(ticker).target = target
 
+    def pull(self, ticker: str) -> None:
+        """The market's actor is gone: its quotes leave before a successor's wishes count."""
+        self.market(ticker).pulling = True
+
     def set_book(self, ticker: str, book: BookTop) -> None:
         self.market(ticker).book = book
 
@@ -152,11 +168,16 @@ class Desk:
         """The stop loss takes a market, renews its claim, or lets go."""
         market = self.market(ticker)
         if claim is None:
-            market.claim, market.exit_attempts = None, 0
+            self._release(market)
         elif market.claim is not None and market.claim.claim_id == claim.claim_id:
             market.claim = attrs.evolve(claim, masked_since_s=market.claim.masked_since_s)
         else:
-            market.claim, market.exit_attempts = attrs.evolve(claim, masked_since_s=now_s), 0
+            self._release(market)
+            market.claim = attrs.evolve(claim, masked_since_s=now_s)
+
+    @staticmethod
+    def _release(market: MarketDesk) -> None:
+        market.claim, market.exit_attempts, market.exit_sent_s = None, 0, None
 
     def fill_numbered(self, fill_seq: int, fill: Fill) -> bool:
         """Books the next numbered fill; returns False for one already booked. Raises InvariantViolation on a gap."""
@@ -173,31 +194,73 @@ class Desk:
         """The market paid out: what was held there is cash now."""
         self.market(ticker).position_e2 = CountE2(0)
 
+    def group_shut(self, group_id: str, at_ms: int) -> None:
+        """The exchange triggered a group of ours by `at_ms`: what is still on its way into it cannot land."""
+        self.table.group_shut(group_id, at_ms)
+
     def command_sent(self, command: PlannedCommand, now_s: float) -> None:
-        """The actor handed a planned command to the Wire."""
+        """The actor hands a planned command to the Wire. Raises InvariantViolation for one that must never leave."""
         order = self.table.get(command.client_order_id)
         if order is None:
             assert isinstance(command.request, CreateOrder)
-            is_quote = command.kind is not CommandClass.EXIT
-            order = TrackedOrder(request=command.request, is_quote=is_quote)
-            self.table.add(order)
-        order.command_sent(command.request)
+            order = TrackedOrder(request=command.request, is_quote=command.kind is not CommandClass.EXIT)
+            self._serial += 1
         market = self.market(order.ticker)
         if command.kind is CommandClass.QUOTE:
-            market.changed_at_s[order.side] = now_s
+            self._check_quote(command, order, market)
+            market.cooling_until_s[order.side] = now_s + self.parameters.cooldown_s
         elif command.kind is CommandClass.EXIT:
+            self._check_exit(command, order, market)
             market.exit_attempts += 1
+            market.exit_sent_s = now_s
+        if self.table.get(command.client_order_id) is None:
+            self.table.add(order)
+        order.command_sent(command.request)
+
+    def _check_quote(self, command: PlannedCommand, order: TrackedOrder, market: MarketDesk) -> None:
+        request, side, target = command.request, order.side, market.target
+        is_decided_now = target is not None and target.generation == market.book.generation
+        check(market.book.is_live and is_decided_now, "I7", f"{order.ticker}: a quote on a book that is not live")
+        check(market.claim is None, "I25", f"{order.ticker}: a quote in a market that an exit owns")
+        rivals = [o for o in self.table.in_market(order.ticker) if o.is_quote and o.is_live and o is not order]
+        is_alone = all(rival.side is not side for rival in rivals)
+        check(is_alone or isinstance(request, AmendOrder), "I25", f"{order.ticker}: a second {side} quote")
+        assert isinstance(request, CreateOrder | AmendOrder)
+        total_e2 = request.count_e2 if isinstance(request, CreateOrder) else request.total_count_e2
+        elsewhere_e2 = market.position_e2 * side.sign + self.table.open_e2(order.ticker, side, without=order)
+        worst_e2 = elsewhere_e2 + total_e2 - order.filled_booked_e2
+        check(worst_e2 <= market.cap_e2(side), "I8", f"{order.ticker}: {side} could reach {worst_e2}")
+        has_lease = request.expiration_ts_s is not None
+        has_group = isinstance(request, AmendOrder) or request.order_group_id is not None
+        check(has_lease and has_group, "I29", f"{order.ticker}: a quote without group or expiry")
+
+    def _check_exit(self, command: PlannedCommand, order: TrackedOrder, market: MarketDesk) -> None:
+        request = command.request
+        assert isinstance(request, CreateOrder)
+        only_reduces = request.reduce_only and request.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL
+        is_held = request.count_e2 <= self.reducible_e2(order.ticker, order.side)
+        check(only_reduces and is_held, "I10", f"{order.ticker}: an exit that could open a position")
+        exits = [o for o in self.table.in_market(order.ticker) if not o.is_quote and o is not order]
+        check(not exits, "I10", f"{order.ticker}: a second exit while one is open")
 
     def command_answered(self, outcome: CommandOutcome, now_s: float) -> None:
         """The Wire answered a command about an order."""
         order = self.table.get(outcome.client_order_id)
         if order is None:
             return
-        order.command_answered(outcome, now_s=now_s, retry_s=self.parameters.unknown_repeat_s)
+        retry_s = self.parameters.unknown_repeat_s
+        order.command_answered(outcome, now_s=now_s, retry_s=retry_s)
         self.table.index(order)
+        market = self.market(order.ticker)
+        if outcome.kind is OutcomeKind.NEVER_SENT and not order.is_quote:
+            market.exit_attempts = max(0, market.exit_attempts - 1)
+        if outcome.kind is OutcomeKind.REJECTED and isinstance(outcome.request, CreateOrder) and order.is_quote:
+            # Unchanged it would be refused again; a storm of refusals would burn the tokens of all.
+            market.cooling_until_s[order.side] = now_s + retry_s
 
     def adopt(self, order: TrackedOrder) -> None:
         """Takes up an order of this boot that an earlier OrderDesk left (from the journal)."""
+        self.market(order.ticker)  # so that it is planned for even if nobody else mentions its market
         self.table.add(order)
 
     # -- questions --
@@ -215,13 +278,24 @@ class Desk:
         return sorted(late)
 
     def shards_without_group(self) -> list[int]:
-        """Shards on which something is wanted but no group is open."""
+        """Shards with cash on which something is wanted but no group is open."""
         wanted = {
             market.facts.exchange_index
             for market in self._markets.values()
             if market.facts is not None and market.target is not None and (market.target.bid or market.target.ask)
         }
-        return sorted(wanted - self.groups.keys())
+        funded = {shard for shard, cash_e6 in self._cash_e6.items() if cash_e6 > 0}
+        return sorted((wanted & funded) - self.groups.keys())
+
+    def fills_of_group(self, group_id: str, fills: Iterable[Fill], *, before_us_ms: int) -> list[Fill]:
+        """The fills of orders of one group. One of an order that we never knew, from before `before_us_ms`, was a
+        predecessor's and may be the group's, so it is among them.
+        """
+        return [
+            fill
+            for fill in fills
+            if group_id in (self.table.groups_of(fill.order_id) or ((group_id,) if fill.ts_ms < before_us_ms else ()))
+        ]
 
     def reducible_e2(self, ticker: str, side: Side) -> CountE2:
         """How much an exit on this side could close."""
@@ -229,32 +303,32 @@ class Desk:
 
     # -- the plan --
 
-    def plan(self, ticker: str, permit: Permit, now_s: float, wall_s: float) -> list[PlannedCommand]:
-        """Returns the commands that are due in one market; the market's reasons are updated on the way."""
+    def plan(self, ticker: str, permit: Permit, now_s: float, wall_s: float) -> Iterator[PlannedCommand]:
+        """Yields the commands that are due in one market, then updates the market's reasons.
+
+        A command that the caller sends must go through `command_sent` before the next one is asked for (rule 5).
+        """
         market = self.market(ticker)
-        claim = market.claim
-        if claim is not None and now_s - claim.renewed_at_s > CLAIM_TTL_S:
-            market.claim, market.exit_attempts, claim = None, 0, None
+        if market.claim is not None and now_s - market.claim.renewed_at_s > CLAIM_TTL_S:
+            self._release(market)
+        quotes = [order for order in self.table.in_market(ticker) if order.is_quote and order.is_live]
+        if market.pulling and not quotes:
+            market.pulling = False
+        reasons: list[str] = [*permit.reasons, *self._market_objections(market)]
         if market.facts is None:
-            market.reasons = ("the market's rules are not known yet",)
-            return []
-        commands: list[PlannedCommand] = []
-        reasons: list[str] = list(permit.reasons)
-        reasons += self._market_objections(market)
-        for side in self._leading_side_first(market):
-            context = self._side_context(ticker, market, market.facts, side, permit, now_s, wall_s)
-            plan = plan_side(self._wanted(market, side), context, self.table, self.parameters, self._next_id())
-            commands += plan.commands
-            reasons += plan.reasons
-            if any(isinstance(command.request, CreateOrder) for command in plan.commands):
-                self._serial += 1
-        if claim is not None:
-            exit_command = self._plan_exit(ticker, market, market.facts, claim, now_s)
-            if exit_command is not None:
-                self._serial += 1
-                commands.append(exit_command)
+            yield from withdraw(quotes, now_s, self.parameters)
+            reasons = [*reasons, "the market's rules are not known yet"]
+        else:
+            for side in self._leading_side_first(ticker, market):
+                context = self._side_context(ticker, market, market.facts, side, permit, now_s, wall_s)
+                plan = plan_side(self._wanted(market, side), context, self.table, self.parameters, self._next_id())
+                yield from plan.commands
+                reasons += plan.reasons
+            exit_plan = self._plan_exit(ticker, market, market.facts, now_s)
+            if exit_plan.command is not None:
+                yield exit_plan.command
+            reasons += exit_plan.reasons
         market.reasons = tuple(dict.fromkeys(reasons))
-        return commands
 
     def _next_id(self) -> str:
         return f"{self._prefix}{self._serial:x}"
@@ -263,30 +337,34 @@ class Desk:
         reasons = []
         if market.claim is not None:
             reasons.append("an exit owns this market")
+        if market.pulling:
+            reasons.append("its actor crashed: the quotes are pulled first")
         if market.paused:
             reasons.append("paused by a person")
         if market.facts is not None and not market.facts.is_tradable:
             reasons.append("the market is not tradable now")
         if market.target is None:
             reasons.append("no strategy wants anything here")
+        elif market.target.crosses_itself:
+            reasons.append("the target's bid is not below its ask: that is a defect of the strategy")
         elif market.target.generation != market.book.generation:
             reasons.append("the target was decided on another connection's book")
         return reasons
 
     def _wanted(self, market: MarketDesk, side: Side) -> Wanted | None:
         target, facts = market.target, market.facts
-        if target is None or facts is None or not facts.is_tradable or market.paused or market.claim is not None:
+        if target is None or target.crosses_itself or facts is None or not facts.is_tradable:
+            return None
+        if market.paused or market.pulling or market.claim is not None:
             return None
         return target.side(side)
 
-    def _leading_side_first(self, market: MarketDesk) -> tuple[Side, Side]:
-        """When both sides move up the ask must go first, or the new bid would cross our own old ask."""
-        target, bid_e4 = market.target, None
-        if target is not None and target.bid is not None:
-            bid_e4 = target.bid.price_e4
-        best_bid_e4 = market.book.best_bid_e4
-        moves_up = bid_e4 is not None and best_bid_e4 is not None and bid_e4 >= best_bid_e4
-        return (Side.ASK, Side.BID) if moves_up else (Side.BID, Side.ASK)
+    def _leading_side_first(self, ticker: str, market: MarketDesk) -> tuple[Side, Side]:
+        """A bid that would cross our own resting ask must wait for it: the ask goes first, and gets the tokens."""
+        bid = market.target.bid if market.target is not None else None
+        own_ask_e4 = self.table.own_extreme_e4(ticker, Side.ASK)
+        is_blocked = bid is not None and own_ask_e4 is not None and bid.price_e4 >= own_ask_e4
+        return (Side.ASK, Side.BID) if is_blocked else (Side.BID, Side.ASK)
 
     def _side_context(
         self,
@@ -308,7 +386,7 @@ class Desk:
             best_ask_e4=market.book.best_ask_e4,
             book_is_live=market.book.is_live and same_book,
             position_e2=market.position_e2,
-            cap_e2=market.max_long_e2 if side is Side.BID else market.max_short_e2,
+            cap_e2=market.cap_e2(side),
             cash_available_e6=self._cash_e6.get(facts.exchange_index, MoneyE6(0)),
             may_quote=permit.may_quote,
             must_withdraw=permit.must_withdraw,
@@ -316,15 +394,17 @@ class Desk:
             lease_s=lease_seconds(len(self.table), self._write_refill_per_s, self.parameters.lease_floor_s),
             now_s=now_s,
             wall_s=wall_s,
-            last_change_s=market.changed_at_s.get(side),
+            cooling_until_s=market.cooling_until_s.get(side, now_s),
         )
 
-    def _plan_exit(
-        self, ticker: str, market: MarketDesk, facts: MarketFacts, claim: Claim, now_s: float
-    ) -> PlannedCommand | None:
+    def _plan_exit(self, ticker: str, market: MarketDesk, facts: MarketFacts, now_s: float) -> ExitPlan:
+        claim = market.claim
+        if claim is None:
+            return ExitPlan(command=None)
         context = ExitContext(
             ticker=ticker,
             exchange_index=facts.exchange_index,
+            grid=facts.grid,
             side=claim.side,
             wanted_e2=claim.count_e2,
             limit_e4=claim.limit_e4,
@@ -333,10 +413,19 @@ class Desk:
             now_s=now_s,
             foreign_orders_rest=ticker in self._foreign_tickers,
             attempts=market.exit_attempts,
+            last_attempt_s=market.exit_sent_s,
         )
         return plan_exit(context, self.table, self.parameters, self._next_id())
 
-    def lists_seen(self, as_of_ms: int, orders: tuple[Order, ...]) -> tuple[Order, ...]:
-        """Applies a whole resting list; returns orders of ours that nobody tracks, and notes where others' rest."""
+    # -- lists --
+
+    def whole_list_seen(self, as_of_ms: int, orders: tuple[Order, ...], heard_ms: int) -> tuple[Order, ...]:
+        """Applies a list of all resting orders; returns those of ours that nobody tracks, and notes where others'
+        rest. `heard_ms` is the latest that the exchange's clock can have read when the list was made.
+        """
         self.set_foreign(o.ticker for o in orders if not o.client_order_id.startswith(self._prefix))
-        return self.table.resting_list(as_of_ms, orders).strays
+        return self.table.resting_list(as_of_ms, orders, heard_ms).strays
+
+    def market_list_seen(self, as_of_ms: int, ticker: str, orders: tuple[Order, ...], heard_ms: int) -> None:
+        """Applies a list of one market's newest orders in every state."""
+        self.table.full_list(as_of_ms, ticker, orders, heard_ms)

@@ -5,13 +5,14 @@ apply:
 
 1. Nothing wanted, or withdrawal demanded: cancel. Cancels need no permit.
 2. One command in flight per order; an order of unknown fate blocks its side, because a second one could
-   double it.
-3. Keep what is good enough: price within the threshold and size between the regrow share and the target
+   double it. It is repeated under its own client id.
+3. More rests than the limits allow now: cancel or decrease at once, without permit, cooldown or book.
+4. Keep what is good enough: price within the threshold and size between the regrow share and the target
    (priority in the queue is worth more than a cent of precision).
-4. Shrink by decrease (keeps the place). Move or grow by amend, and only to a price a tick behind the opposite
+5. Shrink by decrease (keeps the place). Move or grow by amend, and only to a price a tick behind the opposite
    touch of a live book, because an amend has no post-only. The exchange keeps the place of an amend that only
-   renews the expiry.
-5. A create is post-only, in our group, with an expiry, on the grid, inside the collar, not crossing our own
+   renews the expiry; it repeats the total, so it waits until the total is sure.
+6. A create is post-only, in our group, with an expiry, on the grid, inside the collar, not crossing our own
    other side, within position cap, cash and order count, counting everything that may still fill (I8).
 
 Rejected: cancel-and-create as the normal way to move. It costs 12 tokens instead of 10 and leaves a moment
@@ -21,6 +22,7 @@ without a quote.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import attrs
 
@@ -67,13 +69,16 @@ class SideContext:
     lease_s: float
     now_s: float
     wall_s: float
-    last_change_s: float | None  # when this side was last created or moved
+    cooling_until_s: float  # no create, move or wanted shrink of this side before
 
 
 @attrs.frozen(kw_only=True)
 class SidePlan:
     commands: tuple[PlannedCommand, ...]
     reasons: tuple[str, ...] = ()
+
+
+_NOTHING = SidePlan(commands=())
 
 
 def plan_side(
@@ -86,61 +91,66 @@ def plan_side(
     """Returns the commands that bring one side of one market closer to what is wanted."""
     orders = [o for o in table.in_market(context.ticker) if o.side is context.side and o.is_quote and o.is_live]
     if context.must_withdraw or wanted is None:
-        return SidePlan(commands=tuple(c for o in orders for c in _cancel(o, context, parameters)))
+        return SidePlan(commands=withdraw(orders, context.now_s, parameters))
     surplus = [o for o in orders if o.must_cancel] or orders[1:]
     if surplus:
-        return SidePlan(commands=tuple(c for o in surplus for c in _cancel(o, context, parameters)))
-    present = orders[0] if orders else None
-    return _plan_one(wanted, present, context, table, parameters, new_client_order_id)
+        return SidePlan(commands=withdraw(surplus, context.now_s, parameters))
+    if not orders:
+        return _plan_new(wanted, None, context, table, parameters, new_client_order_id)
+    present = orders[0]
+    if present.pending is not None or present.state is OrderState.SENT:
+        return _NOTHING
+    if present.state is OrderState.UNKNOWN:
+        return _plan_new(wanted, present, context, table, parameters, new_client_order_id)
+    return _plan_present(wanted, present, context, table, parameters)
 
 
-def _plan_one(
-    wanted: Wanted,
+def withdraw(orders: Iterable[TrackedOrder], now_s: float, parameters: DeskParameters) -> tuple[PlannedCommand, ...]:
+    """Returns a cancel for each order that can be cancelled now: it is known to the exchange, nothing is in flight."""
+    return tuple(
+        _to_reduce(
+            CancelOrder(order_id=order.order_id, ticker=order.ticker, exchange_index=order.request.exchange_index),
+            order,
+            parameters,
+        )
+        for order in orders
+        if order.order_id is not None and order.pending is None and now_s >= order.next_cancel_s
+    )
+
+
+def _to_reduce(request: CancelOrder | DecreaseOrder, order: TrackedOrder, parameters: DeskParameters) -> PlannedCommand:
+    return PlannedCommand(
+        kind=CommandClass.CANCEL,
+        client_order_id=order.client_order_id,
+        request=request,
+        valid_s=parameters.exit_valid_s,
+    )
+
+
+# -- limits --
+
+
+def room_e2(
+    price_e4: PriceE4,
     present: TrackedOrder | None,
     context: SideContext,
     table: OrderTable,
     parameters: DeskParameters,
-    new_client_order_id: str,
-) -> SidePlan:
-    if present is not None and (present.pending is not None or context.now_s < present.next_try_s):
-        return SidePlan(commands=())
-    allowed_e2 = allowed_count_e2(wanted, present, context, table)
-    if allowed_e2 <= 0:
-        reason = f"{context.side}: no room: position, open orders and cash leave nothing"
-        return SidePlan(commands=_cancel(present, context, parameters) if present else (), reasons=(reason,))
-    wanted = attrs.evolve(wanted, count_e2=allowed_e2)
-    if present is None or present.state is OrderState.UNKNOWN:
-        return _plan_create(wanted, present, context, table, parameters, new_client_order_id)
-    if present.state is OrderState.SENT:
-        return SidePlan(commands=())
-    return _plan_change(wanted, present, context, table, parameters)
+) -> CountE2:
+    """Returns how much may rest at this price under position cap and cash, with all that may still fill elsewhere.
 
-
-def allowed_count_e2(wanted: Wanted, present: TrackedOrder | None, context: SideContext, table: OrderTable) -> CountE2:
-    """Returns how much of the wanted size fits under position cap and cash with all that may still fill."""
-    others_e2 = table.open_e2(context.ticker, context.side, without=present)
-    held_e2 = context.position_e2 * context.side.sign
-    room_e2 = context.cap_e2 - held_e2 - others_e2
-    # What closes an opposite position takes no cash.
-    closing_e2 = max(0, -held_e2 - others_e2)
-    unit_cost_e4 = order_cost_e6(context.side, (wanted.price_e4, wanted.price_e4), CountE2(1))
-    free_e6 = context.cash_available_e6 - table.bound_e6(context.exchange_index, without=present)
-    affordable_e2 = closing_e2 + max(0, free_e6 // unit_cost_e4 if unit_cost_e4 else room_e2)
-    return CountE2(max(0, min(wanted.count_e2, room_e2, affordable_e2)))
-
-
-def _cancel(order: TrackedOrder, context: SideContext, parameters: DeskParameters) -> tuple[PlannedCommand, ...]:
-    if order.order_id is None or order.pending is not None or context.now_s < order.next_try_s:
-        return ()
-    request = CancelOrder(order_id=order.order_id, ticker=order.ticker, exchange_index=order.request.exchange_index)
-    return (
-        PlannedCommand(
-            kind=CommandClass.CANCEL,
-            client_order_id=order.client_order_id,
-            request=request,
-            valid_s=parameters.exit_valid_s,
-        ),
+    Fills of the present order that are known but not yet in the position take their room as well.
+    """
+    held_e2 = context.position_e2 * context.side.sign + table.open_e2(context.ticker, context.side, without=present)
+    unbooked_e2 = 0 if present is None else present.filled_known_e2 - present.filled_booked_e2
+    free_e6 = min(
+        context.cash_available_e6 - table.bound_e6(context.exchange_index, without=present),
+        parameters.resting_value_max_e6 - table.bound_e6(without=present),
     )
+    unit_cost_e4 = max(1, order_cost_e6(context.side, price_e4, CountE2(1)))
+    # What closes an opposite position takes no cash.
+    affordable_e2 = max(0, -held_e2) + max(0, free_e6 // unit_cost_e4)
+    return CountE2(max(0, min(context.cap_e2 - held_e2, affordable_e2) - unbooked_e2))
 
 
 def price_objection(
@@ -153,14 +163,11 @@ def price_objection(
         return "price is off the market's grid"
     if not context.book_is_live:
         return "book is not live"
-    best_bid_e4, best_ask_e4 = context.best_bid_e4, context.best_ask_e4
-    if context.side is Side.BID:
-        crosses = best_ask_e4 is not None and price_e4 >= best_ask_e4
-        touch_e4 = best_bid_e4
-    else:
-        crosses = best_bid_e4 is not None and price_e4 <= best_bid_e4
-        touch_e4 = best_ask_e4
-    if crosses:
+    is_bid = context.side is Side.BID
+    touch_e4, opposite_e4 = context.best_bid_e4, context.best_ask_e4
+    if not is_bid:
+        touch_e4, opposite_e4 = opposite_e4, touch_e4
+    if opposite_e4 is not None and (price_e4 - opposite_e4) * context.side.sign >= 0:
         return "price would cross the book"
     own_e4 = table.own_extreme_e4(context.ticker, context.side.opposite)
     if own_e4 is not None and (price_e4 - own_e4) * context.side.sign >= 0:
@@ -170,11 +177,11 @@ def price_objection(
     return None
 
 
-def _expiry_ts_s(context: SideContext) -> int:
-    return math.ceil(context.wall_s + context.lease_s)
+def _objection(price_e4: PriceE4, context: SideContext, table: OrderTable, parameters: DeskParameters) -> str | None:
+    return _withheld(context) or price_objection(price_e4, context, table, parameters)
 
 
-def _may_act(context: SideContext) -> str | None:
+def _withheld(context: SideContext) -> str | None:
     if not context.may_quote:
         return "no permit"
     if context.group_id is None:
@@ -182,11 +189,17 @@ def _may_act(context: SideContext) -> str | None:
     return None
 
 
-def _is_cooling(context: SideContext, parameters: DeskParameters) -> bool:
-    return context.last_change_s is not None and context.now_s - context.last_change_s < parameters.cooldown_s
+def _because(context: SideContext, reason: str) -> tuple[str, ...]:
+    return (f"{context.side}: {reason}",)
 
 
-def _plan_create(
+_NO_ROOM = "no room: position, open orders and cash leave nothing"
+
+
+# -- creates --
+
+
+def _plan_new(
     wanted: Wanted,
     unknown: TrackedOrder | None,
     context: SideContext,
@@ -194,19 +207,31 @@ def _plan_create(
     parameters: DeskParameters,
     new_client_order_id: str,
 ) -> SidePlan:
-    objection = _may_act(context) or price_objection(wanted.price_e4, context, table, parameters)
+    """A new order, or the repeat of one of unknown fate under its own client id, with what is wanted now."""
+    if unknown is not None and (unknown.has_landed or context.now_s < unknown.next_change_s):
+        return _NOTHING  # a landed one must be found by the list; repeating it proves nothing more
+    allowed_e2 = min(wanted.count_e2, room_e2(wanted.price_e4, unknown, context, table, parameters))
+    if allowed_e2 <= 0:
+        return SidePlan(commands=(), reasons=_because(context, _NO_ROOM))
+    objection = _objection(wanted.price_e4, context, table, parameters)
     if objection is None and unknown is None and len(table) >= parameters.orders_max:
         objection = f"{parameters.orders_max} orders are open already"
     if objection is not None:
-        return SidePlan(commands=(), reasons=(f"{context.side}: {objection}",))
-    if _is_cooling(context, parameters) or (unknown is not None and unknown.has_landed):
-        return SidePlan(commands=())  # a landed one must be found by the list; repeating it proves nothing more
-    request = CreateOrder(
+        return SidePlan(commands=(), reasons=_because(context, objection))
+    if context.now_s < context.cooling_until_s:
+        return _NOTHING
+    client_order_id = new_client_order_id if unknown is None else unknown.client_order_id
+    request = _create(wanted.price_e4, allowed_e2, client_order_id, context)
+    return SidePlan(commands=(_quote(request, client_order_id, parameters),))
+
+
+def _create(price_e4: PriceE4, count_e2: CountE2, client_order_id: str, context: SideContext) -> CreateOrder:
+    return CreateOrder(
         ticker=context.ticker,
-        client_order_id=unknown.client_order_id if unknown else new_client_order_id,
+        client_order_id=client_order_id,
         side=context.side,
-        price_e4=wanted.price_e4,
-        count_e2=wanted.count_e2,
+        price_e4=price_e4,
+        count_e2=count_e2,
         time_in_force=TimeInForce.GOOD_TILL_CANCELED,
         self_trade_prevention=SelfTradePrevention.TAKER_AT_CROSS,
         exchange_index=context.exchange_index,
@@ -215,51 +240,59 @@ def _plan_create(
         order_group_id=context.group_id,
         expiration_ts_s=_expiry_ts_s(context),
     )
-    return SidePlan(commands=(_quote_command(request, request.client_order_id, parameters),))
 
 
-def _quote_command(
-    request: CreateOrder | AmendOrder,
-    client_order_id: str,
-    parameters: DeskParameters,
-    *,
-    is_renewal: bool = False,
-) -> PlannedCommand:
-    kind = CommandClass.RENEW if is_renewal else CommandClass.QUOTE
+def _expiry_ts_s(context: SideContext) -> int:
+    return math.ceil(context.wall_s + context.lease_s)
+
+
+def _quote(request: CreateOrder | AmendOrder, client_order_id: str, parameters: DeskParameters) -> PlannedCommand:
     return PlannedCommand(
-        kind=kind,
+        kind=CommandClass.QUOTE,
         client_order_id=client_order_id,
         request=request,
-        valid_s=parameters.exit_valid_s if is_renewal else parameters.command_valid_s,
+        valid_s=parameters.command_valid_s,
     )
+
+
+# -- changes --
+
+
+def _plan_present(
+    wanted: Wanted, present: TrackedOrder, context: SideContext, table: OrderTable, parameters: DeskParameters
+) -> SidePlan:
+    limit_e2 = room_e2(present.price_e4, present, context, table, parameters)
+    if limit_e2 <= 0:
+        commands = withdraw((present,), context.now_s, parameters)
+        return SidePlan(commands=commands, reasons=_because(context, _NO_ROOM))
+    if context.now_s < present.next_change_s or present.remaining_e2 == 0:
+        return _NOTHING  # with nothing left it has filled, and its fills are on their way
+    if present.remaining_e2 > limit_e2:
+        return _decrease(present, min(limit_e2, wanted.count_e2), context, parameters)
+    allowed_e2 = min(wanted.count_e2, room_e2(wanted.price_e4, present, context, table, parameters))
+    if allowed_e2 <= 0:
+        return SidePlan(commands=(), reasons=_because(context, _NO_ROOM))
+    return _plan_change(Wanted(price_e4=wanted.price_e4, count_e2=allowed_e2), present, context, table, parameters)
 
 
 def _plan_change(
     wanted: Wanted, present: TrackedOrder, context: SideContext, table: OrderTable, parameters: DeskParameters
 ) -> SidePlan:
-    assert present.order_id is not None
-    remaining_e2 = present.remaining_e2
     threshold_e4 = max(parameters.replace_threshold_e4, _tick_e4(present.price_e4, context))
     moves = abs(wanted.price_e4 - present.price_e4) >= threshold_e4
-    grows = remaining_e2 < parameters.regrow_below_share * wanted.count_e2
-    shrinks = remaining_e2 > wanted.count_e2
-    if (moves or grows or shrinks) and not _is_cooling(context, parameters):
-        if shrinks and not moves:
-            request = DecreaseOrder(
-                order_id=present.order_id,
-                ticker=present.ticker,
-                reduce_to_e2=wanted.count_e2,
-                exchange_index=context.exchange_index,
-            )
-            command = PlannedCommand(
-                kind=CommandClass.CANCEL,
-                client_order_id=present.client_order_id,
-                request=request,
-                valid_s=parameters.exit_valid_s,
-            )
-            return SidePlan(commands=(command,))
-        return _plan_amend(wanted, present, context, table, parameters)
-    return _plan_renewal(present, context, parameters)
+    grows = present.remaining_e2 < parameters.regrow_below_share * wanted.count_e2
+    shrinks = present.remaining_e2 > wanted.count_e2
+    if not (moves or grows or shrinks) or context.now_s < context.cooling_until_s:
+        return _plan_renewal(present, context, parameters)
+    if shrinks and not moves:
+        return _decrease(present, wanted.count_e2, context, parameters)
+    objection = _objection(wanted.price_e4, context, table, parameters)
+    if objection is None:
+        return _amend(wanted, present, context, parameters)
+    reasons = _because(context, objection)
+    if shrinks:  # it cannot move, but it can shrink where it is
+        return attrs.evolve(_decrease(present, wanted.count_e2, context, parameters), reasons=reasons)
+    return SidePlan(commands=(), reasons=reasons)
 
 
 def _tick_e4(price_e4: PriceE4, context: SideContext) -> int:
@@ -267,33 +300,40 @@ def _tick_e4(price_e4: PriceE4, context: SideContext) -> int:
     return 0 if above is None else above - price_e4
 
 
-def _plan_amend(
-    wanted: Wanted, present: TrackedOrder, context: SideContext, table: OrderTable, parameters: DeskParameters
-) -> SidePlan:
-    objection = _may_act(context) or price_objection(wanted.price_e4, context, table, parameters)
-    if objection is not None:
-        return SidePlan(commands=(), reasons=(f"{context.side}: {objection}",))
+def _decrease(present: TrackedOrder, to_e2: CountE2, context: SideContext, parameters: DeskParameters) -> SidePlan:
     assert present.order_id is not None
-    filled_e2 = max(present.filled_seen_e2, present.filled_booked_e2)
+    request = DecreaseOrder(
+        order_id=present.order_id,
+        ticker=present.ticker,
+        reduce_to_e2=to_e2,
+        exchange_index=context.exchange_index,
+    )
+    return SidePlan(commands=(_to_reduce(request, present, parameters),))
+
+
+def _amend(wanted: Wanted, present: TrackedOrder, context: SideContext, parameters: DeskParameters) -> SidePlan:
+    assert present.order_id is not None
     request = AmendOrder(
         order_id=present.order_id,
         ticker=present.ticker,
         side=present.side,
         price_e4=wanted.price_e4,
-        total_count_e2=CountE2(filled_e2 + wanted.count_e2),
+        total_count_e2=CountE2(present.filled_known_e2 + wanted.count_e2),
         exchange_index=context.exchange_index,
         expiration_ts_s=_expiry_ts_s(context),
     )
-    return SidePlan(commands=(_quote_command(request, present.client_order_id, parameters),))
+    return SidePlan(commands=(_quote(request, present.client_order_id, parameters),))
 
 
 def _plan_renewal(present: TrackedOrder, context: SideContext, parameters: DeskParameters) -> SidePlan:
     expiry_s = present.expiry_ts_s
     if expiry_s is None or context.wall_s < expiry_s - context.lease_s / 2:
-        return SidePlan(commands=())
-    objection = _may_act(context) or (None if context.book_is_live else "book is not live: the lease runs out")
+        return _NOTHING
+    objection = _withheld(context) or (None if context.book_is_live else "book is not live: the lease runs out")
     if objection is not None:
-        return SidePlan(commands=(), reasons=(f"{context.side}: {objection}",))
+        return SidePlan(commands=(), reasons=_because(context, objection))
+    if not present.is_total_sure:
+        return _NOTHING  # repeating a total that is only a bound could make the order grow
     assert present.order_id is not None
     request = AmendOrder(
         order_id=present.order_id,
@@ -304,7 +344,10 @@ def _plan_renewal(present: TrackedOrder, context: SideContext, parameters: DeskP
         exchange_index=context.exchange_index,
         expiration_ts_s=_expiry_ts_s(context),
     )
-    return SidePlan(commands=(_quote_command(request, present.client_order_id, parameters, is_renewal=True),))
+    command = attrs.evolve(
+        _quote(request, present.client_order_id, parameters), kind=CommandClass.RENEW, valid_s=parameters.exit_valid_s
+    )
+    return SidePlan(commands=(command,))
 
 
 def lease_seconds(orders: int, write_refill_per_s: float, floor_s: float) -> float:

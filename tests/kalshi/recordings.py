@@ -24,43 +24,47 @@ def connections(path: Path) -> Iterator[Connection]:
     """Yields the frames of each connection of a recording, in order of arrival."""
     frames: Connection = []
     number = None
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as lines:
-        for line in lines:
-            record = json.loads(line)
-            frame, conn = (record["frame"], record["conn"]) if "frame" in record else (record, 0)
-            if conn != number and frames:
-                yield frames
-                frames = []
-            number = conn
-            frames.append(frame)
+    content = path.read_bytes()
+    text = gzip.decompress(content) if path.suffix == ".gz" else content
+    for line in text.splitlines():
+        record = json.loads(line)
+        frame, conn = (record["frame"], record["conn"]) if "frame" in record else (record, 0)
+        if conn != number and frames:
+            yield frames
+            frames = []
+        number = conn
+        frames.append(frame)
     yield frames
 
 
 class ExactBook:
-    """A book in decimals, as plain as it can be: price text to size, one dictionary per outcome."""
+    """A book as plain as it can be: decimals by price text, shown as scaled integers on the YES leg."""
 
     def __init__(self) -> None:
-        self.yes: dict[Decimal, Decimal] = {}
-        self.no: dict[Decimal, Decimal] = {}
+        self.sizes: dict[tuple[str, Decimal], Decimal] = {}
+        self.bids: dict[int, int] = {}  # 1/10,000 dollar to 1/100 contract
+        self.asks: dict[int, int] = {}
         self.ts_ms = 0
 
     def replace(self, msg: dict[str, Any]) -> None:
-        for side, key in ((self.yes, "yes_dollars_fp"), (self.no, "no_dollars_fp")):
-            side.clear()
-            side.update({Decimal(price): Decimal(size) for price, size in msg.get(key, [])})
+        self.sizes, self.bids, self.asks = {}, {}, {}
+        for side in ("yes", "no"):
+            for price, size in msg.get(f"{side}_dollars_fp", []):
+                self._add(side, Decimal(price), Decimal(size))
 
     def change(self, msg: dict[str, Any]) -> None:
-        side = self.yes if msg["side"] == "yes" else self.no
-        price = Decimal(msg["price_dollars"])
-        size = side.pop(price, Decimal(0)) + Decimal(msg["delta_fp"])
-        assert size >= 0
-        if size:
-            side[price] = size
+        self._add(msg["side"], Decimal(msg["price_dollars"]), Decimal(msg["delta_fp"]))
         self.ts_ms = msg["ts_ms"]
 
     def scaled(self) -> tuple[dict[int, int], dict[int, int]]:
-        """Returns (bids, asks) on the YES leg, in 1/10,000 dollar and 1/100 contract."""
-        bids = {int(price * 10_000): int(size * 100) for price, size in self.yes.items()}
-        asks = {int((1 - price) * 10_000): int(size * 100) for price, size in self.no.items()}
-        return bids, asks
+        """Returns (bids, asks) as they are now."""
+        return dict(self.bids), dict(self.asks)
+
+    def _add(self, side: str, price: Decimal, change: Decimal) -> None:
+        size = self.sizes.pop((side, price), Decimal(0)) + change
+        assert size >= 0
+        shown, level = (self.bids, price) if side == "yes" else (self.asks, 1 - price)
+        shown.pop(int(level * 10_000), None)
+        if size:
+            self.sizes[side, price] = size
+            shown[int(level * 10_000)] = int(size * 100)

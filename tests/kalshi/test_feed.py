@@ -564,6 +564,58 @@ def test_books_that_leave_take_their_deadlines_along() -> None:
     assert wire.receive(delta("A", wire.next())) == []
 
 
+def test_leaving_another_channel_leaves_the_books_alone() -> None:
+    wire = Wire("A")
+    wire.feed.subscribe("ticker", ["A", "B"])
+    wire.receive(subscribed("ticker", 2, wire.commands()[0]["id"]))
+    wire.feed.unsubscribe_markets("ticker", ["B"])
+    assert wire.commands()[0]["params"]["action"] == "delete_markets"
+    assert wire.state("A") is BookState.LIVE
+
+
+def test_the_next_deadline_is_the_earliest_of_books_and_commands() -> None:
+    wire = Wire("A")
+    wire.receive(delta("A", wire.next(), "yes", "0.4600"))
+    wire.feed.subscribe("ticker", ["A"])
+    assert wire.feed.next_deadline() == HOLD_S
+
+
+def test_a_refusal_for_a_market_that_has_left_says_only_that_the_command_failed() -> None:
+    wire = Wire("A")
+    wire.feed.subscribe(BOOK, ["B"])
+    command = wire.commands()[0]
+    wire.feed.unsubscribe_markets(BOOK, ["B"])
+    events = wire.receive(error(26, command_id=command["id"], sid=1, seq=wire.next()))
+    assert [type(event) for event in events] == [CommandFailed]
+
+
+def test_a_stale_book_that_the_exchange_gives_up_says_why() -> None:
+    wire = Wire("A", "B")
+    wire.receive(error(25, sid=1, seq=wire.next()))
+    wire.receive(error(11, command_id=wire.commands()[0]["id"], text="no such market"))
+    assert wire.wait(1_000) == []
+    assert wire.commands() == []
+    wire.receive(delta("A", wire.next()))
+    assert wire.state("A") is BookState.STALE
+
+
+def test_abandoned_books_stay_so_when_the_subscription_is_renewed() -> None:
+    wire = Wire("A")
+    wire.feed.subscribe(BOOK, ["B"])
+    wire.receive(error(26, command_id=wire.commands()[0]["id"], sid=1, seq=wire.next()))
+    wire.receive(error(25, sid=1, seq=wire.next()))
+    (command,) = wire.commands()
+    assert command["params"]["market_tickers"] == ["A"]
+    wire.receive(subscribed(BOOK, 2, command["id"]), snapshot("A", 1, BIDS, NO_BIDS, sid=2))
+    assert wire.wait(1_000) == []
+
+
+def test_without_a_probe_there_is_nothing_to_flush() -> None:
+    wire = Wire("A")
+    wire.feed.flush_probe()
+    assert wire.state("A") is BookState.LIVE
+
+
 # The probe.
 
 

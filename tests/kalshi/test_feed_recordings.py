@@ -17,8 +17,8 @@ BATCH = 7  # frames per receive() call; no multiple of anything in the recording
 
 
 def contents(book: OrderBook) -> tuple[dict[int, int], dict[int, int]]:
-    bids = {level.price_e4: level.count_e2 for level in book.levels(Side.BID)}
-    asks = {level.price_e4: level.count_e2 for level in book.levels(Side.ASK)}
+    bids: dict[int, int] = {level.price_e4: level.count_e2 for level in book.levels(Side.BID)}
+    asks: dict[int, int] = {level.price_e4: level.count_e2 for level in book.levels(Side.ASK)}
     return bids, asks
 
 

@@ -57,7 +57,6 @@ def test_the_shipped_file_names_every_key_there_is() -> None:
             return {prefix}
         return {prefix}.union(*(keys(value, f"{prefix}.{key}") for key, value in tree.items()))
 
-
     written = yaml.safe_load(CONFIG.read_text())
     assert keys(written) == keys(plain_settings(Settings()))
 
@@ -91,6 +90,15 @@ def test_a_unit_in_a_type_is_a_unit_in_the_name() -> None:
                     assert re.search(rf"_{token}(_|$)", field.name), (section, field.name)
 
 
+def test_every_setting_is_read_by_somebody() -> None:
+    """A key that changes nothing would be a lie to the person who sets it."""
+    only_ruled = {"enabled", "transport", "max_markets_per_connection"}  # refused where they ask for what is not there
+    code = [path for folder in ("actors", "ops", "quant", "kalshi") for path in (ROOT / folder).rglob("*.py")]
+    read = "\n".join(path.read_text() for path in [*code, ROOT / "supervisor.py"] if path.name != "settings_rules.py")
+    names = {field.name for section in all_sections() for field in section_fields(section)}
+    assert {name for name in names - only_ruled if not re.search(rf"\.{name}\b", read)} == set()
+
+
 # -- order of the sources --
 
 
@@ -116,7 +124,6 @@ def test_every_key_can_be_overridden_from_the_environment(tmp_path: Path) -> Non
             name = f"{prefix}__{yaml_key(field.name).upper()}"
             found += names(field.type, name) if field.type and attrs.has(field.type) else [name]
         return found
-
 
     for name in names(Settings, "KALSHI_BOT"):
         value: Any = plain_settings(Settings())
@@ -228,7 +235,9 @@ def test_a_file_that_is_missing_binary_or_a_folder_is_named(tmp_path: Path) -> N
         ("exchange: {websocket_url: 'https://example.com'}", "exchange.websocket_url", "wss"),
         ("exchange: {clock_offset_max_s: 11}", "exchange.clock_offset_max_s", "10 s off"),
         ("fills: {poll_s: 0}", "fills.poll_s", "from 0.05"),
-        ("discovery: {interval_s: 90}", "discovery.interval_s", "outlive"),
+        ("websockets: {enabled: false}", "websockets.enabled", "comes later"),
+        ("allocation: {max_markets_with_orders: 101}", "allocation.max_markets_with_orders", "one connection"),
+        ("markets: {order_size_contracts: 101}", "markets.order_size_contracts", "pass the limit"),
         ("mode: shadow", "mode", "comes later; use `demo`"),
     ],
 )

@@ -46,6 +46,16 @@ def test_the_product_names_no_workplace() -> None:
     assert lines_with(WORKPLACE, [*product, *prose()]) == []
 
 
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = [
+        f"{path}: {target}"
+        for path, text in prose()
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+        if path.endswith(".md") and not (ROOT / path).parent.joinpath(target).exists()
+    ]
+    assert broken == []
+
+
 def test_every_module_says_what_it_is() -> None:
     silent = [source.path for source in sources() if source.text.strip() and ast.get_docstring(source.tree) is None]
     assert silent == []

@@ -1,4 +1,4 @@
-"""A stage for supervisors under test: seams on a virtual clock, a switchboard, scripted actors and every event they cause."""
+"""A stage for supervisors under test: virtual seams, a switchboard, scripted actors and every event they cause."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ class Scripted:
         await self._script(self._context, started)
 
 
-def child(
-    name: str, script: Script, restart: Restart = Restart.PERMANENT, *, grace_s: float = 2.0
-) -> ChildSpec:
+def child(name: str, script: Script, restart: Restart = Restart.PERMANENT, *, grace_s: float = 2.0) -> ChildSpec:
     """Returns the spec of a child that lives as `script` says."""
     return ChildSpec(name, lambda context: Scripted(script, context), restart, grace_s)
 
@@ -116,14 +114,10 @@ class Stage:
             nursery.cancel_scope.cancel()
 
     def exits(self, name: str | None = None) -> list[ActorExited]:
-        return [
-            event for event in self.events if isinstance(event, ActorExited) and name in (None, event.name)
-        ]
+        return [event for event in self.events if isinstance(event, ActorExited) and name in (None, event.name)]
 
     def starts(self, name: str | None = None) -> list[ActorStarted]:
-        return [
-            event for event in self.events if isinstance(event, ActorStarted) and name in (None, event.name)
-        ]
+        return [event for event in self.events if isinstance(event, ActorStarted) and name in (None, event.name)]
 
     def kinds(self, name: str | None = None) -> list[ExitKind]:
         return [event.kind for event in self.exits(name)]
@@ -131,8 +125,7 @@ class Stage:
     def told(self) -> list[str]:
         """Returns the events as short words, in order: "a started", "a crashed"."""
         return [
-            f"{event.name} {event.kind.value if isinstance(event, ActorExited) else 'started'}"
-            for event in self.events
+            f"{event.name} {event.kind.value if isinstance(event, ActorExited) else 'started'}" for event in self.events
         ]
 
 

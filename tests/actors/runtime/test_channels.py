@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
@@ -90,4 +92,4 @@ def test_a_cycle_is_found_exactly_when_repeatedly_removing_sinks_leaves_somethin
     assert (cycle is not None) == bool(rest)
     if cycle is not None:
         assert cycle[0] == cycle[-1]
-        assert set(zip(cycle, cycle[1:], strict=False)) <= edges
+        assert set(pairwise(cycle)) <= edges

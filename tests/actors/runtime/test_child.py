@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import trio
@@ -82,7 +83,7 @@ async def test_a_fault_at_any_checkpoint_is_one_crash_and_nothing_is_swallowed(
 
 def test_the_worker_has_as_many_checkpoints_as_the_tests_say() -> None:
     probe = Probe(-1, fail)
-    trio.run(worker(probe), None, lambda: None, clock=MockClock(autojump_threshold=0))
+    trio.run(worker(probe), None, lambda: None, clock=MockClock(autojump_threshold=0))  # type: ignore[arg-type]
     assert probe.passed == CHECKPOINTS
 
 
@@ -175,11 +176,9 @@ async def test_an_actor_that_swallows_its_cancellation_is_cancelled_again(autoju
 
     async def stubborn(_: ChildContext, started: Callable[[], None]) -> None:
         started()
-        for _ in range(3):
-            try:
+        for _attempt in range(3):
+            with suppress(trio.Cancelled):
                 await trio.sleep_forever()
-            except trio.Cancelled:  # noqa: ASYNC103 - the defect under test
-                pass
         await trio.sleep_forever()
 
     async with stage.running(stage.supervisor(child("a", stubborn))):

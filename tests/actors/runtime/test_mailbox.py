@@ -63,7 +63,8 @@ def board() -> Switchboard:
 
 
 async def test_everything_that_waits_comes_in_the_order_block_replies_latest_samples(
-    board: Switchboard, autojump_clock: MockClock,
+    board: Switchboard,
+    autojump_clock: MockClock,
 ) -> None:
     mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
     outbox.publish(Trade(1))
@@ -105,7 +106,9 @@ async def test_receiving_gives_up_after_its_timeout(board: Switchboard, autojump
     assert trio.current_time() == 2.5
 
 
-async def test_receiving_is_a_checkpoint_also_when_something_waits(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_receiving_is_a_checkpoint_also_when_something_waits(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     mailbox = board.mailbox("reader")
     board.outbox("sender").publish(Health(1))
     with trio.testing.assert_checkpoints():
@@ -131,7 +134,9 @@ async def test_a_cancelled_reader_loses_nothing(board: Switchboard, autojump_clo
     assert await mailbox.receive() == (Command(1),)
 
 
-async def test_a_reader_cancelled_in_the_instant_of_arrival_loses_nothing(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_a_reader_cancelled_in_the_instant_of_arrival_loses_nothing(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
     batches: list[tuple[object, ...]] = []
 
@@ -158,7 +163,9 @@ async def test_a_second_reader_is_refused_and_the_first_goes_on(board: Switchboa
         board.outbox("sender").publish(Health(1))
 
 
-async def test_a_newer_value_replaces_an_unread_one_and_keeps_its_place(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_a_newer_value_replaces_an_unread_one_and_keeps_its_place(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
     for book in (Book("A", 1), Book("B", 1), Book("A", 2), Book("A", 3)):
         outbox.publish(book)
@@ -175,7 +182,9 @@ async def test_samples_drop_their_oldest_and_count_it(board: Switchboard, autoju
     assert mailbox.statistics().dropped == 2
 
 
-async def test_a_full_block_channel_makes_its_sender_wait_and_only_its_own(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_a_full_block_channel_makes_its_sender_wait_and_only_its_own(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
     sent: list[object] = []
 
@@ -183,6 +192,7 @@ async def test_a_full_block_channel_makes_its_sender_wait_and_only_its_own(board
         for message in messages:
             await outbox.send(message)
             sent.append(message)
+        await trio.lowlevel.checkpoint()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(send, *(Command(number) for number in range(5)))
@@ -217,7 +227,9 @@ async def test_unread_values_of_ever_new_keys_are_bounded(board: Switchboard, au
     assert (await mailbox.receive())[-1] == Book("99", 99)
 
 
-async def test_statistics_tell_peak_received_and_the_time_of_the_last_receive(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_statistics_tell_peak_received_and_the_time_of_the_last_receive(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
     assert mailbox.statistics().last_receive_s is None
     for number in range(3):
@@ -228,7 +240,9 @@ async def test_statistics_tell_peak_received_and_the_time_of_the_last_receive(bo
     assert (statistics.depth, statistics.peak, statistics.received, statistics.last_receive_s) == (0, 3, 3, 7)
 
 
-async def test_a_stalled_mailbox_delivers_nothing_until_the_stall_ends(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_a_stalled_mailbox_delivers_nothing_until_the_stall_ends(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
 
     async def stall() -> None:
@@ -247,7 +261,9 @@ async def test_a_stalled_mailbox_delivers_nothing_until_the_stall_ends(board: Sw
 # Replies.
 
 
-async def test_an_awaited_reply_is_returned_in_place_and_not_delivered_again(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_an_awaited_reply_is_returned_in_place_and_not_delivered_again(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     mailbox = board.mailbox("reader")
     slot = mailbox.reply_slot()
 
@@ -292,7 +308,9 @@ async def test_a_second_answer_is_a_dead_letter(board: Switchboard, autojump_clo
     assert mailbox.statistics().dead_letters == 1
 
 
-async def test_an_answer_after_the_asker_gave_up_is_a_dead_letter(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_an_answer_after_the_asker_gave_up_is_a_dead_letter(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     mailbox = board.mailbox("reader")
     slot = mailbox.reply_slot()
     with trio.move_on_after(1):
@@ -318,8 +336,8 @@ async def test_an_answer_has_one_reader(board: Switchboard, autojump_clock: Mock
         awaited.put(2)
 
 
-async def test_asking_without_reading_answers_is_refused_at_the_bound(
-    board: Switchboard, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+def test_asking_without_reading_answers_is_refused_at_the_bound(
+    board: Switchboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mailbox_module, "REPLIES_WAITING_MAX", 2)
     mailbox = board.mailbox("reader")
@@ -332,7 +350,9 @@ async def test_asking_without_reading_answers_is_refused_at_the_bound(
 # Restarts.
 
 
-async def test_a_restart_keeps_what_waits_and_primes_latest_values_again(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_a_restart_keeps_what_waits_and_primes_latest_values_again(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
     outbox.publish(Book("A", 1))
     outbox.publish(Health(7))
@@ -343,7 +363,9 @@ async def test_a_restart_keeps_what_waits_and_primes_latest_values_again(board: 
     assert await mailbox.receive() == (Command(1), Book("A", 1), Health(7), Trade(2))
 
 
-async def test_answers_to_an_older_incarnation_change_nothing_and_are_counted(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_answers_to_an_older_incarnation_change_nothing_and_are_counted(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     """I18: one answer waits at the restart, one comes after it; both belong to a life that is over."""
     mailbox = board.mailbox("reader")
     board.reincarnate("reader", 1)
@@ -357,7 +379,7 @@ async def test_answers_to_an_older_incarnation_change_nothing_and_are_counted(bo
     assert await mailbox.receive() == ("present",)
 
 
-async def test_incarnations_only_rise(board: Switchboard, autojump_clock: MockClock) -> None:
+def test_incarnations_only_rise(board: Switchboard) -> None:
     board.mailbox("reader")
     board.reincarnate("reader", 2)
     with pytest.raises(WiringError, match="incarnation"):
@@ -434,6 +456,7 @@ async def act(kind: str, key: str, number: int, board: Switchboard, mailbox: Mai
         case _:
             assert mailbox.depth == len(model.blocks + model.replies + model.samples) + len(model.unread)
             assert await mailbox.receive(timeout_s=0) == model.receive()
+    await trio.lowlevel.checkpoint()
 
 
 @settings(max_examples=60)
@@ -444,5 +467,6 @@ def test_any_history_delivers_what_the_model_says(actions: list[tuple[str, str]]
         mailbox = board.mailbox("reader")
         for number, (kind, key) in enumerate([*actions, ("receive", "")]):
             await act(kind, key, number, board, mailbox, model)
+        await trio.lowlevel.checkpoint()
 
     trio.run(main, clock=MockClock(autojump_threshold=0))

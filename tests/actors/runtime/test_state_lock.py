@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from actors.runtime import state_lock
 from actors.runtime.state_lock import StateFolderInUse, StateFolderUnusable, hold_state_lock
 
 HOLDER = """
@@ -74,12 +73,10 @@ def test_a_folder_that_cannot_be_made_is_a_clear_message(tmp_path: Path) -> None
         pass
 
 
-def test_a_full_disk_does_not_keep_us_from_holding_the_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_does_not_keep_us_from_holding_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_space(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(state_lock.os, "pwrite", no_space)
+    monkeypatch.setattr(os, "pwrite", no_space)
     with hold_state_lock(tmp_path), pytest.raises(StateFolderInUse), hold_state_lock(tmp_path):
         pass

@@ -18,6 +18,7 @@ from actors.runtime.supervision import (
     RestartWindow,
     Verdict,
 )
+from tests.actors.runtime.reference_model import PolicyModel
 
 STEADY = BackOff(jitter=0.0)
 
@@ -28,9 +29,7 @@ def crash(name: str = "a", **changes: Any) -> Exit:
 
 
 def policy_of(max_restarts: int = 3, quarantine: RestartWindow | None = None) -> RestartPolicy:
-    return RestartPolicy(
-        window=RestartWindow(max_restarts, 300.0), back_off=STEADY, quarantine=quarantine
-    )
+    return RestartPolicy(window=RestartWindow(max_restarts, 300.0), back_off=STEADY, quarantine=quarantine)
 
 
 def decide(policy: RestartPolicy, exit_: Exit, now_s: float = 0.0) -> Verdict:
@@ -103,9 +102,7 @@ def test_the_history_agrees_with_counting_all_restarts_of_the_window(allowed: in
         (Restart.TEMPORARY, False, Action.LEAVE),
     ],
 )
-def test_restart_types_mean_what_they_mean_in_otp(
-    restart: Restart, has_crashed: bool, action: Action
-) -> None:
+def test_restart_types_mean_what_they_mean_in_otp(restart: Restart, has_crashed: bool, action: Action) -> None:
     assert decide(policy_of(), crash(restart=restart, has_crashed=has_crashed)).action is action
 
 
@@ -219,35 +216,6 @@ def test_without_quarantine_nothing_is_kept_of_a_removed_child() -> None:
 # The whole, against a model.
 
 
-class Model:
-    """OTP's rules in the fewest lines, with lists of everything instead of windows."""
-
-    def __init__(self, allowed: int, within_s: float, quarantine: tuple[int, float]) -> None:
-        self.allowed, self.within_s, self.quarantine = allowed, within_s, quarantine
-        self.restarts_s: list[float] = []
-        self.wanted_s: dict[str, list[float]] = {}
-        self.in_a_row: dict[str, int] = {}
-
-    def decide(self, exit_: Exit, now_s: float) -> tuple[Action, float]:
-        is_wanted = exit_.restart is Restart.PERMANENT or (
-            exit_.restart is Restart.TRANSIENT and exit_.has_crashed and not exit_.has_given_up
-        )
-        if exit_.is_fatal:
-            return Action.ESCALATE, 0.0
-        if not is_wanted:
-            return Action.LEAVE, 0.0
-        wanted_s = self.wanted_s.setdefault(exit_.name, [])
-        wanted_s.append(now_s)
-        if sum(now_s - one_s <= self.quarantine[1] for one_s in wanted_s) > self.quarantine[0]:
-            return Action.QUARANTINE, 0.0
-        self.restarts_s.append(now_s)
-        if sum(now_s - one_s <= self.within_s for one_s in self.restarts_s) > self.allowed:
-            return Action.ESCALATE, 0.0
-        in_a_row = 1 if exit_.ran_s > 30 else self.in_a_row.get(exit_.name, 0) + 1
-        self.in_a_row[exit_.name] = in_a_row
-        return Action.RESTART, 0.0 if in_a_row == 1 else min(30.0, 0.5 * 2 ** (in_a_row - 2))
-
-
 exits = st.builds(
     Exit,
     name=st.sampled_from("abc"),
@@ -259,16 +227,14 @@ exits = st.builds(
 )
 
 
-@given(
-    st.integers(0, 6), st.integers(1, 5), st.lists(st.tuples(exits, st.sampled_from([0.0, 1.0, 9.5, 30.0])))
-)
+@given(st.integers(0, 6), st.integers(1, 5), st.lists(st.tuples(exits, st.sampled_from([0.0, 1.0, 9.5, 30.0]))))
 def test_the_policy_agrees_with_the_reference_model(
     allowed: int, tolerated: int, history: list[tuple[Exit, float]]
 ) -> None:
     policy = RestartPolicy(
         window=RestartWindow(allowed, 60.0), back_off=STEADY, quarantine=RestartWindow(tolerated, 40.0)
     )
-    model = Model(allowed, 60.0, (tolerated, 40.0))
+    model = PolicyModel(allowed, 60.0, (tolerated, 40.0))
     now_s = 0.0
     for exit_, gap_s in history:
         now_s += gap_s

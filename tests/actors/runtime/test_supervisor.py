@@ -104,6 +104,7 @@ async def test_a_failed_first_start_aborts_the_boot_without_a_retry(
             raise LookupError("no account")
         if strategy_of_failure == "hangs":
             await trio.sleep_forever()
+        await trio.lowlevel.checkpoint()
 
     def factory(_: ChildContext) -> None:
         raise LookupError("no account")
@@ -244,9 +245,7 @@ async def test_a_transient_child_may_finish_and_a_temporary_one_is_gone(autojump
     )
     async with stage.running(stage.supervisor(*children)) as supervisor:
         await trio.sleep(1)
-        assert [(status.name, status.state) for status in supervisor.children()] == [
-            ("a", ChildState.FINISHED)
-        ]
+        assert [(status.name, status.state) for status in supervisor.children()] == [("a", ChildState.FINISHED)]
         assert stage.switchboard.statistics() == {}
     assert {event.name: event.kind for event in stage.exits()} == {
         "a": ExitKind.NORMAL,
@@ -483,9 +482,7 @@ async def test_a_removed_child_that_crashes_while_stopping_is_not_restarted(auto
     async with stage.running(stage.supervisor(child("a", clumsy), window=RestartWindow(0, 1))) as supervisor:
         await supervisor.remove_child("a")
         await trio.sleep(5)
-    assert [(event.kind, event.error) for event in stage.exits()] == [
-        (ExitKind.CRASHED, "ValueError: clumsy")
-    ]
+    assert [(event.kind, event.error) for event in stage.exits()] == [(ExitKind.CRASHED, "ValueError: clumsy")]
 
 
 async def test_children_can_be_added_only_while_the_supervisor_runs(autojump_clock: MockClock) -> None:
@@ -579,6 +576,7 @@ async def test_a_fatal_error_goes_all_the_way_up(autojump_clock: MockClock) -> N
 
     async def fail(_: ChildContext, started: Callable[[], None]) -> None:
         started()
+        await trio.lowlevel.checkpoint()
         raise PermissionError("wrong key")
 
     def markets(_: ChildContext) -> Supervisor:

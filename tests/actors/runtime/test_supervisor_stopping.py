@@ -15,7 +15,6 @@ from tests.actors.runtime.stage import (
     Script,
     Stage,
     child,
-    crash_at_once,
     crashing_after,
     live_on,
     state_of,
@@ -113,11 +112,10 @@ async def test_a_child_that_crashes_while_its_siblings_stop_starts_no_new_life(
 async def test_a_kill_comes_too_late_for_a_child_that_is_being_stopped(autojump_clock: MockClock) -> None:
     stage = Stage()
     supervisor = stage.supervisor(child("a", stopping_in(1)))
-    async with stage.running(supervisor):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(supervisor.remove_child, "a")
-            await trio.sleep(0.5)
-            assert not supervisor.kill("a")
+    async with stage.running(supervisor), trio.open_nursery() as nursery:
+        nursery.start_soon(supervisor.remove_child, "a")
+        await trio.sleep(0.5)
+        assert not supervisor.kill("a")
     assert stage.kinds() == [ExitKind.STOPPED]
 
 
@@ -160,9 +158,8 @@ async def test_a_keyboard_interrupt_is_not_caught_but_the_others_are_stopped(aut
         raise KeyboardInterrupt
 
     supervisor = stage.supervisor(child("a", live_on), child("b", interrupted))
-    with pytest.raises(BaseExceptionGroup) as raised:
+    with pytest.RaisesGroup(KeyboardInterrupt):
         await supervisor.run()
-    assert raised.group_contains(KeyboardInterrupt)
     assert stage.told()[2:] == ["b crashed", "a stopped"]
     assert "Interrupted" in stage.exits("b")[0].error
 
@@ -177,9 +174,8 @@ async def test_a_failing_listener_ends_the_supervisor_loudly_and_in_order(autoju
             raise OSError("disk full")
 
     supervisor = stage.supervisor(
-        child("a", live_on), child("b", crash_at_once), child("c", live_on), on_lifecycle=listen
+        child("a", live_on), child("b", crashing_after(1)), child("c", live_on), on_lifecycle=listen
     )
-    with pytest.raises(BaseExceptionGroup) as raised:
+    with pytest.RaisesGroup(OSError):
         await supervisor.run()
-    assert raised.group_contains(OSError)
     assert stage.told()[-3:] == ["b crashed", "c stopped", "a stopped"]

@@ -1,4 +1,4 @@
-"""one_for_all and rest_for_one: whom a restart concerns, in which order, and what happens when crashes overlap (I15)."""
+"""one_for_all and rest_for_one: whom a restart concerns, in which order, and how crashes overlap (I15)."""
 
 from __future__ import annotations
 
@@ -196,7 +196,12 @@ async def test_a_crash_before_a_recovery_takes_it_over(autojump_clock: MockClock
         await trio.sleep(20)
         assert all(status.state is ChildState.RUNNING for status in supervisor.children())
     assert [event.at_s for event in stage.starts("b")] == [0, 3.25]
-    assert [event.at_s for event in stage.starts("c")] == [0, 1, 2.5, 3.25, ]
+    assert [event.at_s for event in stage.starts("c")] == [
+        0,
+        1,
+        2.5,
+        3.25,
+    ]
     assert incarnations(stage, "abcd") == [2, 2, 4, 4]
 
 
@@ -269,9 +274,7 @@ async def test_a_sibling_that_overruns_is_started_only_after_it_is_over(autojump
 
 
 @pytest.mark.parametrize("when_s", [1.5, 5.0])
-async def test_a_sibling_removed_during_a_recovery_is_not_started(
-    when_s: float, autojump_clock: MockClock
-) -> None:
+async def test_a_sibling_removed_during_a_recovery_is_not_started(when_s: float, autojump_clock: MockClock) -> None:
     stage = Stage()
 
     async def overrun(_: ChildContext, started: Callable[[], None]) -> None:
@@ -348,3 +351,26 @@ async def test_escalation_in_the_middle_of_a_recovery_leaves_nobody_running(
     for name in "abc":
         assert len(stage.exits(name)) >= len(stage.starts(name))
     assert stage.kinds("b") == [ExitKind.CRASHED, ExitKind.CRASHED, ExitKind.ESCALATED]
+
+
+async def test_a_crash_during_the_stops_of_an_earlier_recovery_finishes_those_stops(
+    autojump_clock: MockClock,
+) -> None:
+    """d is added and crashes while c is stopping and b is still to be stopped: nobody is forgotten."""
+    stage = Stage()
+
+    async def slow_stop(_: ChildContext, started: Callable[[], None]) -> None:
+        started()
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.move_on_after(1, shield=True):
+                await trio.sleep_forever()
+
+    children = (child("a", crashing_after(1)), child("b", live_on), child("c", slow_stop))
+    async with stage.running(stage.supervisor(*children, strategy=Strategy.REST_FOR_ONE)) as supervisor:
+        await trio.sleep(1.2)
+        await supervisor.add_child(child("d", crashing_after(0.3)))
+        await trio.sleep(10)
+        assert all(status.state is ChildState.RUNNING for status in supervisor.children())
+    assert incarnations(stage, "abcd") == [2, 2, 2, 2]

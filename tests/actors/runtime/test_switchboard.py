@@ -66,7 +66,9 @@ async def test_a_mailbox_restricted_to_a_key_gets_only_that_key(board: Switchboa
     assert await desk.receive() == (Book("A", 1), Book("B", 1))
 
 
-async def test_a_channel_without_restriction_or_with_none_gives_all_keys(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_a_channel_without_restriction_or_with_none_gives_all_keys(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     market = board.mailbox("market:A", keys={Book: None, Assignment: "A"})
     other = board.mailbox("market:B", keys={Assignment: "B"})
     board.outbox("feed").publish(Book("B", 1))
@@ -75,7 +77,9 @@ async def test_a_channel_without_restriction_or_with_none_gives_all_keys(board: 
     assert await other.receive() == (Book("B", 1),)
 
 
-async def test_a_block_message_reaches_every_receiver_that_exists(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_a_block_message_reaches_every_receiver_that_exists(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     ledger, console = board.mailbox("ledger"), board.mailbox("console")
     await board.outbox("feed").send(Fill(1))
     assert await ledger.receive() == await console.receive() == (Fill(1),)
@@ -91,7 +95,8 @@ async def test_a_new_subscriber_starts_with_the_present_values(board: Switchboar
 
 
 async def test_a_forgotten_key_primes_nobody_but_is_still_read_where_it_was_unread(
-    board: Switchboard, autojump_clock: MockClock,
+    board: Switchboard,
+    autojump_clock: MockClock,
 ) -> None:
     desk = board.mailbox("desk")
     board.outbox("feed").publish(Book("A", 1))
@@ -128,12 +133,16 @@ def test_a_latest_channel_refuses_more_keys_than_its_bound(board: Switchboard) -
     outbox.publish(Book("D", 1))
 
 
-async def test_a_block_message_that_never_had_a_receiver_is_refused(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_a_block_message_that_never_had_a_receiver_is_refused(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     with pytest.raises(NoReceiver, match="no mailbox was ever made"):
         await board.outbox("feed").send(Fill(1))
 
 
-async def test_a_block_message_whose_receivers_are_gone_is_a_counted_dead_letter(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_a_block_message_whose_receivers_are_gone_is_a_counted_dead_letter(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     board.mailbox("ledger")
     board.remove("ledger")
     await board.outbox("feed").send(Fill(1))
@@ -141,7 +150,9 @@ async def test_a_block_message_whose_receivers_are_gone_is_a_counted_dead_letter
     assert board.undelivered == {"Fill": 2}
 
 
-async def test_removing_a_mailbox_releases_those_who_wait_for_room_in_it(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_removing_a_mailbox_releases_those_who_wait_for_room_in_it(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     board.mailbox("ledger")
     outbox = board.outbox("feed")
     async with trio.open_nursery() as nursery:
@@ -153,7 +164,8 @@ async def test_removing_a_mailbox_releases_those_who_wait_for_room_in_it(board: 
 
 
 async def test_a_receiver_removed_while_another_one_makes_the_sender_wait_is_left_out(
-    board: Switchboard, autojump_clock: MockClock,
+    board: Switchboard,
+    autojump_clock: MockClock,
 ) -> None:
     ledger, _ = board.mailbox("ledger"), board.mailbox("console")
     outbox = board.outbox("feed")
@@ -176,7 +188,9 @@ def test_trying_to_send_delivers_to_all_or_to_none(board: Switchboard) -> None:
     assert (ledger.depth, console.depth) == (2, 2)
 
 
-async def test_sending_is_a_checkpoint_and_a_cancelled_sender_sends_nothing(board: Switchboard, autojump_clock: MockClock) -> None:
+async def test_sending_is_a_checkpoint_and_a_cancelled_sender_sends_nothing(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
     ledger = board.mailbox("ledger")
     with trio.testing.assert_checkpoints():
         await board.outbox("feed").send(Fill(1))

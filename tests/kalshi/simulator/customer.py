@@ -105,9 +105,7 @@ class World:
             wall_ms=self.clock,
             settings=SimulatorSettings(**chosen),
             accounts=tuple(
-                AccountSettings(
-                    key_id=name, public_key_pem=_PUBLIC_PEM, cash_by_shard_e6=cash_by_shard_e6, tier=tier
-                )
+                AccountSettings(key_id=name, public_key_pem=_PUBLIC_PEM, cash_by_shard_e6=cash_by_shard_e6, tier=tier)
                 for name in ("alice", "bob")
             ),
             catalogue=small_catalogue(),
@@ -139,16 +137,14 @@ class Customer:
         transport = httpx.ASGITransport(app=self.world.exchange.app)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
             content = None if body is None else json.dumps(body).encode()
-            return await client.request(
-                method, full, content=content, headers=signed if headers is None else headers
-            )
+            return await client.request(method, full, content=content, headers=signed if headers is None else headers)
 
     async def get(self, path: str) -> Any:
         answer = await self.send("GET", path)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def order(self, side: str, price: str, count: str = "10.00", **changes: Any) -> dict[str, Any]:
+    def order(self, side: str, price: str, count: str = "10.00", /, **changes: Any) -> dict[str, Any]:
         """Returns a create body with sound defaults."""
         self._numbers += 1
         return {
@@ -163,10 +159,10 @@ class Customer:
             **changes,
         }
 
-    async def create(self, side: str, price: str, count: str = "10.00", **changes: Any) -> httpx.Response:
+    async def create(self, side: str, price: str, count: str = "10.00", /, **changes: Any) -> httpx.Response:
         return await self.send("POST", "/portfolio/events/orders", self.order(side, price, count, **changes))
 
-    async def place(self, side: str, price: str, count: str = "10.00", **changes: Any) -> dict[str, Any]:
+    async def place(self, side: str, price: str, count: str = "10.00", /, **changes: Any) -> dict[str, Any]:
         """Creates an order that must be taken, and returns the acknowledgement."""
         answer = await self.create(side, price, count, **changes)
         assert answer.status_code == 201, answer.text

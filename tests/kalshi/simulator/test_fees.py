@@ -26,9 +26,7 @@ _MAKERS = "quadratic_with_maker_fees"
         (3, 3_301, True, 497, -10_400),
     ],
 )
-def test_published_vectors_of_a_buyer(
-    count_e2: int, price_e4: int, is_taker: bool, net_e6: int, cash_e6: int
-) -> None:
+def test_published_vectors_of_a_buyer(count_e2: int, price_e4: int, is_taker: bool, net_e6: int, cash_e6: int) -> None:
     fee_e6 = trade_fee_e6(FeeTerms(fee_type=_MAKERS), price_e4, count_e2, is_taker=is_taker)
     billed = charge(fee_e6, -count_e2 * price_e4, 0)
     assert billed.net_e6 == net_e6
@@ -67,9 +65,7 @@ def test_fills_of_one_order_agree_with_exact_fractions(
     unit, fee_unit = Fraction(1, 10_000), Fraction(1, 10**6 if rounding == "2026-10" else 10**4)
     for price_e4, count_e2, is_taker, pays in fills:
         revenue_e6 = (-1 if pays else 1) * price_e4 * count_e2
-        billed = charge(
-            trade_fee_e6(terms, price_e4, count_e2, is_taker=is_taker), revenue_e6, accumulator_e6
-        )
+        billed = charge(trade_fee_e6(terms, price_e4, count_e2, is_taker=is_taker), revenue_e6, accumulator_e6)
         accumulator_e6 = billed.accumulator_e6
 
         rate = Fraction(7, 100) if is_taker else Fraction(175, 10_000)

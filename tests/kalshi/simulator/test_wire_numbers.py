@@ -11,7 +11,14 @@ from kalshi.simulator.wire_numbers import BadNumber, cash_text, count_text, mone
 
 @pytest.mark.parametrize(
     ("text", "places", "value"),
-    [("0.52", 4, 5_200), ("0.5200", 4, 5_200), ("1", 2, 100), ("3.5", 2, 350), ("-0.01", 2, -1), ("0.520000", 4, 5_200)],
+    [
+        ("0.52", 4, 5_200),
+        ("0.5200", 4, 5_200),
+        ("1", 2, 100),
+        ("3.5", 2, 350),
+        ("-0.01", 2, -1),
+        ("0.520000", 4, 5_200),
+    ],
 )
 def test_decimal_text_is_read_exactly(text: str, places: int, value: int) -> None:
     assert read_decimal(text, places) == value

@@ -1,0 +1,160 @@
+"""The simulated account of a replay: an exchange in this process, without traders, that lists the recorded markets.
+
+Rules:
+1. Its clock begins with the recording and runs with trio's, while the actors' wall clock jumps from frame to
+   frame. At `max` speed recorded time passes a hundred times too fast for what an account does with time:
+   signatures live for seconds, `Date` headers know whole seconds, and a wall clock that leaps against the
+   monotonic one is rightly distrusted. At speed 1 the two agree.
+2. Its markets close long after the recording ends, for the same reason; when a market closes is told to the
+   actors by rules.
+3. Its own books are empty: our orders rest there and nobody trades with them.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+import attrs
+import httpx
+import trio
+
+from actors.runtime.seams import Seams, real_seams
+from actors.runtime.server_clock import ServerClock
+from kalshi.rest import make_http
+from kalshi.signing import Signer, generate_key_pair
+from kalshi.simulator.events import Event, OrderChanged
+from kalshi.simulator.exchange import SOCKET_PATH, SimulatedExchange
+from kalshi.simulator.listings import Catalogue, EventListing, MarketListing, SeriesListing
+from kalshi.simulator.settings import AccountSettings, SimulatorSettings
+from kalshi.socket import Socket
+from kalshi.socket_trio_websocket import open_trio_websocket
+from ops.ports import Ports
+from ops.replay_books import Bell
+from ops.replay_recording import Recording
+from ops.replay_stage import event_of, series_of
+from ops.settings import ExchangeSettings
+
+BASE_URL: Final = "http://replay.invalid/trade-api/v2"
+CASH_E6: Final = 10_000_000_000
+_DAY_MS: Final = 86_400_000
+_NS_PER_MS: Final = 1_000_000
+
+
+class RecordedClock:
+    """The wall clock of the actors: the time at which the newest frame that was served had been received."""
+
+    def __init__(self, start_ns: int) -> None:
+        self._now_ns = start_ns
+
+    def reach(self, at_ns: int) -> None:
+        """Goes on to a frame's time; never back."""
+        self._now_ns = max(self._now_ns, at_ns)
+
+    def wall_ms(self) -> int:
+        """Returns recorded wall time in ms."""
+        return self._now_ns // _NS_PER_MS
+
+
+class ReplayAccount:
+    """The exchange, its one customer, and the way there; `accepted` counts the orders that it took."""
+
+    def __init__(self, recording: Recording) -> None:
+        private_pem, public_pem = generate_key_pair("ed25519")
+        began_s = trio.current_time()
+        start_ms = recording.first_ms
+
+        def wall_ms() -> int:
+            return start_ms + int((trio.current_time() - began_s) * 1000)
+
+        self.seams: Seams = attrs.evolve(real_seams(), wall_ms=wall_ms)
+        self.key_id = self.seams.new_id()
+        self.signer = Signer(self.key_id, private_pem)
+        self.exchange = SimulatedExchange(
+            seed=0,
+            wall_ms=wall_ms,
+            settings=SimulatorSettings(flow=False),
+            accounts=(AccountSettings(key_id=self.key_id, public_key_pem=public_pem, cash_by_shard_e6={0: CASH_E6}),),
+            catalogue=catalogue_of(recording),
+        )
+        self.bell = Bell()
+        self._accepted: set[str] = set()
+        self.exchange.core.listeners.append(self._take)
+
+    @property
+    def accepted(self) -> int:
+        return len(self._accepted)
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, OrderChanged) and event.order.order_id not in self._accepted:
+            self._accepted.add(event.order.order_id)
+            self.bell.ring()
+
+    def open_ports(self, settings: ExchangeSettings, socket_port: int, clock: ServerClock) -> Ports:
+        """Returns the bot's doors: REST to the exchange in this process, the socket over loopback to the replay."""
+        client = partial(make_http, BASE_URL)
+
+        def transport() -> httpx.AsyncBaseTransport:
+            return httpx.ASGITransport(app=self.exchange.app)  # type: ignore[arg-type]
+
+        async def connect(nursery: trio.Nursery) -> Socket:
+            headers = list(self.signer.headers("GET", SOCKET_PATH, clock.now_ms()).items())
+            return await open_trio_websocket(nursery, f"ws://127.0.0.1:{socket_port}{SOCKET_PATH}", headers)
+
+        return Ports(
+            base_url=BASE_URL,
+            data_http=client(settings.data_connections, transport=transport()),
+            control_http=client(settings.control_connections, transport=transport()),
+            connect=connect,
+        )
+
+
+def catalogue_of(recording: Recording) -> Catalogue:
+    """Returns a listing of the recorded markets, one event for each group of tickers that share its name."""
+    events: dict[str, list[MarketListing]] = {}
+    for ticker, structure in recording.structures.items():
+        events.setdefault(event_of(ticker), []).append(_listing(recording, ticker, structure))
+    series = {listed[0].series_ticker for listed in events.values()}
+    return Catalogue(
+        series=tuple(
+            SeriesListing(ticker=ticker, title=ticker, category="Recorded", frequency="custom")
+            for ticker in sorted(series)
+        ),
+        events=tuple(_event(recording, ticker, tuple(listed)) for ticker, listed in events.items()),
+    )
+
+
+def _listing(recording: Recording, ticker: str, structure: str) -> MarketListing:
+    return MarketListing(
+        ticker=ticker,
+        event_ticker=event_of(ticker),
+        series_ticker=series_of(ticker),
+        title=ticker,
+        yes_sub_title=ticker,
+        created_ms=recording.first_ms - _DAY_MS,
+        open_ms=recording.first_ms - _DAY_MS,
+        close_ms=recording.last_close_ms + _DAY_MS,
+        structure=structure,
+        exchange_index=0,
+        fair_e4=5_000,
+        half_spread_e4=100,
+        trades_per_minute=1.0,
+        volume_e2=0,
+        volume_24h_e2=0,
+        open_interest_e2=0,
+    )
+
+
+def _event(recording: Recording, ticker: str, listed: tuple[MarketListing, ...]) -> EventListing:
+    return EventListing(
+        ticker=ticker,
+        series_ticker=listed[0].series_ticker,
+        title=ticker,
+        sub_title="",
+        category="Recorded",
+        mutually_exclusive=False,
+        strike_ms=listed[0].close_ms,
+        exchange_index=0,
+        created_ms=recording.first_ms - _DAY_MS,
+        markets=listed,
+    )

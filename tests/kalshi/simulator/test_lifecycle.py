@@ -1,0 +1,111 @@
+"""The clock's work: expiry, close, determination, payout; and pauses."""
+
+from __future__ import annotations
+
+from kalshi.simulator.price_grid import STRUCTURES
+from kalshi.types import MarketStatus
+from tests.kalshi.simulator.customer import OTHER_TICKER, TICKER, World, command, frames
+
+
+async def test_an_expired_order_is_gone_within_a_tenth_of_a_second() -> None:
+    world = World()
+    expires_s = world.clock() // 1000 + 5
+    ack = await world.alice.place("bid", "0.4000", expiration_time=expires_s)
+    world.pass_time(4_950)
+    assert len(world.exchange.truth.resting_orders("alice")) == 1
+    world.pass_time(100)
+    assert world.exchange.truth.resting_orders("alice") == []
+    order = (await world.alice.get(f"/portfolio/orders/{ack['order_id']}"))["order"]
+    assert (order["status"], order["remaining_count_fp"]) == ("canceled", "0.00")
+
+
+async def test_a_cleared_expiry_lets_the_order_rest_on() -> None:
+    world = World()
+    ack = await world.alice.place("bid", "0.4000", expiration_time=world.clock() // 1000 + 5)
+    body = {"ticker": TICKER, "side": "bid", "price": "0.4000", "count": "10.00", "expiration_time": 0}
+    await world.alice.send("POST", f"/portfolio/events/orders/{ack['order_id']}/amend", body)
+    world.pass_time(10_000)
+    assert len(world.exchange.truth.resting_orders("alice")) == 1
+
+
+async def test_a_market_closes_settles_and_pays() -> None:
+    world = World(close_in_s={TICKER: 60, OTHER_TICKER: 60})
+    session = world.alice.connect()
+    command(session, 1, "subscribe", channels=["market_lifecycle_v2", "user_orders"])
+    command(session, 2, "subscribe", channels=["orderbook_delta"], market_tickers=[TICKER])
+    await world.bob.place("ask", "0.4000", "10.00")
+    await world.alice.place("bid", "0.4000", "10.00")
+    ack = await world.alice.place("bid", "0.3000", "5.00")
+    frames(session)
+
+    world.pass_time(60_000)
+    assert world.exchange.truth.resting_orders("alice") == []
+    closing = frames(session)
+    order = next(frame["msg"] for frame in closing if frame["type"] == "user_order")
+    assert (order["status"], order["last_update_reason"]) == ("canceled", "CloseCancel")
+    for method, path, body in (
+        ("POST", "/portfolio/events/orders", world.alice.order("bid", "0.3000")),
+        ("DELETE", f"/portfolio/events/orders/{ack['order_id']}?exchange_index=0", None),
+    ):
+        refused = await world.alice.send(method, path, body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "market_inactive")
+
+    world.pass_time(5_000)
+    (snapshot,) = frames(session)
+    assert snapshot["type"] == "orderbook_snapshot"
+    assert snapshot["msg"].keys() == {"market_ticker", "market_id"}
+
+    world.pass_time(5_000)
+    determined = {frame["msg"]["market_ticker"]: frame["msg"]["result"] for frame in frames(session)}
+    assert sorted(determined.values()) == ["no", "yes"]
+    world.pass_time(20_000)
+    market = (await world.alice.get(f"/markets/{TICKER}"))["market"]
+    assert (market["status"], market["result"]) == ("finalized", determined[TICKER])
+    revenue = 1_000 if determined[TICKER] == "yes" else 0
+    (settled,) = (await world.alice.get("/portfolio/settlements"))["settlements"]
+    assert (settled["revenue"], settled["yes_count_fp"], settled["fee_cost"]) == (revenue, "10.00", "0.168000")
+    assert world.exchange.truth.positions("alice") == {}
+    assert (await world.alice.get("/portfolio/positions"))["market_positions"] == []
+    assert (await world.alice.get("/portfolio/positions?settlement_status=settled"))["market_positions"]
+    assert world.exchange.truth.imbalance_e6() == 0
+
+
+async def test_a_trading_pause_refuses_creates_lets_cancels_work_and_takes_the_orders_that_asked() -> None:
+    world = World()
+    ack = await world.alice.place("bid", "0.4000")
+    await world.alice.place("bid", "0.4100", cancel_order_on_pause=True)
+    world.exchange.lifecycle.set_pause(trading_active=False)
+    assert [order.price_e4 for order in world.exchange.truth.resting_orders("alice")] == [4_000]
+    refused = await world.alice.create("bid", "0.4000")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "trading_is_paused")
+    path = f"/portfolio/events/orders/{ack['order_id']}?exchange_index=0"
+    world.exchange.lifecycle.set_pause(trading_active=False, exchange_active=False)
+    assert (await world.alice.send("DELETE", path)).status_code == 409
+    assert (await world.alice.get("/exchange/status"))["exchange_active"] is False
+    world.exchange.lifecycle.set_pause(trading_active=False)
+    assert (await world.alice.send("DELETE", path)).status_code == 200
+    world.exchange.lifecycle.set_pause(trading_active=True)
+    await world.alice.place("bid", "0.4000")
+
+
+async def test_a_halted_market_refuses_and_loses_its_orders_when_it_comes_back() -> None:
+    world = World()
+    await world.alice.place("bid", "0.4000")
+    world.exchange.lifecycle.deactivate(TICKER)
+    assert (await world.alice.create("bid", "0.4000")).status_code == 409
+    assert len((await world.alice.get("/markets?status=paused"))["markets"]) == 1
+    assert len(world.exchange.truth.resting_orders("alice")) == 1
+    world.exchange.lifecycle.activate(TICKER)
+    assert world.exchange.truth.resting_orders("alice") == []
+    assert world.exchange.core.markets[TICKER].status is MarketStatus.ACTIVE
+
+
+def test_a_moved_close_time_is_announced() -> None:
+    world = World()
+    session = world.alice.connect()
+    command(session, 1, "subscribe", channels=["market_lifecycle_v2"])
+    world.exchange.lifecycle.schedule_close(TICKER, world.clock() + 10_000)
+    (frame,) = frames(session)
+    assert frame["msg"]["event_type"] == "close_date_updated"
+    assert frame["msg"]["close_ts"] == (world.clock() + 10_000) // 1000
+    assert world.exchange.core.markets[TICKER].listing.price_ranges == STRUCTURES["linear_cent"]

@@ -1,0 +1,32 @@
+"""The bench measures what it says: valid frames, three ways that agree, ratios that can be read."""
+
+from __future__ import annotations
+
+from kalshi.feed import BookState, FeedProtocol
+from ops.bench import measure_feed, report_feed
+from ops.bench_frames import make_frames, tickers, websocket_bytes
+
+
+def test_synthetic_frames_are_the_same_for_a_seed_and_leave_every_book_live() -> None:
+    frames = make_frames(1, 500)
+    assert frames == make_frames(1, 500)
+    assert frames != make_frames(2, 500)
+    feed = FeedProtocol(lambda: 0.0)
+    feed.subscribe("orderbook_delta", tickers())
+    feed.receive(frames)
+    assert feed.counters.deltas == 500
+    assert feed.counters.gaps == feed.counters.malformed == 0
+    assert {tracked.state for tracked in feed.books.values()} == {BookState.LIVE}
+
+
+def test_frames_of_every_length_are_framed_as_a_server_does() -> None:
+    assert websocket_bytes(["hi"]) == b"\x81\x02hi"
+    assert websocket_bytes(["x" * 300])[:4] == b"\x81\x7e\x01\x2c"
+    assert websocket_bytes(["x" * 70_000])[:10] == b"\x81\x7f\x00\x00\x00\x00\x00\x01\x11\x70"
+
+
+def test_the_three_ways_agree_and_are_reported_as_ratios() -> None:
+    lines = report_feed(measure_feed(rounds=1, deltas=300))
+    assert len(lines) == 6
+    assert all("frames/s" in line for line in lines[1:4])
+    assert all("ratio" in line for line in lines[4:])
