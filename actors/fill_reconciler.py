@@ -19,6 +19,7 @@ from actors.messages.lifecycle import Heartbeat
 from actors.messages.money import (
     FillPage,
     FillsComplete,
+    FillsRecorded,
     FillTape,
     PrivateFillSeen,
     ReadFills,
@@ -108,7 +109,9 @@ class FillReconciler:
             return
         slot = self.context.mailbox.reply_slot()
         await self.context.outbox.send(RecordFills(fills=new, source=source, reply=slot))
-        await slot.get()  # only what the Ledger has acknowledged counts as seen
+        recorded = await slot.get()  # only what the Ledger has acknowledged counts as seen
+        if source == "rest" and isinstance(recorded, FillsRecorded) and recorded.new and self._polls:
+            self.context.log.info(f"{recorded.new} fills came by REST before the socket told of them")
         for fill in new:
             self._seen[(fill.order_id, fill.fill_id)] = None
             self._newest_ms = max(self._newest_ms or 0, fill.ts_ms)

@@ -127,6 +127,13 @@ class LedgerStore:
         self._db.close()
 
 
+def _words(numbered: NumberedFill) -> str:
+    fill = numbered.fill
+    did = "bought" if fill.side is Side.BID else "sold"
+    price, fee = fill.price_e4 / 100, fill.fee_e6 / 1_000_000
+    return f"fill {numbered.fill_seq}: {did} {fill.count_e2 / 100:g} {fill.ticker} at {price:g}¢, fee ${fee:.4f}"
+
+
 def _fill_row(fill: Fill) -> tuple[str | int | None, ...]:
     return (
         fill.order_id,
@@ -186,6 +193,8 @@ class Ledger:
                 batch = await self.context.mailbox.receive(timeout_s=HEARTBEAT_S)
                 added = await self._store(store, batch)
                 complete_to_ms = max([complete_to_ms, *_completions(batch)])
+                for numbered in added:
+                    self.context.log.info(_words(numbered))
                 tape = (*tape, *added)[-FILL_TAPE_LENGTH:]
                 self._publish(tape, store.last_seq, complete_to_ms)
                 await self._answer(store, batch, len(added))

@@ -98,11 +98,21 @@ class MarketMaker:
             fair_value_e4=None if decision.fair_value is None else PriceE4(round(decision.fair_value * 10_000)),
         )
         if self._said is None or not _same_wish(self._said, target):
+            self._tell_change(target)
             self._said = target
             self.context.outbox.publish(target)
         self.context.outbox.publish(
             Heartbeat(actor=self.context.name, incarnation=self.context.incarnation, at_s=self.context.seams.now())
         )
+
+    def _tell_change(self, target: TargetQuotes) -> None:
+        """One log line when quoting begins, ends or changes its sides or reasons; prices only at DEBUG."""
+        said = self._said
+        sides = (target.bid is not None, target.ask is not None)
+        if said is None or sides != (said.bid is not None, said.ask is not None) or target.reasons != said.reasons:
+            words = {(True, True): "both sides", (True, False): "bid only", (False, True): "ask only"}
+            self.context.log.info("; ".join((words.get(sides, "no quotes"), *target.reasons)))
+        self.context.log.debug(f"bid {_words(target.bid)}, ask {_words(target.ask)}, fair {target.fair_value_e4}")
 
     def _decide(self) -> QuoteDecision:
         book, rules, grid = self._book, self._rules, self._grid
@@ -137,6 +147,10 @@ class MarketMaker:
             seconds_to_close=to_close_s,
         )
         return quote(inputs, self.quoting, grid)
+
+
+def _words(quote: QuoteTarget | None) -> str:
+    return "none" if quote is None else f"{quote.count_e2 / 100:g} at {quote.price_e4 / 100:g}¢"
 
 
 def _target(price_e4: PriceE4, count_e2: CountE2) -> QuoteTarget:

@@ -73,6 +73,7 @@ class PortfolioRisk:
     _complete_to_ms: int = attrs.field(default=0, init=False)
     _account_out: bool = attrs.field(default=False, init=False)
     _positions_said: dict[str, PositionView] = attrs.field(factory=dict, init=False)
+    _halts_said: tuple[str, ...] | None = attrs.field(default=None, init=False)
     _drift_said: frozenset[str] = attrs.field(default=frozenset(), init=False)
 
     async def run(self, started: Callable[[], None]) -> None:
@@ -190,6 +191,9 @@ class PortfolioRisk:
             drifted=self._drift.drifted(self.drift_parameters),
         )
         self._latch = assessment.latch
+        if assessment.reasons != self._halts_said:
+            self._halts_said = assessment.reasons
+            self.context.log.info("halted: " + "; ".join(assessment.reasons) if assessment.halt else "not halted")
         if self._balance is not None:
             # Right after a restart we know no balance yet: our predecessor's word stands until its lease ends.
             self.context.outbox.publish(self._risk_view(assessment, now_s))

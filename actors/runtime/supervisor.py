@@ -316,6 +316,7 @@ class Supervisor:
             return
         child.state = ChildState.RUNNING
         self._log.info(f"{child.name} started, incarnation {life.incarnation}")
+        self._log_for(child.name).info(f"started, incarnation {life.incarnation}")
         self._on_lifecycle(
             ActorStarted(
                 supervisor=self.name,

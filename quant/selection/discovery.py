@@ -64,7 +64,8 @@ class ScoreWeights:
 class DiscoveryParameters:
     """Filters, weights and the shape of the selection."""
 
-    markets_max: int = 20  # the documents' number; allocation has the last word over all programs
+    # Half as many again as are quoted: who falls out of the top twenty for a moment keeps its market and unwinds there.
+    markets_max: int = 30
     market_types: tuple[str, ...] = ("binary",)
     age_min_s: float = 60.0  # newborn markets have books that mean nothing
     default_window: TimeWindow = TimeWindow(min_s=_DAY_S, max_s=60 * _DAY_S)

@@ -6,6 +6,7 @@ hold when a command leaves. And once the world is quiet, what is wanted rests, a
 
 from __future__ import annotations
 
+import enum
 import random
 
 from hypothesis import HealthCheck, settings
@@ -15,8 +16,23 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from kalshi.numbers import CountE2
 from kalshi.types import CreateOrder
 from quant.orders.commands import OutcomeKind
+from tests.quant.orders.reference_exchange import Flight
 from tests.quant.orders.world import FROZEN, MAY_QUOTE, PLENTY, WITHDRAW, T, World, wanted
 
+
+
+class Fate(enum.Enum):
+    """What becomes of a command within the tick; what is left open then comes later, in any order."""
+
+    DONE = enum.auto()
+    DONE_UNHEARD = enum.auto()
+    ANSWER_LOST = enum.auto()
+    UNDER_WAY = enum.auto()  # the desk was told "unknown", and it may still land
+    WAITS = enum.auto()
+    NEVER_SENT = enum.auto()
+
+
+FATES = st.lists(st.sampled_from([Fate.DONE, *Fate]), min_size=2, max_size=4)
 PLACES = st.integers(min_value=0, max_value=1_000)
 COUNTS = st.sampled_from([50, 100, 300, 1_000])
 
@@ -66,19 +82,28 @@ class DeskAgainstExchange(RuleBasedStateMachine):
     def pass_time(self, ms: int) -> None:
         self.world.pass_time(ms)
 
-    @rule()
-    def plan(self) -> None:
-        for _ in self.world.tick():
+    @rule(ms=st.sampled_from([0, 400, 1_100]), fates=FATES)
+    def plan(self, ms: int, fates: list[Fate]) -> None:
+        self.world.pass_time(ms)
+        for place, _ in enumerate(self.world.tick()):
+            self.suffer(self.world.flights[-1], fates[place % len(fates)])
             self.world.check()
 
-    @rule()
-    def plan_and_carry_out(self) -> None:
-        """Most commands of a real day: sent, landed and answered within milliseconds."""
-        for _ in self.world.tick():
-            flight = self.world.flights[-1]
-            self.world.land(flight)
-            self.world.answer_truly(flight)
-            self.world.check()
+    @rule(bid=st.sampled_from([4_100, 4_300, 4_800]), spread=st.sampled_from([200, 900]), count=COUNTS, fates=FATES)
+    def change_mind(self, bid: int, spread: int, count: int, fates: list[Fate]) -> None:
+        self.world.target = (wanted(bid, count), wanted(bid + spread, count))
+        self.plan(400, fates)
+
+    def suffer(self, flight: Flight, fate: Fate) -> None:
+        world = self.world
+        if fate in (Fate.DONE, Fate.DONE_UNHEARD, Fate.ANSWER_LOST):
+            world.land(flight)
+        if fate is Fate.DONE:
+            world.answer_truly(flight)
+        elif fate in (Fate.ANSWER_LOST, Fate.UNDER_WAY):
+            world.lose_answer(flight)
+        elif fate is Fate.NEVER_SENT:
+            world.drop(flight)
 
     @precondition(lambda self: any(not f.has_landed for f in self.world.flights))
     @rule(place=PLACES)
@@ -116,11 +141,13 @@ class DeskAgainstExchange(RuleBasedStateMachine):
     # -- the exchange by itself --
 
     @precondition(lambda self: self.world.exchange.open_orders())
-    @rule(place=PLACES, count=st.sampled_from([10, 70, 100, 5_000]))
-    def trade(self, place: int, count: int) -> None:
+    @rule(place=PLACES, count=st.sampled_from([10, 70, 100, 5_000]), is_numbered=st.booleans())
+    def trade(self, place: int, count: int, is_numbered: bool) -> None:
         orders = self.world.exchange.open_orders()
         self.world.exchange.trade(orders[place % len(orders)], count)
         self.world.hear()
+        if is_numbered:
+            self.world.number(self.world.exchange.fills[-1], from_socket=False)
 
     @precondition(lambda self: self.world.desk.groups[0] not in self.world.exchange.shut_ms)
     @rule()
@@ -156,6 +183,16 @@ class DeskAgainstExchange(RuleBasedStateMachine):
     def read_list(self, age_ms: int, more: int, resting_only: bool) -> None:
         self.world.list_everything(self.world.exchange.now_ms - age_ms, more, resting_only=resting_only)
 
+    @rule(age_ms=st.sampled_from([1, 400, 1_600]), more=st.integers(0, 3))
+    def reconcile(self, age_ms: int, more: int) -> None:
+        """A whole round of what REST tells, as old as it may be."""
+        for fill in self.world.unnumbered():
+            if fill.ts_ms <= self.world.exchange.now_ms - age_ms:
+                self.world.number(fill, from_socket=False)
+        self.fills_are_complete(age_ms)
+        self.read_list(age_ms, more, resting_only=False)
+        self.read_list(age_ms, more, resting_only=True)
+
     @rule(seed=st.integers(0, 100))
     def restart_the_desk(self, seed: int) -> None:
         self.world.restart(random.Random(seed))
@@ -171,7 +208,7 @@ class DeskAgainstExchange(RuleBasedStateMachine):
         world.check()
         world.caps, world.permit, world.claim, world.book = PLENTY, MAY_QUOTE, None, (4_500, 5_500, True)
         world.target = (wanted(4_400, 100), wanted(5_600, 100))
-        world.settle(150, 1_000)
+        world.settle(35, 4_000)
         resting = sorted((o.request.side.value, o.price_e4, o.is_open) for o in world.exchange.open_orders())
         assert resting == [("ask", 5_600, True), ("bid", 4_400, True)], resting
         world.target = (None, None)
