@@ -98,11 +98,12 @@ class LedgerStore:
 
     def record_rows(self, records: tuple[Record, ...]) -> None:
         """Stores rows for people, in one transaction."""
+        for record in records:
+            if record.table not in _TABLES:
+                raise ValueError(f"no table {record.table!r} in the ledger")
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for record in records:
-                if record.table not in _TABLES:
-                    raise ValueError(f"no table {record.table!r} in the ledger")
                 names = ",".join(name for name, _ in record.values)
                 marks = ",".join("?" for _ in record.values)
                 values = [value for _, value in record.values]

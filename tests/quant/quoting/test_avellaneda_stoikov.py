@@ -103,9 +103,7 @@ def test_a_volatility_that_a_binary_cannot_have_is_capped_with_a_reason() -> Non
         (InventoryAversion.DOCUMENTS, math.exp(-0.5)),
     ],
 )
-def test_risk_aversion_depends_on_the_inventory_in_the_chosen_form(
-    form: InventoryAversion, factor: float
-) -> None:
+def test_risk_aversion_depends_on_the_inventory_in_the_chosen_form(form: InventoryAversion, factor: float) -> None:
     held = attrs.evolve(CALM, position_e2=CountE2(5_000))
     decision = quote(held, attrs.evolve(PARAMETERS, inventory_aversion=form), CENT_GRID)
     assert decision.reservation is not None
@@ -228,9 +226,7 @@ grids = st.sampled_from([CENT_GRID, TAPERED_GRID])
     spread=st.integers(1, 1_600),
     sizes=st.tuples(st.integers(1, 10**6), st.integers(1, 10**6)),
     position=st.integers(-12_000, 12_000),
-    limits=st.tuples(
-        st.integers(0, 10_000), st.none() | st.integers(0, 10_000), st.none() | st.integers(0, 10_000)
-    ),
+    limits=st.tuples(st.integers(0, 10_000), st.none() | st.integers(0, 10_000), st.none() | st.integers(0, 10_000)),
     sigma=st.floats(0, 0.05),
     to_close=st.floats(0, 1e7),
     gamma=st.floats(1e-4, 10),
@@ -274,8 +270,6 @@ def test_no_quote_ever_crosses_leaves_the_grid_or_passes_a_limit(
         assert decision.ask.price_e4 > best_bid
         assert decision.ask.price_e4 >= (grid.step_below(best_ask) or best_ask)
         assert 0 < decision.ask.count_e2 <= 1_000
-        assert decision.ask.count_e2 - position <= max(
-            0, min(own, own if short_limit is None else short_limit)
-        )
+        assert decision.ask.count_e2 - position <= max(0, min(own, own if short_limit is None else short_limit))
     if decision.bid is not None and decision.ask is not None:
         assert decision.bid.price_e4 < decision.ask.price_e4

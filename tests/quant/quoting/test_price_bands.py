@@ -21,8 +21,6 @@ PARAMETERS = PriceBandParameters()
         (0.96, PriceBand.HARD_HIGH, 0.1),
     ],
 )
-def test_a_price_has_a_band_and_a_band_a_share_of_the_limit(
-    price: float, band: PriceBand, factor: float
-) -> None:
+def test_a_price_has_a_band_and_a_band_a_share_of_the_limit(price: float, band: PriceBand, factor: float) -> None:
     assert band_of(price, PARAMETERS) is band
     assert factor_of(band, PARAMETERS) == factor

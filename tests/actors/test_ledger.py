@@ -1,0 +1,127 @@
+"""I4: the Ledger numbers every fill exactly once, whatever comes, however often, and over any number of restarts."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.ledger import LedgerBroken, LedgerStore
+from actors.messages.money import Record
+from kalshi.numbers import CountE2, MoneyE6, PriceE4
+from kalshi.types import Fill, Side
+
+
+def _fill(n: int, order: str = "o") -> Fill:
+    return Fill(
+        fill_id=f"f{n}",
+        order_id=order,
+        ticker="T",
+        side=Side.BID if n % 2 else Side.ASK,
+        price_e4=PriceE4(5_000 + n),
+        count_e2=CountE2(100 + n),
+        fee_e6=MoneyE6(n),
+        is_taker=bool(n % 3),
+        ts_ms=1_000 + n,
+        exchange_index=n % 2,
+        client_order_id=None if n % 4 else f"c{n}",
+    )
+
+
+def test_what_is_read_back_is_what_was_stored(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    stored = store.record_fills(tuple((_fill(n), "rest") for n in range(8)))
+
+    assert [numbered.fill_seq for numbered in stored] == list(range(1, 9))
+    assert store.fills_after(0) == stored
+    assert store.fills_after(5) == stored[5:]
+    store.close()
+
+
+def test_a_known_fill_keeps_its_number_and_gets_no_second_one(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    store.record_fills(((_fill(1), "socket"), (_fill(1), "rest")))
+
+    assert store.record_fills(((_fill(1), "rest"), (_fill(2), "rest"))) == store.fills_after(1)
+    assert store.last_seq == 2
+    store.close()
+
+
+def test_two_orders_may_share_a_fill_id(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    assert len(store.record_fills(((_fill(1, "a"), "rest"), (_fill(1, "b"), "rest")))) == 2
+    store.close()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    count=st.integers(1, 20),
+    repeats=st.lists(st.integers(0, 19), max_size=20),
+    chunk=st.integers(1, 6),
+    reopen_every=st.integers(1, 4),
+    order=st.randoms(use_true_random=False),
+)
+def test_any_order_any_repetition_and_any_restart_numbers_each_fill_once_and_densely(
+    count: int, repeats: list[int], chunk: int, reopen_every: int, order: Random
+) -> None:
+    fills = [_fill(n) for n in range(count)]
+    deliveries = fills + [fills[n % count] for n in repeats]
+    order.shuffle(deliveries)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.sqlite"
+        store = LedgerStore(path)
+        for step, start in enumerate(range(0, len(deliveries), chunk)):
+            store.record_fills(tuple((fill, "rest") for fill in deliveries[start : start + chunk]))
+            if step % reopen_every == 0:
+                store.close()
+                store = LedgerStore(path)
+        kept = store.fills_after(0)
+        store.close()
+    assert [numbered.fill_seq for numbered in kept] == list(range(1, count + 1))
+    assert {numbered.fill for numbered in kept} == set(fills)
+
+
+def test_rows_for_people_go_into_their_table(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    store = LedgerStore(path)
+    values = (("code", "x"), ("severity", "error"), ("actor", "feed"), ("text", "t"), ("at_ms", 5))
+    store.record_rows((Record(table="alerts", values=values),))
+    store.close()
+
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT code, at_ms FROM alerts").fetchall() == [("x", 5)]
+
+
+def test_a_table_nobody_declared_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    with pytest.raises(ValueError, match="no table"):
+        store.record_rows((Record(table="fills; DROP TABLE fills", values=()),))
+    store.record_fills(((_fill(1), "rest"),))
+    store.close()
+
+
+def test_a_damaged_file_is_told_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"this is no database" * 100)
+
+    with pytest.raises(LedgerBroken, match=r"ledger\.sqlite"):
+        LedgerStore(path)
+
+
+def test_a_disk_that_is_full_leaves_numbers_and_file_as_they_were(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    store.record_fills(((_fill(1), "rest"),))
+    store._db.execute("PRAGMA max_page_count = 1")  # SQLite's own way to run out of room
+    many = tuple((_fill(n), "rest") for n in range(2, 3_000))
+
+    with pytest.raises(LedgerBroken, match="cannot be written"):
+        store.record_fills(many)
+
+    assert store.last_seq == 1
+    assert len(store.fills_after(0)) == 1
+    store.close()
