@@ -144,10 +144,10 @@ def test_one_event_gives_only_its_share_of_markets() -> None:
 
 
 def test_places_that_stay_free_go_to_the_category_that_had_its_share() -> None:
-    candidates = tuple(with_(ticker=f"{n:02}", event_ticker=f"E{n}") for n in range(30))
+    candidates = tuple(with_(ticker=f"{n:02}", event_ticker=f"E{n}") for n in range(40))
     outcome = rank(candidates, NOW, PARAMETERS)
-    assert len(outcome.selected) == 20
-    assert outcome.verdicts[29].reasons == ("not among the best 20",)
+    assert len(outcome.selected) == 30
+    assert outcome.verdicts[39].reasons == ("not among the best 30",)
 
 
 def test_no_candidates_give_no_selection() -> None:
