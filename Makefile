@@ -54,8 +54,11 @@ coverage: install
 	$(BIN)/coverage run -m pytest -p no:xdist
 	$(BIN)/coverage report --include='quant/*,kalshi/*,actors/runtime/*' --fail-under=95
 
-lock:
-	$(BIN)/pip-compile --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --strip-extras --all-extras -o requirements.lock pyproject.toml
+# One lock for every Python from 3.11 on and every platform: markers stand where versions differ.
+lock: install
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --all-extras \
+		--output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -62,17 +62,21 @@ class LedgerStore:
     """The database itself; every method blocks and runs in one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerBroken(f"the ledger {path} cannot be opened: {error}") from error
+        try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            row = self._db.execute("SELECT COALESCE(MAX(fill_seq), 0) FROM fills").fetchone()
         except sqlite3.Error as error:
+            self._db.close()
             raise LedgerBroken(f"the ledger {path} cannot be opened: {error}") from error
-        row = self._db.execute("SELECT COALESCE(MAX(fill_seq), 0) FROM fills").fetchone()
         self.last_seq: int = row[0]
 
     def record_fills(self, batch: tuple[tuple[Fill, str], ...]) -> tuple[NumberedFill, ...]:
