@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -93,7 +94,7 @@ def test_rows_for_people_go_into_their_table(tmp_path: Path) -> None:
     store.record_rows((Record(table="alerts", values=values),))
     store.close()
 
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT code, at_ms FROM alerts").fetchall() == [("x", 5)]
 
 
