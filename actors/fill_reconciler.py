@@ -26,7 +26,7 @@ from actors.messages.money import (
     RecordFills,
 )
 from actors.messages.orders import ReadFailed
-from actors.runtime.asking import ask_wire
+from actors.runtime.asking import ask_until_answered, ask_wire
 from actors.runtime.supervisor import ChildContext
 from kalshi.types import Fill
 
@@ -107,9 +107,10 @@ class FillReconciler:
         new = tuple(fill for fill in fills if (fill.order_id, fill.fill_id) not in self._seen)
         if not new:
             return
-        slot = self.context.mailbox.reply_slot()
-        await self.context.outbox.send(RecordFills(fills=new, source=source, reply=slot))
-        recorded = await slot.get()  # only what the Ledger has acknowledged counts as seen
+        # Only what the Ledger has acknowledged counts as seen.
+        recorded = await ask_until_answered(
+            self.context, lambda slot: RecordFills(fills=new, source=source, reply=slot)
+        )
         if source == "rest" and isinstance(recorded, FillsRecorded) and recorded.new and self._polls:
             self.context.log.info(f"{recorded.new} fills came by REST before the socket told of them")
         for fill in new:

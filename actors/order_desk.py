@@ -37,7 +37,7 @@ from actors.messages.orders import (
     WorkingOrder,
     WorkingOrders,
 )
-from actors.runtime.asking import post_to_wire
+from actors.runtime.asking import ask_until_answered, post_to_wire
 from actors.runtime.exit_guard import ExitCode
 from actors.runtime.lifecycle import ActorExited
 from actors.runtime.server_clock import ServerClock
@@ -150,9 +150,8 @@ class OrderDesk:
         self._next_list_s = self._now()
 
     async def _read_fills(self) -> None:
-        slot = self.context.mailbox.reply_slot()
-        await self.context.outbox.send(ReadNumberedFills(after_seq=self._desk.watermark, reply=slot))
-        fills = await slot.get()
+        after_seq = self._desk.watermark
+        fills = await ask_until_answered(self.context, lambda slot: ReadNumberedFills(after_seq=after_seq, reply=slot))
         assert isinstance(fills, tuple)
         self._book(fills)
 

@@ -32,7 +32,7 @@ from actors.messages.money import (
     RiskView,
 )
 from actors.messages.orders import ReadFailed
-from actors.runtime.asking import post_to_wire
+from actors.runtime.asking import ask_until_answered, post_to_wire
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import ONE_DOLLAR_E4, MoneyE6, PriceE4
 from kalshi.types import Balance
@@ -96,10 +96,8 @@ class PortfolioRisk:
     # -- in --
 
     async def _catch_up(self) -> None:
-        slot = self.context.mailbox.reply_slot()
         after_seq = self._portfolio.sequence.watermark
-        await self.context.outbox.send(ReadNumberedFills(after_seq=after_seq, reply=slot))
-        fills = await slot.get()
+        fills = await ask_until_answered(self.context, lambda slot: ReadNumberedFills(after_seq=after_seq, reply=slot))
         assert isinstance(fills, tuple)
         self._apply(fills)
 

@@ -12,7 +12,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -28,7 +29,7 @@ from actors.runtime.desk_watch import watch_desk
 from actors.runtime.exit_guard import ExitCode, ExitGuard, ExitReport, conclude, write_report
 from actors.runtime.journal import Journal, JournalBroken, JournalFolder, JournalState
 from actors.runtime.latch import ExitLatch
-from actors.runtime.lifecycle import ActorExited, LifecycleEvent, leaves
+from actors.runtime.lifecycle import ActorExited, LifecycleEvent, error_text, leaves, traceback_text
 from actors.runtime.loop_watch import LoopWatch
 from actors.runtime.seams import Seams
 from actors.runtime.server_clock import ServerClock
@@ -211,9 +212,9 @@ class Life:
                 return await self._leave_unbooted(history, journal)
             async with trio.open_nursery() as outer:
                 wire = self._make_wire(journal)
-                await outer.start(wire.run)
+                outer.start_soon(self._guarded, "wire", wire.run)
                 self._start_companions(outer, wire, control_path)
-                outer.start_soon(self._run_tree)
+                outer.start_soon(self._guarded, "tree", self._run_tree)
                 await self._stop.wait()
                 report = await self._leave(wire, journal)
                 outer.cancel_scope.cancel(reason="the exit guard is done")
@@ -353,13 +354,26 @@ class Life:
         )
 
     def _start_companions(self, outer: trio.Nursery, wire: Wire, control_path: Path | None) -> None:
-        outer.start_soon(watch_desk, self.switchboard.mailbox("desk_watch"), wire, self.seams, self._log)
-        outer.start_soon(self._listen)
-        outer.start_soon(self._tell_switches)
-        outer.start_soon(self._keep_records)
-        outer.start_soon(self._snapshot_maker().run)
+        desk_watch = partial(watch_desk, self.switchboard.mailbox("desk_watch"), wire, self.seams, self._log)
+        outer.start_soon(self._guarded, "desk watch", desk_watch)
+        outer.start_soon(self._guarded, "listener", self._listen)
+        outer.start_soon(self._guarded, "switches", self._tell_switches)
+        outer.start_soon(self._guarded, "records", self._keep_records)
+        outer.start_soon(self._guarded, "snapshot", self._snapshot_maker().run)
         if control_path is not None:
-            outer.start_soon(self._serve_control, control_path)
+            outer.start_soon(self._guarded, "control", partial(self._serve_control, control_path))
+
+    async def _guarded(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        """Runs a part of the outer scope; if it crashes, that is a reason to leave in order, not to fall over.
+
+        Raised into the nursery the crash would cancel the exit guard as well, and orders would rest until their lease
+        ends.
+        """
+        try:
+            await part()
+        except* Exception as crash:
+            self._log.error(f"{name} crashed: {error_text(crash)}\n{traceback_text(crash)}")
+            self.request_stop(f"{name} crashed: {error_text(crash)}", ExitCode.GAVE_UP_VERIFIED)
 
     def _snapshot_maker(self) -> SnapshotMaker:
         return SnapshotMaker(

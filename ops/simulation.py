@@ -84,6 +84,9 @@ class Cable(httpx.AsyncBaseTransport):
         self.faults = faults
         self.gateway_is_down = False  # every request is answered by a proxy's HTML page instead of the exchange
         self.counters = CableCounters()
+        self.bug: Exception | None = (
+            None  # raised instead of carrying an order, as a defect of ours would be
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carries one request, or does to it what the die says."""
@@ -97,6 +100,8 @@ class Cable(httpx.AsyncBaseTransport):
         if self.gateway_is_down:
             return httpx.Response(502, html="<html><h1>502 Bad Gateway</h1></html>", request=request)
         is_write = request.method != "GET"
+        if self.bug is not None and request.method == "POST":
+            raise self.bug
         is_create = request.method == "POST" and request.url.path.endswith("/events/orders")
         if is_create and rng.random() < faults.late_create:
             self.counters.late += 1

@@ -171,3 +171,27 @@ def test_a_full_disk_under_the_journal_stops_creates_but_not_cancels(monkeypatch
         assert len(world.exchange.truth.fills(KEY_ID)) >= len(before)
 
     _run(scenario)
+
+
+def test_a_crash_of_the_wire_itself_is_a_reason_to_leave_in_order() -> None:
+    """I1: the part that nobody restarts may crash as well; fence and sweep still run."""
+
+    async def scenario(world: World) -> None:
+        life = world.life()
+        reports = []
+
+        async def live() -> None:
+            reports.append(await life.run())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(live)
+            await trio.sleep(QUOTING_S)
+            assert world.resting()
+            world.cable.bug = RuntimeError("a defect in the transport")
+        (report,) = reports
+        assert (report.exit_code, report.verdict) == (ExitCode.GAVE_UP_VERIFIED, "verified flat")
+        assert "wire crashed" in report.reason
+        await trio.sleep(30)
+        assert world.resting() == []
+
+    run_world(scenario, seed=11, build_tree=build_tree)

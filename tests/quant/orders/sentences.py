@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
@@ -201,7 +203,12 @@ def report(
 
 
 def filled(
-    count_e2: int, order_id: str = "o-1", at_ms: int = 1_500, client_order_id: str | None = None, *, side: Side = Side.BID
+    count_e2: int,
+    order_id: str = "o-1",
+    at_ms: int = 1_500,
+    client_order_id: str | None = None,
+    *,
+    side: Side = Side.BID,
 ) -> Fill:
     return Fill(
         fill_id=f"{order_id}-{at_ms}-{count_e2}",
@@ -217,7 +224,7 @@ def filled(
     )
 
 
-def context(side: Side = Side.BID, **changes: object) -> SideContext:
+def context(side: Side = Side.BID, **changes: Any) -> SideContext:
     """A side where everything is allowed: book 45 to 55 cents, room for 100 contracts, plenty of cash."""
     usual = SideContext(
         ticker="M",
@@ -239,3 +246,8 @@ def context(side: Side = Side.BID, **changes: object) -> SideContext:
         cooling_until_s=0.0,
     )
     return attrs.evolve(usual, **changes)
+
+
+def book(order: TrackedOrder, count_e2: int, at_ms: int) -> None:
+    """A numbered fill of the order is added to our position."""
+    order.fill_booked(CountE2(count_e2), at_ms)

@@ -1,7 +1,7 @@
 """The desk against a reference exchange that answers late, twice, wrongly ordered or not at all.
 
-At every step, whatever happened: what may still fill is counted, no side may have two orders, our sides never meet, caps
-hold when a command leaves. And once the world is quiet, what is wanted rests, and then everything closes.
+At every step, whatever happened: what may still fill is counted, no side may have two orders, our sides never meet,
+caps hold when a command leaves. And once the world is quiet, what is wanted rests, and then everything closes.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from kalshi.numbers import CountE2
 from kalshi.types import CreateOrder
 from quant.orders.commands import OutcomeKind
+from quant.orders.permit import Permit
 from tests.quant.orders.reference_exchange import Flight
 from tests.quant.orders.world import FROZEN, MAY_QUOTE, PLENTY, WITHDRAW, T, World, wanted
-
 
 
 class Fate(enum.Enum):
@@ -57,8 +57,8 @@ class DeskAgainstExchange(RuleBasedStateMachine):
         self.world.caps = (CountE2(long), CountE2(short))
 
     @rule(permit=st.sampled_from([MAY_QUOTE, MAY_QUOTE, FROZEN, WITHDRAW]))
-    def change_permit(self, permit: object) -> None:
-        self.world.permit = permit  # type: ignore[assignment]
+    def change_permit(self, permit: Permit) -> None:
+        self.world.permit = permit
 
     @rule(centre=st.sampled_from([3_000, 5_000, 5_000, 6_000]), is_live=st.booleans())
     def move_book(self, centre: int, is_live: bool) -> None:
@@ -221,7 +221,7 @@ class DeskAgainstExchange(RuleBasedStateMachine):
 
 
 DeskAgainstExchange.TestCase.settings = settings(
-    max_examples=120,
+    max_examples=250,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from kalshi.types import OrderStatus, Side
 from quant.orders.commands import OutcomeKind
-from quant.orders.tracked import ALREADY_EXISTS, SIGNATURE_LIFE_MS, OrderState
+from quant.orders.tracked import ALREADY_EXISTS, SIGNATURE_LIFE_MS, OrderState, TrackedOrder
 from tests.quant.orders.sentences import (
     CANCEL,
     EXPIRY_TS_S,
@@ -15,6 +17,7 @@ from tests.quant.orders.sentences import (
     amend,
     amended,
     answered,
+    book,
     cancelled,
     create,
     created,
@@ -64,7 +67,7 @@ class TestACreate:
 
     def test_that_has_filled_cannot_have_been_refused(self) -> None:
         order = sent()
-        order.fill_booked(100 // 2, 900)  # type: ignore[arg-type]
+        book(order, 50, 900)
         answered(order, order.request, REJECTED, code="strange")
         assert (order.state, order.open_e2) == (OrderState.UNKNOWN, 50)
 
@@ -76,7 +79,7 @@ class TestACreate:
 
     def test_that_filled_before_its_answer_ends_with_the_answer(self) -> None:
         order = sent()
-        order.fill_booked(100, 900)  # type: ignore[arg-type]
+        book(order, 100, 900)
         assert order.state is OrderState.ENDED
         answered(order, order.request, ack=created())
         assert (order.state, order.open_e2) == (OrderState.ENDED, 0)
@@ -235,9 +238,9 @@ class TestACancel:
 
 class TestAReport:
     @pytest.mark.parametrize("start", [sent, unknown])
-    def test_shows_that_an_order_landed_however_old_it_is(self, start: object) -> None:
-        order = start()  # type: ignore[operator]
-        order.fill_booked(20, 1_500)
+    def test_shows_that_an_order_landed_however_old_it_is(self, start: Callable[[], TrackedOrder]) -> None:
+        order = start()
+        book(order, 20, 1_500)
         order.reported(report(remaining_e2=100, at_ms=900, group_id="g9"))
         assert (order.state, order.order_id, order.group_ids) == (OrderState.RESTING, "o-1", ("g9",))
         assert (order.open_e2, order.remaining_e2, order.last_change_ms) == (80, 80, 1_500)
@@ -299,15 +302,15 @@ class TestAReport:
 class TestTheEnd:
     def test_comes_when_all_has_filled(self) -> None:
         order = resting()
-        order.fill_booked(60, 1_200)  # type: ignore[arg-type]
+        book(order, 60, 1_200)
         assert order.state is OrderState.RESTING
-        order.fill_booked(40, 1_100)  # type: ignore[arg-type]
+        book(order, 40, 1_100)
         assert (order.state, order.ended_ms, order.outcome) == (OrderState.ENDED, 1_200, "executed")
 
     def test_does_not_come_while_an_amend_may_add_more(self) -> None:
         order = resting()
         order.command_sent(amend(150))
-        order.fill_booked(100, 1_200)  # type: ignore[arg-type]
+        book(order, 100, 1_200)
         assert (order.state, order.open_e2) == (OrderState.RESTING, 50)
         answered(order, amend(150), NEVER_SENT)
         assert order.state is OrderState.ENDED
@@ -317,7 +320,7 @@ class TestTheEnd:
         done(order, CANCEL, cancelled(70, ts_ms=3_000))
         assert not order.fills_complete_to(3_000)
         assert not order.fills_complete_to(3_001)
-        order.fill_booked(30, 2_900)  # type: ignore[arg-type]
+        book(order, 30, 2_900)
         assert not order.fills_complete_to(3_000)
         assert order.fills_complete_to(3_001)
         assert (order.state, order.open_e2, order.remaining_e2) == (OrderState.CLOSED, 0, 0)
@@ -325,7 +328,7 @@ class TestTheEnd:
     def test_moves_with_a_fill_that_is_younger_than_it(self) -> None:
         order = resting()
         failed(order, CANCEL, REJECTED, "not_found", server_ms=2_000)
-        order.fill_booked(10, 2_500)  # type: ignore[arg-type]
+        book(order, 10, 2_500)
         assert not order.fills_complete_to(2_500)
         assert order.fills_complete_to(2_501)
 
@@ -350,8 +353,8 @@ class TestLanding:
 
     def test_is_proven_by_a_fill(self) -> None:
         order = unknown()
-        order.fill_booked(10, 1_500)  # type: ignore[arg-type]
-        order.fill_booked(10, 1_400)  # type: ignore[arg-type]
+        book(order, 10, 1_500)
+        book(order, 10, 1_400)
         assert (order.has_landed, order.landed_by_ms, order.state) == (True, 1_400, OrderState.UNKNOWN)
 
 

@@ -224,9 +224,7 @@ class World:
     # -- what is told --
 
     def number(self, fill: Fill, *, from_socket: bool) -> None:
-        client_order_id = next(
-            cid for cid, order in self.exchange.orders.items() if order.order_id == fill.order_id
-        )
+        client_order_id = next(cid for cid, order in self.exchange.orders.items() if order.order_id == fill.order_id)
         told = attrs.evolve(fill, client_order_id=client_order_id) if from_socket else fill
         self.numbered.append(told)
         self.desk.fill_numbered(len(self.numbered), told)
