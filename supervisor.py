@@ -88,6 +88,10 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
 
 def main() -> None:
     """Runs the command line."""
+    if any(word != "run" for word in sys.argv[1:] if not word.startswith("-")):
+        # Only the bot ends in order; every other command is simply interrupted.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     from ops.command_line import run_command_line
 
     run_command_line(build_tree)

@@ -17,7 +17,9 @@ from actors.messages.market import (
     BookCondition,
     BookView,
     MarketEnded,
+    MarketRead,
     MarketRules,
+    ReadMarket,
     TickerView,
     WantedMarkets,
 )
@@ -35,7 +37,7 @@ from actors.messages.orders import ReadFailed
 from actors.runtime.asking import ask_until_answered, post_to_wire
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import ONE_DOLLAR_E4, MoneyE6, PriceE4
-from kalshi.types import Balance
+from kalshi.types import Balance, Market, MarketStatus
 from quant.accounting import Mark, liquidation_mark_e4, unrealised_e6
 from quant.drift import DriftParameters, DriftState, compare
 from quant.fills import NumberedFill
@@ -44,6 +46,7 @@ from quant.positions import Portfolio, apply_fills, settle_market, value
 from quant.risk import DailyLossLatch, MarketFacts, RiskAssessment, RiskParameters, assess
 
 DAY_MS = 86_400_000
+_RESULT_VALUES_E4 = {"yes": ONE_DOLLAR_E4, "no": PriceE4(0)}
 
 
 @attrs.frozen(kw_only=True)
@@ -71,6 +74,7 @@ class PortfolioRisk:
     _drift: DriftState = attrs.field(factory=DriftState, init=False)
     _latch: DailyLossLatch = attrs.field(factory=DailyLossLatch, init=False)
     _complete_to_ms: int = attrs.field(default=0, init=False)
+    _account: AccountRead | None = attrs.field(default=None, init=False)
     _account_out: bool = attrs.field(default=False, init=False)
     _positions_said: dict[str, PositionView] = attrs.field(factory=dict, init=False)
     _halts_said: tuple[str, ...] | None = attrs.field(default=None, init=False)
@@ -123,14 +127,21 @@ class PortfolioRisk:
                     self._rules[message.ticker] = message
                 case Assignments():
                     self._assigned = frozenset(a.ticker for a in message.assignments)
-                case MarketEnded(kind="settled", settlement_e4=int() as settled_e4):
-                    self._portfolio = settle_market(self._portfolio, message.ticker, PriceE4(settled_e4))
+                case MarketEnded(kind="settled"):
+                    # The event carries no value, and the one that did may have been conflated away.
+                    if not self._portfolio.account(message.ticker).is_flat:
+                        await post_to_wire(self.context, ReadMarket(ticker=message.ticker))
                 case AccountRead():
-                    self._take_account(message)
-                case ReadFailed():
+                    self._account_out = False
+                    self._balance = message.balance
+                    self._account = message
+                case MarketRead(market=market):
+                    self._take_market(market)
+                case ReadFailed(read=ReadAccount()):
                     self._account_out = False  # asked again in its time; the lease says how old the word is
                 case _:
                     pass
+        await self._compare_account()
         return self._portfolio.sequence.watermark != before
 
     def _mark(self, ticker: str, mark: Mark | None, *, is_better: bool = True) -> None:
@@ -138,15 +149,19 @@ class PortfolioRisk:
         if mark is not None and (is_better or ticker not in self._marks):
             self._marks[ticker] = mark
 
-    def _take_account(self, account: AccountRead) -> None:
-        self._account_out = False
-        self._balance = account.balance
-        if account.as_of_ms > self._complete_to_ms:
-            return  # the read knows fills that we may not have: comparing would find lag, not drift
+    async def _compare_account(self) -> None:
+        """Looks for drift, once our fills are complete up to the read: before that it would find lag."""
+        account = self._account
+        if account is None or account.as_of_ms > self._complete_to_ms:
+            return
+        self._account = None
         ours = {ticker: int(position) for ticker, position in self._portfolio.positions_e2.items()}
         theirs = {p.ticker: int(p.position_e2) for p in account.positions if p.position_e2}
         self._drift = compare(self._drift, ours, theirs)
         drifted = self._drift.drifted(self.drift_parameters)
+        for ticker in sorted(drifted & ours.keys() - theirs.keys()):
+            # Held by our fills and flat there: a market that has paid out, most likely while we did not look.
+            await post_to_wire(self.context, ReadMarket(ticker=ticker))
         for ticker in sorted(drifted - self._drift_said):
             seen = self._drift.differences[ticker]
             text = f"{ticker}: our fills say {seen.ours_e2 / 100}, the exchange says {seen.theirs_e2 / 100}"
@@ -161,6 +176,14 @@ class PortfolioRisk:
                 )
             )
         self._drift_said = drifted
+
+    def _take_market(self, market: Market) -> None:
+        value_e4 = market.settlement_value_e4
+        if value_e4 is None:
+            value_e4 = _RESULT_VALUES_E4.get(market.result)
+        if market.status is MarketStatus.FINALIZED and value_e4 is not None:
+            self.context.log.info(f"{market.ticker} has settled at {value_e4 / 100:g}¢")
+            self._portfolio = settle_market(self._portfolio, market.ticker, value_e4)
 
     # -- out --
 

@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import click
 import trio
 import typer
+import yaml
 
 from actors.messages.control import ControlCommand
 from actors.runtime.exit_guard import ExitCode
@@ -20,21 +22,30 @@ from ops.control import summary
 from ops.control_server import ControlClient, ControlSocketError, control_socket_path
 from ops.life import BuildTree
 from ops.log_reader import LogFilter, LogReadError, follow_log, list_logs, read_log
+from ops.modes import check_mode
 from ops.running import run_bot
 from ops.settings import Settings
 from ops.settings_convert import SettingsError
 from ops.settings_environment import merged_environment
-from ops.settings_load import load_settings
+from ops.settings_load import load_settings, plain_settings
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="the settings file")]
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "config.yaml"
 DOTENV = Path(".env")
 TICKER_HELP = "a market's ticker"
+INTERRUPTED = 130  # as shells say it
 
 
 def run_command_line(build_tree: BuildTree) -> None:
-    """Runs the command that the process was called with."""
-    _application(build_tree)()
+    """Runs the command that the process was called with; a wrong call ends with 64, as wrong settings do."""
+    try:
+        code = _application(build_tree)(standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        code = ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _load(config: Path) -> Settings:
@@ -85,9 +96,16 @@ def _add_run(app: typer.Typer, build_tree: BuildTree) -> None:
         raise typer.Exit(run_bot(settings, environ, build_tree))
 
     @app.command("check-config")
-    def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
-        """Check the settings and say everything that is wrong with them."""
+    def check_config(show: bool = False, config: ConfigOption = DEFAULT_CONFIG) -> None:
+        """Check the settings and say everything that is wrong with them. --show: print them all, overrides included."""
         settings = _load(config)
+        refusals = check_mode(settings, merged_environment(os.environ, DOTENV))
+        for refusal in refusals:
+            print(f"mode {settings.mode} would be refused: {refusal}", file=sys.stderr)
+        if refusals:
+            raise typer.Exit(ExitCode.USAGE)
+        if show:
+            print(yaml.safe_dump(plain_settings(settings), sort_keys=False, allow_unicode=True))
         print(f"{config} is fine: mode {settings.mode}")
 
 

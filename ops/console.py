@@ -220,10 +220,9 @@ def _totals(snapshot: SystemSnapshot, *, is_wide: bool) -> RenderableType:
     return Group(money, counts)
 
 
-def _market_rank(row: MarketRow) -> tuple[bool, bool, str, str]:
-    """Markets with something at stake first, then quoted ones, by category, so that rows stay put."""
-    has_quote = row.own_bid is not None or row.own_ask is not None
-    return (row.position_e2 == 0 and not has_quote, not has_quote, row.category, row.ticker)
+def _market_rank(row: MarketRow) -> tuple[bool, str, str]:
+    """Markets with something at stake first, by category; nothing that flips every second, so rows stay put."""
+    return (row.position_e2 == 0, row.category, row.ticker)
 
 
 def _is_two_sided(row: MarketRow) -> bool:

@@ -239,7 +239,7 @@ def _explanation(row: MarketRow, view: ControlView) -> Iterable[str]:
     if row.ticker in view.paused or view.paused_all:
         yield "paused by a person"
     yield f"permit: {view.snapshot.permit}{_because(view.snapshot.permit_reasons)}"
-    yield from (f"- {reason}" for reason in row.reasons or ("no reason was recorded yet",))
+    yield from (f"- {reason}" for reason in row.reasons or ("nothing speaks against it",))
 
 
 def _actor_line(row: ActorRow) -> str:

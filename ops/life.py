@@ -21,7 +21,7 @@ import httpx
 import trio
 
 from actors.messages.control import ControlCommand, ControlReply, SystemSnapshot
-from actors.messages.lifecycle import Alert, KillMarket, StopWanted
+from actors.messages.lifecycle import Alert, KillMarket, StopWanted, Switches
 from actors.messages.money import Record
 from actors.messages.table import CHANNELS
 from actors.runtime.child import ChildSpec, Log
@@ -68,7 +68,11 @@ BASIC_WRITE = BucketLimits(refill_per_s=100.0, capacity=100.0)
 BOOT_RETRY_FIRST_S = 0.5
 BOOT_RETRY_MAX_S = 10.0
 BOOT_ID_LENGTH = 8
-HURRY_S = 1.0
+# Fence and two clean lists take this long at best; less could never verify.
+HURRY_S = 2.0
+SWITCHES_EVERY_S = 0.25
+# One Ctrl+C can arrive twice, from the terminal and from whoever started us.
+SAME_SIGNAL_S = 0.5
 NOTHING_SENT = SweepReport(
     verified=True,
     groups_triggered=(),
@@ -153,6 +157,8 @@ class Life:
         self._set_log_level = set_log_level
         self._stop = trio.Event()
         self._stop_reason = ""
+        self._stop_asked_s = 0.0
+        self._exchange_reached = False
         self._stop_code = ExitCode.VERIFIED_FLAT
         self._tree_scope = trio.CancelScope()
         self._tree_over = trio.Event()
@@ -187,11 +193,14 @@ class Life:
             self.hurry(reason)
             return
         self._stop_reason, self._stop_code = reason, code
+        self._stop_asked_s = self.seams.now()
         self._log.info(f"stopping: {reason}")
         self._stop.set()
 
     def hurry(self, reason: str) -> None:
         """Shortens the deadline of the way out."""
+        if self.seams.now() - self._stop_asked_s < SAME_SIGNAL_S:
+            return
         self._log.warning(f"hurrying: {reason}")
         self._guard.hurry(HURRY_S)
 
@@ -233,7 +242,7 @@ class Life:
         """Leaves before anything was sent: only what older boots left can be in question."""
         self.latch.close(self._stop_reason)
         groups = history.groups_to_fence()
-        if not groups and not history.orders:
+        if not groups and not history.orders and not self._exchange_reached:
             return self._conclude(journal, NOTHING_SENT)
         sweep = self._sweep(groups)
         swept = await self._guard.run(reason=self._stop_reason, sweep=sweep, stop_actors=trio.lowlevel.checkpoint)
@@ -293,6 +302,7 @@ class Life:
                 delay_s = min(BOOT_RETRY_MAX_S, delay_s * 2)
             else:
                 break
+        self._exchange_reached = True
         self._budget.update_limits(limits)
         self._refuse_wrong_clock()
         self._log.info(f"account tier {limits.usage_tier}, venue {self.venue.name}, boot {self.boot}")
@@ -322,7 +332,7 @@ class Life:
         report = sweep.report()
         if report.orders_cancelled or groups:
             self._log.info(f"older boots cleared: {report.orders_cancelled} orders cancelled, {report.seconds} s")
-        folder.forget_groups(report.groups_triggered)
+        folder.forget(report.groups_triggered, history.orders)
 
     def _sweep(self, groups: dict[str, int]) -> Sweep:
         return Sweep(
@@ -357,7 +367,7 @@ class Life:
         desk_watch = partial(watch_desk, self.switchboard.mailbox("desk_watch"), wire, self.seams, self._log)
         outer.start_soon(self._guarded, "desk watch", desk_watch)
         outer.start_soon(self._guarded, "listener", self._listen)
-        outer.start_soon(self._guarded, "switches", self._tell_switches)
+        outer.start_soon(self._guarded, "switches", partial(self._tell_switches, wire))
         outer.start_soon(self._guarded, "records", self._keep_records)
         outer.start_soon(self._guarded, "snapshot", self._snapshot_maker().run)
         if control_path is not None:
@@ -469,14 +479,23 @@ class Life:
                     self._log.warning(f"alert {message.code} from {message.actor}: {message.text}")
                     self._record("alerts", **attrs.asdict(message))
 
-    async def _tell_switches(self) -> None:
-        """Tells the desk what people have switched; the kill file may be made by hand, so it is looked for."""
-        while True:
-            self._publish_switches()
-            await trio.sleep(0.5)
+    async def _tell_switches(self, wire: Wire) -> None:
+        """Tells the desk what people have switched; the kill file may be made by hand, so it is looked for.
 
-    def _publish_switches(self) -> None:
-        self.switchboard.outbox("outer").publish(self.switches.current())
+        A kill fences at once: the groups are triggered, and whoever clears the kill gets new ones.
+        """
+        was_killed = False
+        while True:
+            is_killed = self._publish_switches().killed
+            if is_killed and not was_killed:
+                await wire.shut_groups("the kill switch is on")
+            was_killed = is_killed
+            await trio.sleep(SWITCHES_EVERY_S)
+
+    def _publish_switches(self) -> Switches:
+        switches = self.switches.current()
+        self.switchboard.outbox("outer").publish(switches)
+        return switches
 
     # -- control --
 
@@ -506,7 +525,8 @@ class Life:
         for effect in effects:
             match effect:
                 case WriteAudit(record=record):
-                    self._log.info(f"control: {record}")
+                    words = " ".join((record.word, *(value for _, value in record.arguments)))
+                    self._log.info(f"{record.principal} asked: {words} ({'done' if record.accepted else 'refused'})")
                 case KillActor(name=name):
                     self.kill_actor(name)
                 case PauseQuoting(ticker=ticker):
@@ -514,11 +534,18 @@ class Life:
                 case ResumeQuoting(ticker=ticker):
                     self.switches.resume(ticker)
                 case SetKillSwitch(on=on):
-                    self.switches.kill(on)
+                    self.kill_switch(on)
                 case SetLogLevel(actor=actor, level=level):
                     self._set_log_level(actor, level)
                 case StopBot():
                     self.request_stop("asked to stop through the control socket")
+        self._publish_switches()
+
+    def kill_switch(self, on: bool) -> None:
+        """Turns the kill switch on or off; where the file cannot be written it holds for this life alone."""
+        trouble = self.switches.kill(on)
+        if trouble:
+            self._log.error(trouble)
         self._publish_switches()
 
     def kill_actor(self, name: str) -> None:

@@ -32,7 +32,7 @@ from ops.venue import Venue, venue_of
 
 DEADLINE_S = 20.0
 NOTHING_TO_SWEEP = (
-    "the simulated exchange is embedded: it ends with the bot, and its orders with it; "
+    "nothing was swept: the simulated exchange is embedded in the bot and ends with it (`supervisor.py stop`); "
     "set exchange.base_url (KALSHI_BASE_URL) to sweep a standalone one"
 )
 
@@ -41,8 +41,8 @@ def sweep_from_outside(settings: Settings, environ: Mapping[str, str], *, everyt
     """Fences and sweeps, says how it went, and returns the exit code: 0 verified flat, 3 not verified."""
     endpoints = endpoints_for(settings)
     if endpoints is None:
-        print(NOTHING_TO_SWEEP)
-        return ExitCode.VERIFIED_FLAT
+        print(NOTHING_TO_SWEEP, file=sys.stderr)
+        return ExitCode.USAGE
     missing = check_mode(settings, environ)
     credentials = credentials_from(environ) if not missing else None
     if credentials is None:
@@ -54,6 +54,9 @@ def sweep_from_outside(settings: Settings, environ: Mapping[str, str], *, everyt
     except* AuthenticationFailed as refusal:
         print(f"cannot sweep: the exchange refused the key ({refusal.exceptions[0]})", file=sys.stderr)
         return_code = int(ExitCode.CREDENTIALS)
+    except* KeyboardInterrupt:
+        print("interrupted: NOT verified, run it again", file=sys.stderr)
+        return_code = int(ExitCode.NOT_VERIFIED)
     else:
         return_code = _say(report)
     return return_code

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -35,6 +36,17 @@ from ops.venue import venue_of
 LAST_RESORT_S = 2
 # The embedded exchange is asked, then told, to end; past this its closed pipe must do.
 EXCHANGE_END_S = 5.0
+UNRESOLVED_SHOWN = 5
+
+
+class LogFolderUnusable(Exception):
+    """Logs cannot be written where the settings want them."""
+
+
+def _say(text: str) -> None:
+    """Tells a person; a terminal that is gone hears nothing, and that is no reason to stumble."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def run_bot(settings: Settings, environ: Mapping[str, str], build_tree: BuildTree) -> int:
@@ -42,7 +54,7 @@ def run_bot(settings: Settings, environ: Mapping[str, str], build_tree: BuildTre
     missing = check_mode(settings, environ)
     if missing:
         for sentence in missing:
-            print(f"cannot start: {sentence}", file=sys.stderr)
+            _say(f"cannot start: {sentence}")
         return ExitCode.USAGE
     state_folder = Path(settings.folders.state)
     try:
@@ -50,21 +62,24 @@ def run_bot(settings: Settings, environ: Mapping[str, str], build_tree: BuildTre
             logs = _logs(settings, console=False)
             watch = LoopWatch(process_clock_s)
             return trio.run(_main, settings, environ, build_tree, logs, watch, instruments=[watch])
-    except (StateFolderInUse, StateFolderUnusable) as error:
-        print(f"cannot start: {error}", file=sys.stderr)
+    except (StateFolderInUse, StateFolderUnusable, LogFolderUnusable) as error:
+        _say(f"cannot start: {error}")
         return ExitCode.USAGE
 
 
 def _logs(settings: Settings, *, console: bool) -> LogBook:
-    logging = settings.logging
-    return configure_logging(
-        Path(settings.folders.logs),
-        logging.level,
-        logging.levels,
-        console=console,
-        rotation=logging.rotation,
-        retention=logging.retention,
-    )
+    logging, folder = settings.logging, Path(settings.folders.logs)
+    try:
+        return configure_logging(
+            folder,
+            logging.level,
+            logging.levels,
+            console=console,
+            rotation=logging.rotation,
+            retention=logging.retention,
+        )
+    except OSError as error:
+        raise LogFolderUnusable(f"the log folder {folder} cannot be used: {error.strerror}") from error
 
 
 async def _main(
@@ -108,7 +123,7 @@ async def _with_exchange(
         if exchange is not None:
             with trio.move_on_after(EXCHANGE_END_S, shield=True):
                 await exchange.end()
-    return _say_farewell(report, settings)
+    return _say_farewell(report, settings, life.snapshot)
 
 
 class _Stop:
@@ -129,8 +144,9 @@ class _Stop:
         await watch_stop_signals(
             begin_stop=self._begin,
             shorten_deadline=self._hurry,
-            exit_now=lambda name: os._exit(ExitCode.NOT_VERIFIED),
-            others={signal.SIGUSR1: self._kill_switch},
+            exit_now=self._exit_now,
+            # A closed terminal hangs up: that is a wish to end like any other.
+            others={signal.SIGUSR1: self._kill_switch, signal.SIGHUP: self._begin},
             task_status=task_status,
         )
 
@@ -146,9 +162,15 @@ class _Stop:
         if self._life is not None:
             self._life.hurry(name)
 
+    def _exit_now(self, name: str) -> None:
+        _say(
+            f"{name}: leaving at once, NOT verified: what still rests ends with its lease, or run `supervisor.py sweep`"
+        )
+        os._exit(ExitCode.NOT_VERIFIED)
+
     def _kill_switch(self, name: str) -> None:
         if self._life is not None:
-            self._life.switches.kill(True)
+            self._life.kill_switch(True)
 
 
 async def _exchange(
@@ -159,7 +181,7 @@ async def _exchange(
         credentials = credentials_from(environ)
         assert credentials is not None, "check_mode has refused a start without credentials"
         return None, endpoints, credentials
-    print("starting the simulated exchange ...", file=sys.stderr, flush=True)
+    _say("starting the simulated exchange ...")
     log_path = Path(settings.folders.logs) / "exchange.log"
     exchange = await start_embedded(settings.simulator, seams, log_path)
     return exchange, exchange.endpoints, exchange.credentials
@@ -198,20 +220,23 @@ def _life(
 
 
 def _say_refusal(refusal: BaseException) -> int:
-    print(f"cannot start: {refusal}", file=sys.stderr)
+    _say(f"cannot start: {refusal}")
     return refusal.exit_code if isinstance(refusal, CannotStart) else ExitCode.USAGE
 
 
-def _say_farewell(report: ExitReport, settings: Settings) -> int:
+def _say_farewell(report: ExitReport, settings: Settings, last: SystemSnapshot | None) -> int:
     sweep = report.sweep
-    print(
-        f"\n{report.verdict}: {sweep.reason} "
-        f"({len(sweep.groups_triggered)} groups fenced, {sweep.orders_cancelled} orders cancelled by hand, "
-        f"{sweep.lists_read} lists read, {sweep.seconds:.1f} s)\nreason: {report.reason}",
-        file=sys.stderr,
-    )
+    fenced = f"{len(sweep.groups_triggered)} groups fenced, " if sweep.groups_triggered else ""
+    done = f"{fenced}{sweep.orders_cancelled} orders cancelled one by one, {sweep.lists_read} lists read"
+    lines = [f"\n{report.verdict}: {sweep.reason} ({done}, {sweep.seconds:.1f} s)", f"reason: {report.reason}"]
+    held = [row for row in last.markets if row.position_e2] if last is not None else []
+    if held and last is not None:
+        marks = last.totals.marks_e6 / 1_000_000
+        lines.append(f"flat means: no order of ours is left; {len(held)} positions stay, last marked ${marks:,.2f}")
     if report.unresolved_orders:
-        print(f"unresolved orders: {', '.join(report.unresolved_orders)}", file=sys.stderr)
+        named = ", ".join(report.unresolved_orders[:UNRESOLVED_SHOWN])
+        lines.append(f"{len(report.unresolved_orders)} orders unresolved, all in the exit report: {named} ...")
     folder = Path(settings.folders.state) / report.venue
-    print(f"exit report: {folder / 'exit-report.json'}   exit code {report.exit_code}", file=sys.stderr)
+    lines.append(f"exit report: {folder / 'exit-report.json'}   exit code {report.exit_code}")
+    _say("\n".join(lines))
     return report.exit_code

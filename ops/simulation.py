@@ -84,9 +84,7 @@ class Cable(httpx.AsyncBaseTransport):
         self.faults = faults
         self.gateway_is_down = False  # every request is answered by a proxy's HTML page instead of the exchange
         self.counters = CableCounters()
-        self.bug: Exception | None = (
-            None  # raised instead of carrying an order, as a defect of ours would be
-        )
+        self.bug: Exception | None = None  # raised instead of carrying an order, as a defect of ours would be
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carries one request, or does to it what the die says."""

@@ -11,7 +11,7 @@ from actors.messages.lifecycle import Heartbeat
 from actors.messages.market import Assignments, BookView, DiscoveryReport, FeedHealth, MarketRules
 from actors.messages.money import PnlView, PositionView
 from actors.messages.orders import PermitView, TargetQuotes, WireHealth, WorkingOrder, WorkingOrders
-from actors.runtime.child import ChildStatus
+from actors.runtime.child import ChildState, ChildStatus
 from actors.runtime.loop_watch import LoopWatch
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.seams import Seams
@@ -20,6 +20,7 @@ from kalshi.numbers import CountE2, MoneyE6
 from kalshi.types import Side
 
 EVERY_S = 1.0
+PERMIT_AGE_MAX_S = 2.0  # the desk says it four times a second
 _NO_PNL = PnlView(
     cash_e6=MoneyE6(0),
     marks_e6=MoneyE6(0),
@@ -51,6 +52,7 @@ class SnapshotMaker:
     _targets: dict[str, TargetQuotes] = attrs.field(factory=dict, init=False)
     _positions: dict[str, PositionView] = attrs.field(factory=dict, init=False)
     _beats: dict[str, float] = attrs.field(factory=dict, init=False)
+    _quarantined: set[str] = attrs.field(factory=set, init=False)
     _assigned: tuple[str, ...] = attrs.field(default=(), init=False)
     _permit: PermitView | None = attrs.field(default=None, init=False)
     _feed: FeedHealth | None = attrs.field(default=None, init=False)
@@ -102,6 +104,9 @@ class SnapshotMaker:
         """Returns the picture of this moment."""
         loop = self.loop_watch.report() if self.loop_watch is not None else None
         permit = self._permit
+        if permit is not None and (silent_s := self.seams.now() - permit.decided_at_s) > PERMIT_AGE_MAX_S:
+            reasons = (f"OrderDesk silent for {silent_s:.0f} s",)
+            permit = attrs.evolve(permit, may_quote=False, reasons=reasons)
         return SystemSnapshot(
             at_ms=self.seams.wall_ms(),
             up_s=up_s,
@@ -112,8 +117,8 @@ class SnapshotMaker:
             permit_reasons=permit.reasons if permit is not None else ("OrderDesk has not spoken yet",),
             feed=self._feed_text(),
             discovery=self._discovery_text(),
-            markets=self._market_rows(),
             actors=self._actor_rows(self.children()),
+            markets=self._market_rows(),
             totals=self._totals(),
             write_tokens=self._wire.write_tokens if self._wire is not None else 0.0,
             loop_worst_ms=loop.worst_s * 1000 if loop is not None else 0.0,
@@ -146,7 +151,11 @@ class SnapshotMaker:
         working, target = self._working.get(ticker), self._targets.get(ticker)
         orders = working.orders if working is not None else ()
         pnl = position.realised_e6 + position.unrealised_e6 - position.fees_e6 if position is not None else 0
-        reasons = (*(target.reasons if target is not None else ()), *(working.reasons if working is not None else ()))
+        reasons = (
+            *self._standing(ticker),
+            *(target.reasons if target is not None else ()),
+            *(working.reasons if working is not None else ()),
+        )
         return MarketRow(
             ticker=ticker,
             category=rules.category if rules is not None else "",
@@ -160,10 +169,20 @@ class SnapshotMaker:
             reasons=tuple(dict.fromkeys(reasons)),
         )
 
+    def _standing(self, ticker: str) -> tuple[str, ...]:
+        """Why nobody quotes this market at all, where that is so."""
+        if f"market:{ticker}" in self._quarantined:
+            return ("its actor crashed too often and is quarantined: see `logs root`",)
+        if ticker not in self._assigned:
+            return ("not assigned: nobody quotes it; a position stays until the stop loss or the market ends it",)
+        return ()
+
     def _actor_rows(self, children: tuple[ChildStatus, ...]) -> tuple[ActorRow, ...]:
         statistics = self.switchboard.statistics()
         rows = []
         for child in children:
+            if child.state is ChildState.QUARANTINED:
+                self._quarantined.add(child.name)
             seen = statistics.get(child.name)
             beat_s = self._beats.get(child.name, child.started_at_s)
             rows.append(

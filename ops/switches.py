@@ -20,19 +20,26 @@ class PeopleSwitches:
     def __init__(self, state_folder: Path, *, killed_by_settings: bool) -> None:
         self._path = state_folder / KILL_FILE
         self._killed_by_settings = killed_by_settings
+        self._killed_here = False
         self._paused: set[str] = set()
 
     def current(self) -> Switches:
         """Returns the switches as they are now."""
-        return Switches(killed=self._killed_by_settings or self._path.exists(), paused=frozenset(self._paused))
+        killed = self._killed_by_settings or self._killed_here or self._path.exists()
+        return Switches(killed=killed, paused=frozenset(self._paused))
 
-    def kill(self, on: bool) -> None:
-        """Turns the kill switch on or off, for good."""
-        if on:
-            self._path.touch()
-        else:
-            self._path.unlink(missing_ok=True)
-            self._killed_by_settings = False
+    def kill(self, on: bool) -> str:
+        """Turns the kill switch on or off, for good. Returns what went wrong with the file, empty if nothing did."""
+        self._killed_here = on
+        self._killed_by_settings = self._killed_by_settings and on
+        try:
+            if on:
+                self._path.touch()
+            else:
+                self._path.unlink(missing_ok=True)
+        except OSError as error:
+            return f"the kill switch holds for this life only: {self._path} cannot be changed: {error.strerror}"
+        return ""
 
     def pause(self, ticker: str | None) -> None:
         """Pauses one market, or all of them."""

@@ -1,8 +1,8 @@
 """Drift: does the exchange hold the positions that our fills say?
 
 The exchange's reads lag its matching by up to half a second, and a fill may be on its way to us; so one
-difference means nothing. The *same* difference seen several times in a row, while no fill of the market came
-in between, is drift: the market is halted and a person is told. A drift ends when the numbers agree again.
+difference means nothing. The *same* difference seen several times in a row, however both numbers move, is
+drift: the market is halted and a person is told. A drift ends when the numbers agree again.
 
 Source: invariant I5.
 """
@@ -38,9 +38,7 @@ class DriftState:
 
     def drifted(self, parameters: DriftParameters) -> frozenset[str]:
         """Returns the markets whose difference is confirmed."""
-        return frozenset(
-            ticker for ticker, seen in self.differences.items() if seen.times >= parameters.confirmations
-        )
+        return frozenset(ticker for ticker, seen in self.differences.items() if seen.times >= parameters.confirmations)
 
 
 def compare(state: DriftState, ours_e2: Mapping[str, int], theirs_e2: Mapping[str, int]) -> DriftState:
@@ -53,7 +51,8 @@ def compare(state: DriftState, ours_e2: Mapping[str, int], theirs_e2: Mapping[st
         if ours == theirs:
             continue
         before = state.differences.get(ticker)
-        is_same = before is not None and (before.ours_e2, before.theirs_e2) == (ours, theirs)
+        # The difference counts, not the numbers: in a busy market both move while one stays off by the same.
+        is_same = before is not None and before.theirs_e2 - before.ours_e2 == theirs - ours
         times = before.times + 1 if before is not None and is_same else 1
         differences[ticker] = Difference(ours_e2=ours, theirs_e2=theirs, times=times)
     return DriftState(differences=differences)

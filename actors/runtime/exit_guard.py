@@ -24,7 +24,7 @@ import attrs
 import trio
 
 from actors.runtime.child import Log
-from actors.runtime.journal import GroupTriggered, GroupVerifiedEmpty, Journal
+from actors.runtime.journal import GroupTriggered, GroupVerifiedEmpty, Journal, OrderClosed
 from actors.runtime.latch import ExitLatch
 from actors.runtime.lifecycle import error_text
 from actors.runtime.sweep import Sweep, SweepReport
@@ -86,13 +86,16 @@ class ExitGuard:
             except Exception as crash:  # told in the report below; raised here it would end the sweep half-way
                 crashes.append(crash)
 
-        with trio.move_on_after(limit_s, shield=True) as self._scope:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(sweep.fence)
-                nursery.start_soon(stop)
-                nursery.start_soon(sweep.verify)
+        try:
+            with trio.move_on_after(limit_s, shield=True) as self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(sweep.fence)
+                    nursery.start_soon(stop)
+                    nursery.start_soon(sweep.verify)
+        except* Exception as defect:  # a defect of ours on the way out must still end in a report: not verified
+            crashes.append(defect)
         report = sweep.report()
-        told = "".join(f"; stopping the actors failed: {error_text(crash)}" for crash in crashes)
+        told = "".join(f"; on the way out: {error_text(crash)}" for crash in crashes)
         return attrs.evolve(report, reason=report.reason + told)
 
 
@@ -105,6 +108,8 @@ def conclude(
     if sweep.verified:
         for group_id in sweep.groups_triggered:
             journal.note(GroupVerifiedEmpty(group_id=group_id))
+        for client_order_id in tuple(journal.state.orders):
+            journal.note(OrderClosed(client_order_id=client_order_id, outcome="fenced and swept"))
     code = wanted if sweep.verified or wanted in FINAL_CODES else ExitCode.NOT_VERIFIED
     # Behind a fence and two clean lists nothing can rest any more; without them every open order is named.
     unresolved = () if sweep.verified else tuple(journal.state.orders)

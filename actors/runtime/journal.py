@@ -387,6 +387,9 @@ class JournalFolder:
 
     def _write(self, line: bytes) -> None:
         assert self._fd is not None
+        if os.fstat(self._fd).st_nlink == 0:
+            # Somebody removed the state folder: what is written now, nobody could read after a crash.
+            raise OSError(errno.ENOENT, "the journal's file was removed")
         whole = b"\n" + line if self._line_is_torn else line
         written = os.write(self._fd, whole)
         # A short write is a full disk. What it left must not swallow the next record, so that one begins anew.
@@ -394,9 +397,11 @@ class JournalFolder:
         if self._line_is_torn:
             raise OSError(errno.ENOSPC, "only a part of the line could be written")
 
-    def forget_groups(self, group_ids: Iterable[str]) -> None:
-        """Older groups were verified empty: this boot's file says so, and files too old to matter go (rule 5)."""
+    def forget(self, group_ids: Iterable[str], client_order_ids: Iterable[str]) -> None:
+        """Older boots left nothing, verified: this boot's file says so, and files too old to matter go (rule 5)."""
         assert self._journal is not None
+        for client_order_id in client_order_ids:
+            self._journal.note(OrderClosed(client_order_id=client_order_id, outcome="swept by the next boot"))
         for group_id in group_ids:
             self._journal.note(GroupVerifiedEmpty(group_id=group_id))
         self.drop_older()

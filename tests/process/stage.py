@@ -131,13 +131,15 @@ def _clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def running_bot(folder: Path, environment: Mapping[str, str], **settings: str) -> Iterator[Bot]:
+def running_bot(
+    folder: Path, environment: Mapping[str, str], *, wrapper: tuple[str, ...] = (), **settings: str
+) -> Iterator[Bot]:
     """Starts the bot; `settings` are overrides such as ORDERS__LEASE_FLOOR_S="10"."""
     folder.mkdir(exist_ok=True)
     environment = {**environment, **{f"KALSHI_BOT__{name}": value for name, value in settings.items()}}
     with (folder / "stdout.txt").open("ab") as out, (folder / "stderr.txt").open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "supervisor.py")],
+            [*wrapper, sys.executable, str(ROOT / "supervisor.py")],
             cwd=folder,
             env=_clean_environment(environment),
             stdin=subprocess.DEVNULL,

@@ -91,3 +91,16 @@ def test_a_stop_signal_in_the_first_moments_ends_in_order_as_well(tmp_path: Path
                 assert bot.wait(6) == 0, bot.errors()
                 assert "Traceback" not in bot.errors()
             assert exchange.resting() == []
+
+
+@pytest.mark.long
+def test_a_disk_that_fills_up_stops_trading_and_ends_verified_flat_with_a_sentence(tmp_path: Path) -> None:
+    """No file may grow past 400 kB, as on a disk that is full: the Ledger cannot write, the bot gives up in order."""
+    small = ("bash", "-c", 'ulimit -f 400; exec "$@"', "bash")
+    with standalone_exchange(tmp_path) as exchange:
+        with running_bot(tmp_path / "bot", exchange.environment(), wrapper=small) as bot:
+            assert bot.wait(120) == 5, bot.errors()
+            assert bot.exit_report()["verdict"] == "verified flat"
+            assert "cannot be written" in bot.errors()
+            assert "Traceback" not in bot.errors()
+        assert exchange.resting() == []

@@ -81,9 +81,13 @@ def test_after_kill_9_the_next_boot_clears_the_old_orders_before_its_first_quote
 
 
 def test_left_alone_after_kill_9_the_lease_ends_every_order(tmp_path: Path) -> None:
-    few = {"ORDERS__LEASE_FLOOR_S": "10", "ALLOCATION__MAX_MARKETS_WITH_ORDERS": "4"}
     with standalone_exchange(tmp_path) as exchange:
-        with running_bot(tmp_path / "bot", exchange.environment(), **few) as bot:
+        with running_bot(
+            tmp_path / "bot",
+            exchange.environment(),
+            ORDERS__LEASE_FLOOR_S="10",
+            ALLOCATION__MAX_MARKETS_WITH_ORDERS="4",
+        ) as bot:
             wait_until(lambda: len(exchange.resting()) >= 6, "six orders rest")
             bot.signal(signal.SIGKILL)
             bot.wait(5)
@@ -114,3 +118,45 @@ def test_two_signals_hurry_and_three_end_at_once(tmp_path: Path) -> None:
         assert time.monotonic() - began < 1.0
         # The fence was sent with the first signal: what rested is gone although nobody waited for the proof.
         wait_until(lambda: exchange.resting() == [], "the fence has taken everything", timeout_s=3)
+
+
+def test_a_closed_terminal_hangs_up_and_the_bot_ends_in_order(tmp_path: Path) -> None:
+    with standalone_exchange(tmp_path) as exchange, running_bot(tmp_path / "bot", exchange.environment()) as bot:
+        wait_until(lambda: len(exchange.resting()) >= 4, "four orders rest")
+        bot.signal(signal.SIGHUP)
+        assert bot.wait(10) == 0, bot.errors()
+        assert exchange.resting() == []
+
+
+def test_two_ctrl_c_at_once_are_one_and_still_verify(tmp_path: Path) -> None:
+    with standalone_exchange(tmp_path) as exchange, running_bot(tmp_path / "bot", exchange.environment()) as bot:
+        wait_until(lambda: len(exchange.resting()) >= 4, "four orders rest")
+        bot.signal(signal.SIGINT)
+        time.sleep(0.05)
+        bot.signal(signal.SIGTERM)
+        assert bot.wait(10) == 0, bot.errors()
+        assert exchange.resting() == []
+
+
+def test_the_kill_switch_fences_and_stays_on_over_a_restart_until_it_is_cleared(tmp_path: Path) -> None:
+    """I26, and a kill file that cannot be written still kills this life."""
+    with standalone_exchange(tmp_path) as exchange:
+        with running_bot(tmp_path / "bot", exchange.environment()) as bot:
+            wait_until(lambda: len(exchange.resting()) >= 4, "four orders rest")
+            bot.signal(signal.SIGUSR1)
+            wait_until(lambda: exchange.resting() == [], "everything is withdrawn", timeout_s=5)
+            wait_until(
+                lambda: all(group["is_triggered"] for group in exchange.truth("groups")["groups"]),
+                "the groups are fenced",
+                timeout_s=5,
+            )
+            bot.signal(signal.SIGINT)
+            assert bot.wait(10) == 0, bot.errors()
+        with running_bot(tmp_path / "bot", exchange.environment()) as bot:
+            time.sleep(5)
+            assert exchange.resting() == []
+            assert bot.command("kill", "--clear").returncode == 0
+            wait_until(lambda: len(exchange.resting()) >= 4, "it quotes again")
+            bot.signal(signal.SIGINT)
+            assert bot.wait(10) == 0, bot.errors()
+        assert exchange.resting() == []

@@ -26,7 +26,7 @@ def test_the_same_difference_three_times_in_a_row_is_drift() -> None:
 
 
 def test_a_difference_that_changes_counts_from_one_again() -> None:
-    state = seen(({"A": 100}, {}), ({"A": 100}, {}), ({"A": 200}, {"A": 100}))
+    state = seen(({"A": 100}, {}), ({"A": 100}, {}), ({"A": 200}, {"A": 50}))
     assert state.differences["A"].times == 1
 
 

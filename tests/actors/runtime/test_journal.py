@@ -46,16 +46,14 @@ from tests.quant.orders.sentences import create
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def create_answered(
-    kind: str, client_order_id: str = "us-1", code: str = "", remaining_e2: int = 100
-) -> CreateAnswered:
+def create_answered(kind: str, client_order_id: str = "us-1", code: str = "") -> CreateAnswered:
     order_id = f"o-{client_order_id}" if kind == "accepted" else None
     return CreateAnswered(
         client_order_id=client_order_id,
         kind=kind,
         order_id=order_id,
         filled_e2=CountE2(0),
-        remaining_e2=CountE2(remaining_e2),
+        remaining_e2=CountE2(100),
         ts_ms=1_000,
         code=code,
     )
@@ -228,15 +226,14 @@ def test_what_is_only_for_people_changes_nothing() -> None:
     assert state_of(*RESTING, *records).orders == state_of(*RESTING).orders
 
 
+COUNTS = st.integers(1, 500)
 IDS = st.sampled_from(["us-1", "us-2", "us-3"])
 KINDS = st.sampled_from(["accepted", "rejected", "unknown", "never_sent"])
 CODES = st.sampled_from(["", "insufficient_balance", "order_already_exists"])
 RECORDS = st.one_of(
-    st.builds(lambda cid, count: CreateIntended(request=create(cid, count_e2=count)), IDS, st.integers(1, 500)),
+    st.builds(lambda cid, count: CreateIntended(request=create(cid, count_e2=count)), IDS, COUNTS),
     st.builds(lambda cid, kind, code: create_answered(kind, cid, code), IDS, KINDS, CODES),
-    st.builds(
-        lambda cid, total: attrs.evolve(amend_intended(4_500, total), client_order_id=cid), IDS, st.integers(1, 500)
-    ),
+    st.builds(lambda cid, total: attrs.evolve(amend_intended(4_500, total), client_order_id=cid), IDS, COUNTS),
     st.builds(lambda cid, kind: attrs.evolve(amend_answered(kind, 4_500, 100), client_order_id=cid), IDS, KINDS),
     st.builds(lambda cid: DecreaseIntended(client_order_id=cid), IDS),
     st.builds(lambda cid: OrderClosed(client_order_id=cid, outcome="done"), IDS),
@@ -329,7 +326,12 @@ class TestWriting:
         """Without a permit nothing is written, and without health there is no permit."""
         answers = [OSError("no words"), OSError(errno.ENOSPC, "full"), None]
         lines: list[bytes] = []
-        journal = Journal(lambda line: (self.play(answers), lines.append(line))[1])
+
+        def append(line: bytes) -> None:
+            self.play(answers)
+            lines.append(line)
+
+        journal = Journal(append)
         assert journal.probe()
         assert lines == []
         with pytest.raises(JournalBroken, match="no words"):
@@ -375,15 +377,18 @@ class TestAFolder:
         with pytest.raises(JournalBroken, match=r"journal-1-b\.jsonl cannot be read"):
             JournalFolder(tmp_path).read_all()
 
-    def test_remembers_over_boots_which_groups_were_verified_empty(self, tmp_path: Path) -> None:
+    def test_remembers_over_boots_what_was_verified_to_be_gone(self, tmp_path: Path) -> None:
         first = JournalFolder(tmp_path)
-        first.open("boot1", 1_000).write(GroupOpened(group_id="g1", exchange_index=0))
+        journal = first.open("boot1", 1_000)
+        journal.write(GroupOpened(group_id="g1", exchange_index=0))
+        journal.write(INTENDED)
         first.close()
         second = JournalFolder(tmp_path)
         second.open("boot2", 2_000)
-        second.forget_groups(["g1"])
+        second.forget(["g1"], ["us-1"])
         second.close()
-        assert JournalFolder(tmp_path).read_all().groups_to_fence() == {}
+        state = JournalFolder(tmp_path).read_all()
+        assert (state.groups_to_fence(), state.orders) == ({}, {})
 
     def test_drops_the_oldest_files_and_never_the_open_one(self, tmp_path: Path) -> None:
         for boot in range(FILES_KEPT + 3):
@@ -392,7 +397,7 @@ class TestAFolder:
             folder.close()
         early = JournalFolder(tmp_path)  # the wall clock was set back
         early.open("early", 1)
-        early.forget_groups([])
+        early.forget([], ())
         early.close()
         names = sorted(path.name for path in tmp_path.iterdir())
         assert len(names) == FILES_KEPT + 1
@@ -420,6 +425,15 @@ class TestAFolder:
     @staticmethod
     def full(fd: int, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "full")
+
+    def test_that_somebody_removed_confirms_nothing_any_more(self, tmp_path: Path) -> None:
+        folder = JournalFolder(tmp_path)
+        journal = folder.open("boot1", 1_000)
+        for path in tmp_path.iterdir():
+            path.unlink()
+        with pytest.raises(JournalBroken, match="was removed"):
+            journal.write(INTENDED)
+        folder.close()
 
     def test_whose_disk_is_full_from_the_start_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "write", self.full)
