@@ -217,6 +217,7 @@ class OrderDesk:
 
     def _take_risk(self, view: RiskView) -> None:
         self._risk = view
+        self._desk.set_closed_sides((cap.ticker, side) for cap in view.caps for side in cap.closed_sides)
         self._desk.set_caps(
             ((cap.ticker, cap.max_long_e2, cap.max_short_e2) for cap in view.caps), view.cash_available_e6
         )

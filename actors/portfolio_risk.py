@@ -37,13 +37,13 @@ from actors.messages.orders import ReadFailed
 from actors.runtime.asking import ask_until_answered, post_to_wire
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import ONE_DOLLAR_E4, MoneyE6, PriceE4
-from kalshi.types import Balance, Market, MarketStatus
+from kalshi.types import Balance, Market, MarketStatus, Side
 from quant.accounting import Mark, liquidation_mark_e4, unrealised_e6
 from quant.drift import DriftParameters, DriftState, compare
 from quant.fills import NumberedFill
 from quant.invariants import check
 from quant.positions import Portfolio, apply_fills, settle_market, value
-from quant.risk import DailyLossLatch, MarketFacts, RiskAssessment, RiskParameters, assess
+from quant.risk import DailyLossLatch, MarketFacts, MarketLimits, RiskAssessment, RiskParameters, assess
 
 DAY_MS = 86_400_000
 _RESULT_VALUES_E4 = {"yes": ONE_DOLLAR_E4, "no": PriceE4(0)}
@@ -229,6 +229,7 @@ class PortfolioRisk:
                 max_long_e2=limits.max_long_e2,
                 max_short_e2=limits.max_short_e2,
                 reasons=limits.reasons,
+                closed_sides=_closed_sides(limits),
             )
             for limits in assessment.limits.values()
         )
@@ -280,6 +281,11 @@ class PortfolioRisk:
         )
         check(pnl.is_exact, "I6", f"cash + marks {pnl.cash_e6 + pnl.marks_e6} is not the PnL {pnl.pnl_e6}")
         self.context.outbox.publish(pnl)
+
+
+def _closed_sides(limits: MarketLimits) -> tuple[Side, ...]:
+    allowed = ((Side.BID, limits.bid_allowed), (Side.ASK, limits.ask_allowed))
+    return tuple(side for side, is_allowed in allowed if not is_allowed)
 
 
 def _book_mark(view: BookView) -> Mark | None:

@@ -6,7 +6,7 @@ import attrs
 
 from actors.runtime.mailbox import ReplySlot
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
-from kalshi.types import Balance, ExchangePosition, Fill
+from kalshi.types import Balance, ExchangePosition, Fill, Side
 from quant.fills import NumberedFill
 
 FILL_TAPE_LENGTH = 256  # consumers that missed more than this read the Ledger
@@ -82,6 +82,7 @@ class MarketCap:
     max_long_e2: CountE2
     max_short_e2: CountE2
     reasons: tuple[str, ...]
+    closed_sides: tuple[Side, ...] = ()  # nothing may rest there, not even what would reduce
 
 
 @attrs.frozen(kw_only=True)

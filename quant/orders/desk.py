@@ -93,6 +93,7 @@ class MarketDesk:
     exit_attempts: int = 0
     exit_sent_s: float | None = None
     paused: bool = False
+    closed_sides: frozenset[Side] = frozenset()  # where risk allows nothing at all
     pulling: bool = False  # its actor crashed: what rests goes first, whatever the next one wants
     max_long_e2: CountE2 = CountE2(0)
     max_short_e2: CountE2 = CountE2(0)
@@ -156,6 +157,14 @@ class Desk:
             market = self.market(ticker)
             market.max_long_e2, market.max_short_e2 = max_long_e2, max_short_e2
         self._cash_e6 = dict(cash_e6)
+
+    def set_closed_sides(self, closed: Iterable[tuple[str, Side]]) -> None:
+        """Risk's word, whole: on these sides nothing may rest, not even what would reduce."""
+        sides: dict[str, set[Side]] = {}
+        for ticker, side in closed:
+            sides.setdefault(ticker, set()).add(side)
+        for ticker in {*self._markets, *sides}:
+            self.market(ticker).closed_sides = frozenset(sides.get(ticker, ()))
 
     def set_write_refill(self, per_s: float) -> None:
         self._write_refill_per_s = max(1.0, per_s)
@@ -341,6 +350,7 @@ class Desk:
             reasons.append("its actor crashed: the quotes are pulled first")
         if market.paused:
             reasons.append("paused by a person")
+        reasons += [f"{side}: risk allows nothing" for side in sorted(market.closed_sides)]
         if market.facts is not None and not market.facts.is_tradable:
             reasons.append("the market is not tradable now")
         if market.target is None:
@@ -355,7 +365,7 @@ class Desk:
         target, facts = market.target, market.facts
         if target is None or target.crosses_itself or facts is None or not facts.is_tradable:
             return None
-        if market.paused or market.pulling or market.claim is not None:
+        if market.paused or market.pulling or market.claim is not None or side in market.closed_sides:
             return None
         return target.side(side)
 

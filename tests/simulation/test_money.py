@@ -1,0 +1,113 @@
+"""I5, I6: the bot's books against the exchange's own: positions, drift, settlement, every unit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+import trio
+
+from actors.messages.control import SystemSnapshot
+from kalshi.simulator.settings import SimulatorSettings
+from ops.life import Life
+from ops.simulation import CALM, CASH_E6, KEY_ID, ROUGH, Faults, World, run_world
+from supervisor import build_tree
+
+TRADED_S = 15.0
+
+
+def _run(
+    scenario: Callable[[World, Life], Awaitable[None]],
+    *,
+    faults: Faults = CALM,
+    exchange_settings: SimulatorSettings | None = None,
+) -> None:
+    async def whole(world: World) -> None:
+        life = world.life()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(life.run)
+            await trio.sleep(TRADED_S)
+            await scenario(world, life)
+            life.request_stop("the test is over")
+        assert world.resting() == []
+
+    run_world(whole, seed=21, build_tree=build_tree, faults=faults, exchange_settings=exchange_settings)
+
+
+def _snapshot(life: Life) -> SystemSnapshot:
+    assert life.snapshot is not None
+    return life.snapshot
+
+
+def _positions(life: Life) -> dict[str, int]:
+    return {row.ticker: row.position_e2 for row in _snapshot(life).markets if row.position_e2}
+
+
+def _truth(world: World) -> dict[str, int]:
+    return {ticker: count for ticker, count in world.exchange.truth.positions(KEY_ID).items() if count}
+
+
+async def _quiet(world: World) -> None:
+    """Nobody can trade any more; what has traded gets the time to be read."""
+    world.exchange.lifecycle.set_pause(trading_active=False)
+    await trio.sleep(5)
+
+
+async def _assert_books_equal(world: World, life: Life) -> None:
+    await _quiet(world)
+    assert _positions(life) == _truth(world)
+    totals = _snapshot(life).totals
+    assert totals.fills == len(world.exchange.truth.fills(KEY_ID))
+    assert totals.cash_e6 == world.exchange.truth.cash_e6(KEY_ID) - sum(CASH_E6.values())
+    assert totals.is_exact
+
+
+def test_positions_fills_and_cash_equal_the_exchanges_to_the_unit() -> None:
+    _run(_assert_books_equal)
+
+
+def test_they_do_with_lost_replies_and_late_creates_too() -> None:
+    async def scenario(world: World, life: Life) -> None:
+        await trio.sleep(20)
+        await _assert_books_equal(world, life)
+
+    _run(scenario, faults=ROUGH)
+
+
+def test_a_position_that_is_not_ours_by_our_fills_is_seen_as_drift_and_its_market_halts() -> None:
+    async def scenario(world: World, life: Life) -> None:
+        account = world.exchange.core.accounts_by_key[KEY_ID]
+        ticker = min(_truth(world))
+        account.positions[ticker].count_e2 += 5_000
+        await trio.sleep(25)
+        (row,) = [row for row in _snapshot(life).markets if row.ticker == ticker]
+        assert (row.own_bid, row.own_ask) == (None, None)
+        assert sum(r.own_bid is not None for r in _snapshot(life).markets) >= 8, "other markets go on"
+
+    _run(scenario)
+
+
+def test_a_settled_market_is_paid_out_and_leaves_position_and_books_exact() -> None:
+    async def scenario(world: World, life: Life) -> None:
+        held = sorted(_truth(world))[:3]
+        for ticker, result in zip(held, ("yes", "no", "yes"), strict=True):
+            world.exchange.lifecycle.determine(ticker, result)
+        await trio.sleep(20)
+        assert not set(held) & _truth(world).keys(), "the exchange has not paid out yet"
+        await _assert_books_equal(world, life)
+
+    fast = attrs.evolve(SimulatorSettings(), determination_delay_ms=1_000, settlement_timer_ms=2_000)
+    _run(scenario, exchange_settings=fast)
+
+
+def test_a_market_that_settles_while_risk_is_away_is_found_and_booked() -> None:
+    async def scenario(world: World, life: Life) -> None:
+        ticker = min(_truth(world))
+        world.exchange.lifecycle.determine(ticker, "yes")
+        await trio.sleep(6)
+        life.kill_actor("portfolio_risk")  # it rebuilds from fills alone, which know nothing of settlements
+        await trio.sleep(30)
+        await _assert_books_equal(world, life)
+
+    fast = attrs.evolve(SimulatorSettings(), determination_delay_ms=1_000, settlement_timer_ms=2_000)
+    _run(scenario, exchange_settings=fast)
