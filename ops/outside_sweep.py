@@ -25,10 +25,10 @@ from kalshi.signing import Signer
 from kalshi.types import Order
 from ops.credentials import Credentials, credentials_from
 from ops.life import BASIC_READ, BASIC_WRITE
-from ops.modes import Endpoints, check_mode, endpoints_for
+from ops.modes import Endpoints, Mode, check_mode, endpoints_for
 from ops.ports import network_ports
 from ops.settings import Settings
-from ops.venue import Venue, venue_of
+from ops.venue import Venue, simulator_instance, venue_of
 
 DEADLINE_S = 20.0
 NOTHING_TO_SWEEP = (
@@ -88,7 +88,8 @@ async def _sweep(settings: Settings, endpoints: Endpoints, credentials: Credenti
         deadline_s=settings.exchange.control_deadline_s,
         on_server_date=lambda date_ms, wall_ms: clock.observe_date(date_ms, wall_ms - clock.offset_ms),
     )
-    venue = venue_of(settings.mode.value, endpoints.base_url, credentials.key_id)
+    instance = await simulator_instance(endpoints.base_url) if settings.mode is Mode.SIMULATED else ""
+    venue = venue_of(settings.mode.value, endpoints.base_url, credentials.key_id, instance)
     try:
         groups = await _groups(client, settings, venue, everything)
         sweep = Sweep(

@@ -27,10 +27,10 @@ from ops.credentials import Credentials, credentials_from
 from ops.embedded import EmbeddedExchange, EmbeddedExchangeFailed, start_embedded
 from ops.life import BuildTree, CannotStart, Life
 from ops.logs import LogBook, configure_logging
-from ops.modes import Endpoints, check_mode, endpoints_for
+from ops.modes import Endpoints, Mode, check_mode, endpoints_for
 from ops.ports import Ports, network_ports
 from ops.settings import Settings
-from ops.venue import venue_of
+from ops.venue import Venue, simulator_instance, venue_of
 
 # The program must be gone this long after its drain deadline, whatever still hangs.
 LAST_RESORT_S = 2
@@ -116,7 +116,8 @@ async def _with_exchange(
     exchange, endpoints, credentials = await _exchange(settings, environ, seams)
     try:
         with ConsoleView() as view:
-            life = _life(settings, endpoints, credentials, build_tree, seams, logs, watch, view.update)
+            venue = await _venue(settings, endpoints, credentials)
+            life = _life(settings, venue, endpoints, credentials, build_tree, seams, logs, watch, view.update)
             stop.give_to(life)
             report = await life.run(control_socket_path(Path(settings.folders.state), settings.control.socket))
     finally:
@@ -187,8 +188,14 @@ async def _exchange(
     return exchange, exchange.endpoints, exchange.credentials
 
 
+async def _venue(settings: Settings, endpoints: Endpoints, credentials: Credentials) -> Venue:
+    instance = await simulator_instance(endpoints.base_url) if settings.mode is Mode.SIMULATED else ""
+    return venue_of(settings.mode.value, endpoints.base_url, credentials.key_id, instance)
+
+
 def _life(
     settings: Settings,
+    venue: Venue,
     endpoints: Endpoints,
     credentials: Credentials,
     build_tree: BuildTree,
@@ -205,7 +212,7 @@ def _life(
     is_service = "NOTIFY_SOCKET" in os.environ or "INVOCATION_ID" in os.environ
     return Life(
         settings=settings,
-        venue=venue_of(settings.mode.value, endpoints.base_url, credentials.key_id),
+        venue=venue,
         signer=signer,
         seams=seams,
         open_ports=open_ports,

@@ -9,9 +9,16 @@ from __future__ import annotations
 import hashlib
 
 import attrs
+import httpx
+import trio
 
 BOT = "kmm"
 _DIGITS = 8
+INSTANCE_HEADER = "x-simulator-instance"
+# In all under four seconds, so that a Ctrl+C meanwhile is still answered in time.
+ATTEMPTS = 3
+ASK_AGAIN_S = 0.3
+ANSWER_WITHIN_S = 1.0
 
 
 @attrs.frozen(kw_only=True)
@@ -22,11 +29,12 @@ class Venue:
     prefix: str
 
 
-def venue_of(mode: str, base_url: str, key_id: str) -> Venue:
-    """Returns the venue of an account; short, stable, and without the key in it."""
-    # The embedded exchange gets another port every time: on loopback the key alone says which exchange it is.
-    is_loopback = "//127.0.0.1" in base_url or "//localhost" in base_url
-    place = "loopback" if is_loopback else base_url
+def venue_of(mode: str, base_url: str, key_id: str, instance: str = "") -> Venue:
+    """Returns the venue of an account; short, stable, and without the key in it.
+
+    `instance` names one start of a simulated exchange: its address may be the same as before, its orders are not.
+    """
+    place = instance or base_url
     digest = hashlib.sha256(f"{mode}|{place}|{key_id}".encode()).hexdigest()[:_DIGITS]
     return Venue(name=f"{mode}-{digest}", prefix=f"{BOT}-{digest}-")
 
@@ -34,3 +42,17 @@ def venue_of(mode: str, base_url: str, key_id: str) -> Venue:
 def boot_prefix(venue: Venue, boot: str) -> str:
     """Returns what the client order ids of one boot begin with; at most 40 of the 64 characters allowed, and no '.'."""
     return f"{venue.prefix}{boot}-"
+
+
+async def simulator_instance(base_url: str) -> str:
+    """Returns which start of a simulated exchange answers at `base_url`; empty where it is none, or does not answer."""
+    delay_s = ASK_AGAIN_S
+    for _ in range(ATTEMPTS):
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_WITHIN_S) as client:
+                answer = await client.get(f"{base_url}/exchange/status")
+            return str(answer.headers.get(INSTANCE_HEADER, ""))
+        except httpx.HTTPError:
+            await trio.sleep(delay_s)
+            delay_s *= 2
+    return ""

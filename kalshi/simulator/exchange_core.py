@@ -58,6 +58,8 @@ class ExchangeCore:
         self.settings = settings
         self.catalogue = catalogue
         self.listeners: list[Callable[[Event], None]] = []
+        # Nothing outlives a start of the exchange, so seed and starting time name it.
+        self.instance = f"{seed}-{wall_ms()}"
         self.accounts: dict[str, Account] = {}
         self.accounts_by_key: dict[str, Account] = {}
         self.open_orders: dict[str, Order] = {}

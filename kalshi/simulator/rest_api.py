@@ -191,6 +191,10 @@ def _answer_framework_error(_: Request[Any, Any, Any], error: HTTPException) -> 
     return _respond(Answer(status=error.status_code, body=Refused(error.status_code, code).body))
 
 
+# The real exchange has no such header: it tells a client of the simulator that this is another exchange than before.
+INSTANCE_HEADER = b"x-simulator-instance"
+
+
 def _with_exchange_headers(app: Litestar, services: Services) -> ASGIApp:
     """Puts the Date on every answer, and answers a trailing slash with the recorded redirect."""
 
@@ -198,7 +202,8 @@ def _with_exchange_headers(app: Litestar, services: Services) -> ASGIApp:
         async def send_dated(message: Message) -> None:
             if message["type"] == "http.response.start":
                 date = http_date(services.core.now_ms()).encode()
-                message["headers"] = [*message.get("headers", ()), (b"date", date)]
+                marks = [(b"date", date), (INSTANCE_HEADER, services.core.instance.encode())]
+                message["headers"] = [*message.get("headers", ()), *marks]
             await send(message)
 
         if scope["type"] not in _HTTP_SCOPES:

@@ -104,3 +104,15 @@ def test_a_disk_that_fills_up_stops_trading_and_ends_verified_flat_with_a_senten
             assert "cannot be written" in bot.errors()
             assert "Traceback" not in bot.errors()
         assert exchange.resting() == []
+
+
+def test_a_new_exchange_with_the_same_key_and_state_folder_is_another_venue(tmp_path: Path) -> None:
+    for n in range(2):
+        with (
+            standalone_exchange(tmp_path, seed=3 + n) as exchange,
+            running_bot(tmp_path / "bot", exchange.environment()) as bot,
+        ):
+            wait_until(lambda: "fills 0 " not in _last_status(bot) and _two_sided(bot) >= 2, "it trades")
+            bot.signal(signal.SIGINT)
+            assert bot.wait(10) == 0, bot.errors()
+    assert len(list((tmp_path / "bot" / "state").glob("simulated-*"))) == 2
