@@ -178,18 +178,14 @@ def settle(account: MarketAccount, value_e4: PriceE4, payout_e6: MoneyE6 | None 
     different one.
     """
     if not 0 <= value_e4 <= ONE_DOLLAR_E4:
-        raise AccountingError(
-            f"{account.ticker} cannot settle at {value_e4}/10,000 dollar, only from 0 to 1 dollar"
-        )
+        raise AccountingError(f"{account.ticker} cannot settle at {value_e4}/10,000 dollar, only from 0 to 1 dollar")
     if account.settled_value_e4 is not None:
         if account.settled_value_e4 == value_e4:
             return account
         raise AccountingError(
             f"{account.ticker} has settled at {account.settled_value_e4}, so it cannot settle at {value_e4}"
         )
-    return _pay_out(
-        account, value_e4, settlement_payout_e6(account, value_e4) if payout_e6 is None else payout_e6
-    )
+    return _pay_out(account, value_e4, settlement_payout_e6(account, value_e4) if payout_e6 is None else payout_e6)
 
 
 def _require_possible(account: MarketAccount, fill: Fill) -> None:
@@ -198,9 +194,7 @@ def _require_possible(account: MarketAccount, fill: Fill) -> None:
     if fill.count_e2 <= 0:
         raise AccountingError(f"fill {fill.fill_id} has {fill.count_e2}/100 contracts, which cannot be")
     if not 0 <= fill.price_e4 <= ONE_DOLLAR_E4:
-        raise AccountingError(
-            f"fill {fill.fill_id} has the price {fill.price_e4}/10,000 dollar, which cannot be"
-        )
+        raise AccountingError(f"fill {fill.fill_id} has the price {fill.price_e4}/10,000 dollar, which cannot be")
 
 
 def _sign(position_e2: int) -> int:
@@ -215,9 +209,7 @@ def _cash_flow(fill: Fill, closing_e2: int, opening_e2: int) -> int:
     return closing_e2 * fill.price_e4 - opening_e2 * no_price_e4
 
 
-def _close(
-    lots: tuple[Lot, ...], closing_e2: int, price_e4: PriceE4, sign: int
-) -> tuple[tuple[Lot, ...], int]:
+def _close(lots: tuple[Lot, ...], closing_e2: int, price_e4: PriceE4, sign: int) -> tuple[tuple[Lot, ...], int]:
     """Returns the lots left after closing `closing_e2` contracts, oldest first, and the profit that this
     realises.
     """

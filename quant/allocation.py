@@ -26,12 +26,8 @@ import attrs
 class AllocationParameters:
     """The market cap and how hard an owner is to replace."""
 
-    max_markets_with_orders: int = (
-        20  # with the default lease, renewals then stay under a fifth of the budget
-    )
-    stability_margin: float = (
-        0.1  # a tenth of the whole span of scores: less is noise between two discoveries
-    )
+    max_markets_with_orders: int = 20  # with the default lease, renewals then stay under a fifth of the budget
+    stability_margin: float = 0.1  # a tenth of the whole span of scores: less is noise between two discoveries
 
 
 @attrs.frozen(kw_only=True)
@@ -113,9 +109,7 @@ def _live(claims: Iterable[Claim], now_s: float) -> Iterable[Claim]:
     latest: dict[tuple[str, str], Claim] = {}
     for claim in claims:
         key = (claim.program, claim.ticker)
-        if claim.expires_at_s > now_s and (
-            key not in latest or claim.expires_at_s > latest[key].expires_at_s
-        ):
+        if claim.expires_at_s > now_s and (key not in latest or claim.expires_at_s > latest[key].expires_at_s):
             latest[key] = claim
     return latest.values()
 

@@ -99,9 +99,7 @@ class Portfolio:
     @property
     def positions_e2(self) -> dict[str, CountE2]:
         """Returns the markets that are not flat, with their signed positions."""
-        return {
-            ticker: account.position_e2 for ticker, account in self.accounts.items() if not account.is_flat
-        }
+        return {ticker: account.position_e2 for ticker, account in self.accounts.items() if not account.is_flat}
 
     def account(self, ticker: str) -> MarketAccount:
         """Returns the market's account, an empty one if there was never a fill."""
@@ -161,14 +159,10 @@ def apply_fills(portfolio: Portfolio, fills: Iterable[NumberedFill]) -> AppliedF
         sequence = sequence.advanced()
         applied.append(numbered)
     after = attrs.evolve(portfolio, accounts=accounts, sequence=sequence) if applied else portfolio
-    return AppliedFills(
-        portfolio=after, applied=tuple(applied), duplicates=duplicates, missing_from_seq=missing
-    )
+    return AppliedFills(portfolio=after, applied=tuple(applied), duplicates=duplicates, missing_from_seq=missing)
 
 
-def settle_market(
-    portfolio: Portfolio, ticker: str, value_e4: PriceE4, payout_e6: MoneyE6 | None = None
-) -> Portfolio:
+def settle_market(portfolio: Portfolio, ticker: str, value_e4: PriceE4, payout_e6: MoneyE6 | None = None) -> Portfolio:
     """Returns the portfolio after a market's settlement; a market without an account is left out.
 
     Raises AccountingError.
@@ -189,9 +183,7 @@ def retire(portfolio: Portfolio, ticker: str) -> Portfolio:
     if account is None:
         return portfolio
     if not account.is_flat:
-        raise AccountingError(
-            f"{ticker} still holds {account.position_e2}/100 contracts and cannot be retired"
-        )
+        raise AccountingError(f"{ticker} still holds {account.position_e2}/100 contracts and cannot be retired")
     accounts = {name: other for name, other in portfolio.accounts.items() if name != ticker}
     return attrs.evolve(portfolio, accounts=accounts, retired=portfolio.retired.plus(account))
 

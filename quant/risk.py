@@ -41,9 +41,7 @@ class RiskParameters:
 
     per_market_cap_e6: int = 100_000_000  # $100: one market settling wrong costs one per cent
     event_cap_e6: int = 200_000_000  # $200: two markets' worth, as outcomes of one event move together
-    category_caps_e6: Mapping[str, int] = attrs.field(
-        factory=dict
-    )  # by lower-case category, over the default
+    category_caps_e6: Mapping[str, int] = attrs.field(factory=dict)  # by lower-case category, over the default
     default_category_cap_e6: int = 600_000_000  # $600: a whole category wrong in one day
     global_budget_e6: int = 2_000_000_000  # $2,000: twenty markets at their cap, a fifth of the account
     daily_loss_limit_e6: int = 200_000_000  # $200, two per cent: far more than a normal day's swing

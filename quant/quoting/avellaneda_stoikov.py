@@ -78,16 +78,12 @@ class AvellanedaStoikovParameters:
     k_per_dollar: float = attrs.field(default=116.0, validator=_positive)
     horizon_cap_s: float = attrs.field(default=3600.0, validator=_positive)  # an hour is enough to trade out
     inventory_aversion: InventoryAversion = InventoryAversion.CONSTANT
-    min_total_spread: float = attrs.field(
-        default=0.01, validator=_positive
-    )  # one tick of the usual cent grid
+    min_total_spread: float = attrs.field(default=0.01, validator=_positive)  # one tick of the usual cent grid
     max_total_spread: float = attrs.field(default=0.10, validator=_positive)  # wider quotes are never filled
     # At the full position the adding side stands half as far again from the reservation price.
     asymmetric_widening: float = attrs.field(default=0.5, validator=_not_negative)
     is_fee_floor: bool = True  # quoting for less than both fees loses by construction
-    spread_shock: float = attrs.field(
-        default=0.15, validator=_positive
-    )  # a book this wide has just been swept
+    spread_shock: float = attrs.field(default=0.15, validator=_positive)  # a book this wide has just been swept
     stop_before_close_s: float = attrs.field(default=180.0, validator=_not_negative)  # last fills lose most
     fair_value: FairValueParameters = attrs.field(factory=FairValueParameters)
     sizing: SizingParameters = attrs.field(factory=SizingParameters)
@@ -184,9 +180,7 @@ def _view(inputs: QuoteInputs, fair: float, parameters: AvellanedaStoikovParamet
         total_spread=total,
         sigma=sigma,
         horizon_s=horizon_s,
-        reasons=("volatility capped at what the contract has left",)
-        if inputs.sigma_dollars_per_sqrt_s > cap
-        else (),
+        reasons=("volatility capped at what the contract has left",) if inputs.sigma_dollars_per_sqrt_s > cap else (),
     )
 
 
@@ -213,9 +207,7 @@ def _bounded_spread(model: float, maker_fee: float, parameters: AvellanedaStoiko
     return max(floor, min(model, parameters.max_total_spread))
 
 
-def _target(
-    side: Side, price_e4: PriceE4 | None, count_e2: CountE2
-) -> tuple[QuoteTarget | None, tuple[str, ...]]:
+def _target(side: Side, price_e4: PriceE4 | None, count_e2: CountE2) -> tuple[QuoteTarget | None, tuple[str, ...]]:
     if count_e2 == 0:
         return None, ()
     if price_e4 is None:

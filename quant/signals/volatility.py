@@ -55,9 +55,7 @@ def initial(parameters: VolatilityParameters) -> VolatilityState:
     return VolatilityState(variance_per_s=parameters.prior_sigma**2)
 
 
-def observe(
-    state: VolatilityState, time_s: float, mid: float, parameters: VolatilityParameters
-) -> VolatilityState:
+def observe(state: VolatilityState, time_s: float, mid: float, parameters: VolatilityParameters) -> VolatilityState:
     """Returns the estimate after the mid was `mid` dollars at `time_s` (monotonic seconds).
 
     Samples that come sooner than the spacing, or whose time or mid is no number or runs backwards, change

@@ -113,9 +113,7 @@ def test_a_no_position_is_worth_one_dollar_less_the_mark() -> None:
 # Settlement.
 
 
-@pytest.mark.parametrize(
-    ("value_e4", "realised"), [(10_000, 6_000 * 100), (0, -4_000 * 100), (2_500, -1_500 * 100)]
-)
+@pytest.mark.parametrize(("value_e4", "realised"), [(10_000, 6_000 * 100), (0, -4_000 * 100), (2_500, -1_500 * 100)])
 def test_settlement_exits_a_long_at_the_settled_value(value_e4: int, realised: int) -> None:
     account = settle(after(bid(4_000, 100)), PriceE4(value_e4))
     assert account.is_flat
@@ -215,9 +213,7 @@ class ReferenceModel:
 
 @settings(max_examples=400)
 @given(history=st.lists(fills_of_any_kind, max_size=30), mark_e4=st.integers(0, 10_000))
-def test_cash_profit_and_worth_equal_the_reference_model_in_every_state(
-    history: list[Fill], mark_e4: int
-) -> None:
+def test_cash_profit_and_worth_equal_the_reference_model_in_every_state(history: list[Fill], mark_e4: int) -> None:
     account, model = FLAT, ReferenceModel()
     for item in history:
         account = apply_fill(account, item)
@@ -256,9 +252,7 @@ def test_equity_change_is_cash_flow_exactly_in_every_state(
 
 
 @given(history=st.lists(fills_of_any_kind, max_size=12), shuffled=st.randoms(use_true_random=False))
-def test_cash_fees_and_position_do_not_depend_on_the_order_of_fills(
-    history: list[Fill], shuffled: object
-) -> None:
+def test_cash_fees_and_position_do_not_depend_on_the_order_of_fills(history: list[Fill], shuffled: object) -> None:
     other = list(history)
     shuffled.shuffle(other)  # type: ignore[attr-defined]
     one, two = after(*history), after(*other)

@@ -11,9 +11,7 @@ from quant.allocation import AllocationOutcome, AllocationParameters, Assignment
 PARAMETERS = AllocationParameters(max_markets_with_orders=2, stability_margin=0.1)
 
 
-def claim(
-    program: str, ticker: str, priority: int = 1, score: float = 0.5, expires_at_s: float = 100
-) -> Claim:
+def claim(program: str, ticker: str, priority: int = 1, score: float = 0.5, expires_at_s: float = 100) -> Claim:
     return Claim(program=program, ticker=ticker, priority=priority, score=score, expires_at_s=expires_at_s)
 
 
@@ -37,9 +35,7 @@ def test_a_claim_gets_its_market() -> None:
 def test_the_greater_priority_owns_the_market_and_the_other_is_told() -> None:
     outcome = given_out(claim("low", "A", 1), claim("high", "A", 2, score=0.0))
     assert owners(outcome) == {"A": "high"}
-    assert [(item.claim.program, item.reason) for item in outcome.refusals] == [
-        ("low", "the market belongs to high")
-    ]
+    assert [(item.claim.program, item.reason) for item in outcome.refusals] == [("low", "the market belongs to high")]
 
 
 def test_the_cap_counts_markets_over_all_programs_and_takes_the_best() -> None:
@@ -49,9 +45,7 @@ def test_the_cap_counts_markets_over_all_programs_and_takes_the_best() -> None:
 
 
 def test_a_second_claim_for_a_market_without_a_place_gets_none_either() -> None:
-    outcome = given_out(
-        claim("p", "A"), claim("p", "B"), claim("p", "C", score=0.2), claim("q", "C", score=0.1)
-    )
+    outcome = given_out(claim("p", "A"), claim("p", "B"), claim("p", "C", score=0.2), claim("q", "C", score=0.1))
     assert owners(outcome) == {"A": "p", "B": "p"}
     assert len(outcome.refusals) == 2
 

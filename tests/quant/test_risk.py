@@ -18,9 +18,7 @@ from quant.risk import DailyLossLatch, MarketFacts, MarketLimits, RiskAssessment
 from tests.quant.builders import ask, bid, fill, mark
 
 DOLLAR = 1_000_000
-RICH = Balance(
-    total_e6=MoneyE6(10_000 * DOLLAR), by_shard_e6=((0, MoneyE6(10_000 * DOLLAR)),), updated_ts_s=0
-)
+RICH = Balance(total_e6=MoneyE6(10_000 * DOLLAR), by_shard_e6=((0, MoneyE6(10_000 * DOLLAR)),), updated_ts_s=0)
 PARAMETERS = RiskParameters()
 EVEN = mark(5_000, 5_000)
 
@@ -256,9 +254,7 @@ def test_using_up_every_limit_at_once_passes_no_cap_that_was_not_passed_before(
 
 @given(
     history=st.lists(
-        st.builds(
-            fill, side=st.sampled_from(Side), price_e4=st.integers(1, 9_999), count_e2=st.integers(1, 50_000)
-        ),
+        st.builds(fill, side=st.sampled_from(Side), price_e4=st.integers(1, 9_999), count_e2=st.integers(1, 50_000)),
         max_size=6,
     )
 )

@@ -59,9 +59,7 @@ def test_a_flat_position_wants_nothing() -> None:
 
 
 @pytest.mark.parametrize(("position", "bid", "ask"), [(100, None, 300), (-100, 9_700, None)])
-def test_with_nobody_to_exit_into_no_exit_is_wanted_yet(
-    position: int, bid: int | None, ask: int | None
-) -> None:
+def test_with_nobody_to_exit_into_no_exit_is_wanted_yet(position: int, bid: int | None, ask: int | None) -> None:
     assert wanted(position, 5_000, bid, ask) is None
 
 

@@ -37,6 +37,7 @@ class ExchangeStub:
     failures: dict[str, list[ExchangeError]] = attrs.field(factory=dict)  # by call; taken one after the other
     always: dict[str, ExchangeError] = attrs.field(factory=dict)
     hangs: set[str] = attrs.field(factory=set)
+    has_cancelled: trio.Event = attrs.field(factory=trio.Event)
     _past: list[tuple[int, dict[str, Order]]] = attrs.field(factory=list)
 
     def client(self) -> RestClient:
@@ -92,6 +93,7 @@ class ExchangeStub:
             raise NOT_FOUND
         self._remember()
         del self.resting[request.order_id]
+        self.has_cancelled.set()
         return CancelAck(order_id=request.order_id, reduced_by_e2=CountE2(100), ts_ms=server_ms())
 
 

@@ -256,6 +256,8 @@ def open_by_the_plainest_reading(records: list[JournalRecord]) -> set[str]:
                 attempts[cid] += 1
             case CreateAnswered(client_order_id=cid) if attempts.get(cid) == 1 and cid not in landed:
                 del attempts[cid]
+            case AmendIntended(client_order_id=cid) | DecreaseIntended(client_order_id=cid) if cid in attempts:
+                attempts[cid] += 1  # whoever amends it knows that it landed
             case OrderClosed(client_order_id=cid):
                 attempts.pop(cid, None)
                 landed.discard(cid)

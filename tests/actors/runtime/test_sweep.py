@@ -149,6 +149,22 @@ async def test_a_list_proves_nothing_before_it_is_past_the_last_cancel(autojump_
     assert len(exchange.cancels) > 1  # the old list showed it for a while
 
 
+async def test_a_list_that_is_older_than_the_last_cancel_proves_nothing_even_if_it_is_clean(
+    autojump_clock: MockClock,
+) -> None:
+    """The next answer comes from a reader that is far behind, from before there was any order."""
+    exchange = ExchangeStub(failures={"as_of": [DOWN] * 8})
+    sweep = sweep_of(exchange)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sweep.verify)
+        await trio.sleep(4.0)
+        exchange.put("o-1", group_id=None)
+        await exchange.has_cancelled.wait()
+        cancelled_s = trio.current_time()
+        exchange.lag_ms = 5_000
+    assert trio.current_time() - cancelled_s >= 5.0
+
+
 async def test_orders_go_even_while_a_group_cannot_be_triggered(autojump_clock: MockClock) -> None:
     exchange = ExchangeStub(always={"trigger g9": Unavailable("no")})
     sweep = sweep_of(exchange, {"g9": 0})

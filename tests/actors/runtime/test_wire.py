@@ -285,6 +285,15 @@ class TestWaiting:
             assert trio.current_time() - before_s == pytest.approx(0.25)
             assert stage.journal.state.orders == {}
 
+    async def test_for_a_connection_does_not_hold_back_a_cancel(self, autojump_clock: MockClock) -> None:
+        async with WireStage(ScriptedClient(connect_s=1.0)).running() as stage:
+            assert (await stage.command(CANCEL, kind=CommandClass.CANCEL, valid_s=0.25)).kind is OutcomeKind.ACCEPTED
+
+    async def test_for_a_connection_makes_a_quote_too_old(self, autojump_clock: MockClock) -> None:
+        async with WireStage(ScriptedClient(connect_s=1.0)).running() as stage:
+            outcome = await stage.command(create(), valid_s=0.25)
+            assert (outcome.code, outcome.message, stage.data.sent) == ("last_check", "0.750 s too late", [])
+
     async def test_for_an_answer_does_not(self, autojump_clock: MockClock) -> None:
         async with WireStage(ScriptedClient(latency_s=2.5)).running() as stage:
             assert (await stage.command(create(), valid_s=0.25)).kind is OutcomeKind.ACCEPTED

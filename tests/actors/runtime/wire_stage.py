@@ -49,6 +49,7 @@ class ScriptedClient:
     """
 
     token_wait_s: float = 0.0
+    connect_s: float = 0.0
     latency_s: float = 0.05
     ends: list[Exception] = attrs.field(factory=list)
     sent: list[object] = attrs.field(factory=list)  # whose bytes have left
@@ -62,7 +63,7 @@ class ScriptedClient:
     async def _write(self, request: object, before_send: Callable[[], None]) -> None:
         await trio.sleep(self.token_wait_s)
         before_send()  # before signing
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.connect_s)
         self.on_check()
         before_send()  # before the first byte
         self.sent.append(request)

@@ -224,6 +224,16 @@ class TestCaps:
         allow(desk, long_e2=30, short_e2=40)
         assert [c.request.count_e2 for c in send(desk)] == [30, 40]  # type: ignore[union-attr]
 
+    def test_may_close_a_side_even_to_what_would_reduce(self) -> None:
+        desk, _, _ = quoting_desk()
+        desk.set_closed_sides([("M", Side.BID)])
+        (command,) = send(desk, now_s=200.0)
+        assert command.client_order_id == "us-1"
+        assert desk.market("M").reasons == ("bid: risk allows nothing",)
+        answer(desk, command, ack=cancelled(100))
+        desk.set_closed_sides([])
+        assert kinds(send(desk, now_s=201.0)) == ["CreateOrder"]
+
     def test_that_shrink_take_the_size_down(self) -> None:
         desk, _, _ = quoting_desk()
         allow(desk, long_e2=30)

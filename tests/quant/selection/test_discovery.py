@@ -70,19 +70,14 @@ def test_a_good_market_passes_and_is_selected() -> None:
         ({"block_reason": "toxic fills last week"}, "toxic fills last week"),
     ],
 )
-def test_a_market_that_fails_a_filter_is_refused_with_the_reason(
-    changes: dict[str, object], reason: str
-) -> None:
+def test_a_market_that_fails_a_filter_is_refused_with_the_reason(changes: dict[str, object], reason: str) -> None:
     verdict = rank((with_(**changes),), NOW, PARAMETERS).verdicts[0]
     assert verdict.reasons == (reason,)
     assert (verdict.score, verdict.volume_band) == (None, None)
 
 
 def test_every_failed_filter_is_named() -> None:
-    assert (
-        len(refusals(with_(status=MarketStatus.CLOSED, volume_24h_e2=0, yes_bid_e4=None), NOW, PARAMETERS))
-        == 3
-    )
+    assert len(refusals(with_(status=MarketStatus.CLOSED, volume_24h_e2=0, yes_bid_e4=None), NOW, PARAMETERS)) == 3
 
 
 def test_recent_trades_count_only_where_they_are_known_and_asked_for() -> None:
@@ -189,6 +184,4 @@ def test_the_selection_spans_four_categories_wherever_four_have_a_candidate(
     scores = {verdict.ticker: verdict.score for verdict in outcome.verdicts}
     ranked = [-(scores[ticker] or 0.0) for ticker in outcome.selected]
     assert ranked == sorted(ranked)
-    assert all(
-        (verdict.reasons == ()) == (verdict.ticker in outcome.selected) for verdict in outcome.verdicts
-    )
+    assert all((verdict.reasons == ()) == (verdict.ticker in outcome.selected) for verdict in outcome.verdicts)

@@ -23,12 +23,8 @@ from quant.signals.volatility import (
 PARAMETERS = VolatilityParameters()
 
 
-def watched(
-    samples: list[tuple[float, float]], parameters: VolatilityParameters = PARAMETERS
-) -> VolatilityState:
-    return reduce(
-        lambda state, sample: observe(state, sample[0], sample[1], parameters), samples, initial(parameters)
-    )
+def watched(samples: list[tuple[float, float]], parameters: VolatilityParameters = PARAMETERS) -> VolatilityState:
+    return reduce(lambda state, sample: observe(state, sample[0], sample[1], parameters), samples, initial(parameters))
 
 
 def walk(true_sigma: float, seconds: int, seed: int = 1) -> list[tuple[float, float]]:
@@ -100,8 +96,6 @@ def test_there_is_no_cap_without_time_left_and_no_variance_at_the_ends() -> None
     st.floats(0.01, 0.99),
     st.floats(1, 1e6),
 )
-def test_the_bounds_hold_for_any_stream(
-    samples: list[tuple[float, float]], price: float, left: float
-) -> None:
+def test_the_bounds_hold_for_any_stream(samples: list[tuple[float, float]], price: float, left: float) -> None:
     found = sigma(watched(samples), step_e4=10, price=price, remaining_s=left)
     assert 0 <= found * found * left <= price * (1 - price) * (1 + 1e-9)
