@@ -140,7 +140,7 @@ class _Stop:
         if self._early is not None:
             life.request_stop(self._early)
 
-    async def watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def watch_signals(self, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128 - passed on
         """Receives the process's signals until cancelled."""
         await watch_stop_signals(
             begin_stop=self._begin,

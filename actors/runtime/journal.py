@@ -68,6 +68,7 @@ class CreateIntended:
 @attrs.frozen(kw_only=True)
 class AmendIntended:
     client_order_id: str
+    order_id: str
     price_e4: PriceE4
     total_count_e2: CountE2
     expiration_ts_s: int | None
@@ -76,6 +77,7 @@ class AmendIntended:
 @attrs.frozen(kw_only=True)
 class DecreaseIntended:
     client_order_id: str
+    order_id: str
 
 
 @attrs.frozen(kw_only=True)
@@ -189,7 +191,7 @@ class JournalState:
             case AmendIntended():
                 self._amend_intended(record)
             case DecreaseIntended():
-                self._change_intended(record.client_order_id)
+                self._change_intended(record)
             case CreateAnswered():
                 self._create_answered(record)
             case AmendAnswered():
@@ -237,20 +239,21 @@ class JournalState:
         elif known.state is JournaledState.INTENT:
             del self.orders[record.client_order_id]
 
-    def _change_intended(self, client_order_id: str) -> JournaledOrder | None:
-        known = self.orders.get(client_order_id)
+    def _change_intended(self, record: AmendIntended | DecreaseIntended) -> JournaledOrder | None:
+        known = self.orders.get(record.client_order_id)
         if known is None:
             return None
         if known.state is JournaledState.RESTING:
-            self._before_change[client_order_id] = known
+            self._before_change[record.client_order_id] = known
         else:
-            self._before_change.pop(client_order_id, None)  # a second doubt: no single answer can end both
-        in_doubt = attrs.evolve(known, state=JournaledState.UNKNOWN)
-        self.orders[client_order_id] = in_doubt
+            self._before_change.pop(record.client_order_id, None)  # a second doubt: no single answer can end both
+        # Whoever changes an order knows that it has landed, even where the answer to its create was lost.
+        in_doubt = attrs.evolve(known, state=JournaledState.UNKNOWN, order_id=record.order_id)
+        self.orders[record.client_order_id] = in_doubt
         return in_doubt
 
     def _amend_intended(self, record: AmendIntended) -> None:
-        known = self._change_intended(record.client_order_id)
+        known = self._change_intended(record)
         if known is not None:
             worst = _worse(known.request, record.price_e4, record.total_count_e2, record.expiration_ts_s)
             self.orders[record.client_order_id] = attrs.evolve(known, request=worst)

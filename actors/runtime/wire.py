@@ -308,13 +308,14 @@ class Wire:
                 self._journal.write(
                     AmendIntended(
                         client_order_id=client_order_id,
+                        order_id=amend.order_id,
                         price_e4=amend.price_e4,
                         total_count_e2=amend.total_count_e2,
                         expiration_ts_s=amend.expiration_ts_s,
                     )
                 )
-            case DecreaseOrder():
-                self._journal.note(DecreaseIntended(client_order_id=client_order_id))
+            case DecreaseOrder() as decrease:
+                self._journal.note(DecreaseIntended(client_order_id=client_order_id, order_id=decrease.order_id))
             case CancelOrder():
                 self._journal.note(CancelIntended(client_order_id=client_order_id))
             case _:

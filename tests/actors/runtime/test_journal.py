@@ -62,6 +62,7 @@ def create_answered(kind: str, client_order_id: str = "us-1", code: str = "") ->
 def amend_intended(price_e4: int, total_e2: int, expiry_ts_s: int | None = None) -> AmendIntended:
     return AmendIntended(
         client_order_id="us-1",
+        order_id="o-us-1",
         price_e4=PriceE4(price_e4),
         total_count_e2=CountE2(total_e2),
         expiration_ts_s=expiry_ts_s,
@@ -181,6 +182,13 @@ class TestAnAmend:
         order = state.orders["us-1"]
         assert (order.state, order.request.count_e2) == (JournaledState.UNKNOWN, 400)
 
+    @pytest.mark.parametrize("kind", [None, "unknown", "accepted", "rejected"])
+    def test_of_an_order_whose_create_had_no_answer_shows_that_it_landed(self, kind: str | None) -> None:
+        """The private channel told the desk; the next desk must not take the late amend for impossible."""
+        answers = [amend_answered(kind, 4_500, 900)] if kind else []
+        order = state_of(INTENDED, create_answered("unknown"), amend_intended(4_500, 900), *answers).orders["us-1"]
+        assert (order.state, order.order_id, order.request.count_e2) == (JournaledState.UNKNOWN, "o-us-1", 900)
+
     def test_of_an_order_that_the_journal_does_not_know_is_ignored(self) -> None:
         assert state_of(amend_intended(1, 1), amend_answered("accepted", 1, 1)).orders == {}
 
@@ -190,12 +198,15 @@ class TestADecrease:
     def test_leaves_the_total_in_doubt(self, kind: str | None) -> None:
         """Even when it was done: the answer does not tell what had filled before."""
         answers = [DecreaseAnswered(client_order_id="us-1", kind=kind)] if kind else []
-        order = state_of(*RESTING, DecreaseIntended(client_order_id="us-1"), *answers).orders["us-1"]
+        order = state_of(*RESTING, DecreaseIntended(client_order_id="us-1", order_id="o-us-1"), *answers).orders["us-1"]
         assert (order.state, order.request.count_e2) == (JournaledState.UNKNOWN, 100)
 
     @pytest.mark.parametrize("kind", ["rejected", "never_sent"])
     def test_that_was_not_done_leaves_the_order_as_it_was(self, kind: str) -> None:
-        records = DecreaseIntended(client_order_id="us-1"), DecreaseAnswered(client_order_id="us-1", kind=kind)
+        records = (
+            DecreaseIntended(client_order_id="us-1", order_id="o-us-1"),
+            DecreaseAnswered(client_order_id="us-1", kind=kind),
+        )
         assert state_of(*RESTING, *records).orders == state_of(*RESTING).orders
 
 
@@ -235,7 +246,7 @@ RECORDS = st.one_of(
     st.builds(lambda cid, kind, code: create_answered(kind, cid, code), IDS, KINDS, CODES),
     st.builds(lambda cid, total: attrs.evolve(amend_intended(4_500, total), client_order_id=cid), IDS, COUNTS),
     st.builds(lambda cid, kind: attrs.evolve(amend_answered(kind, 4_500, 100), client_order_id=cid), IDS, KINDS),
-    st.builds(lambda cid: DecreaseIntended(client_order_id=cid), IDS),
+    st.builds(lambda cid: DecreaseIntended(client_order_id=cid, order_id="o"), IDS),
     st.builds(lambda cid: OrderClosed(client_order_id=cid, outcome="done"), IDS),
 )
 

@@ -333,7 +333,7 @@ class TestAnotherDesk:
         stage = WireStage()
         async with stage.running():
             await stage.command(create())
-            slot = await stage.post(amend(300), valid_s=2.0)
+            slot = await stage.post(amend(300, order_id="o-us-1"), valid_s=2.0)
             stage.data.latency_s = 0.5
             await trio.sleep(0.2)
             (order,) = (await stage.take_over()).orders
