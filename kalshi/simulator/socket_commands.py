@@ -119,7 +119,7 @@ def read_command(text: str) -> Command:
     """Returns the command in a frame. Raises CommandError for what cannot be processed."""
     try:
         message = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as bad:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as bad:
         raise CommandError(1) from bad
     if not isinstance(message, dict):
         raise CommandError(1)

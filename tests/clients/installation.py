@@ -31,6 +31,8 @@ CACHE: Final = ROOT / ".cache" / "clients"
 
 _INSTALL_S_MAX: Final = 300
 _STAMP: Final = ".installed"
+# Not --isolated: the machine's own choice of index has to stay.
+_PIP_INSTALL: Final = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1")
 # What pip and npm say when no index answers. A name that does not resolve, a refused or silent connection.
 _UNREACHABLE_WORDS: Final = (
     "NewConnectionError",
@@ -118,17 +120,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _make_environment(folder: Path, requirements: str) -> None:
     run_installer([sys.executable, "-m", "venv", folder], folder)
-    # --isolated would also drop the machine's own choice of index, which has to stay.
-    pip = [
-        folder / "bin" / "python",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--retries",
-        "1",
-    ]
+    pip: tuple[str | Path, ...] = (folder / "bin" / "python", *_PIP_INSTALL)
     run_installer([*pip, "--only-binary", ":all:", "--require-hashes", "-r", PINNED / requirements], folder)
 
 
