@@ -351,6 +351,8 @@ class Desk:
         if market.paused:
             reasons.append("paused by a person")
         reasons += [f"{side}: risk allows nothing" for side in sorted(market.closed_sides)]
+        if market.facts is not None and self._cash_e6 and self._cash_e6.get(market.facts.exchange_index, 0) <= 0:
+            reasons.append(f"shard {market.facts.exchange_index} has no cash")
         if market.facts is not None and not market.facts.is_tradable:
             reasons.append("the market is not tradable now")
         if market.target is None:

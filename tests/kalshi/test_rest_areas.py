@@ -186,7 +186,8 @@ async def test_candles_of_several_markets_and_of_the_past() -> None:
     assert candles[1].traded == candles[0].traded
     expected = "/markets/candlesticks?market_tickers=A-B%2CC&start_ts=1&end_ts=2&period_interval=1440"
     assert asked(transport) == expected
-    for broken in ({"yes_bid": {}}, {"volume_fp": None}, {"price": {"open_dollars": 1}}):
+    breaks: tuple[dict[str, Any], ...] = ({"yes_bid": {}}, {"volume_fp": None}, {"price": {"open_dollars": 1}})
+    for broken in breaks:
         client, _ = client_with({"candlesticks": [{**CANDLE, **broken}]})
         with pytest.raises(Malformed):
             await client.candlesticks("S", "A-B", start_ts_s=1, end_ts_s=2, minutes=1)
