@@ -69,7 +69,7 @@ class MarketClearing:
 
     def _charge(self, order: Order, price_e4: int, count_e2: int, flow: CashFlow, *, is_taker: bool) -> FeeCharge:
         fee_e6 = trade_fee_e6(self.terms, price_e4, count_e2, is_taker=is_taker)
-        return charge(fee_e6, flow.revenue_e6, order.fee_accumulator_e6)
+        return charge(fee_e6, flow.revenue_e6, order.fee_accumulator_e6, self.terms.rounding)
 
     def _book(self, order: Order, trade: Trade, *, is_taker: bool) -> Fill:
         account = self._accounts[order.account_id]

@@ -5,9 +5,9 @@
 2. It is rounded up: to 1/1,000,000 dollar ("2026-10") or to 1/10,000 dollar ("2026-08").
 3. The balance change, revenue less fee, is floored to 1/10,000 dollar; what the floor took is the rounding
    fee.
-4. Rounding fees add up per order, over its taker and maker fills; whole 1/10,000 dollars of the sum are paid
-   back, but never more than the fill's own fee in whole units: a net fee is never negative and a balance
-   never gets finer.
+4. Rounding fees add up per order, over its taker and maker fills; whole units of the sum (1/10,000 dollar,
+   in the text of August a cent) are paid back, but never more than the fill's own fee in whole units: a net
+   fee is never negative and a balance never gets finer.
 
 Source: Kalshi fee rounding page, October 2026 text; kalshi-rest.md §8.
 """
@@ -30,6 +30,8 @@ _MAKER_RATES_E4: Final = {
 }
 
 FeeRounding = Literal["2026-10", "2026-08"]
+
+_REBATE_UNIT_E6: Final[dict[FeeRounding, int]] = {"2026-10": 100, "2026-08": 10_000}
 
 
 @attrs.frozen(kw_only=True)
@@ -58,10 +60,11 @@ def trade_fee_e6(terms: FeeTerms, price_e4: int, count_e2: int, *, is_taker: boo
     return -(-raw_e18 // unit_e18) * (unit_e18 // 10**12)
 
 
-def charge(fee_e6: int, revenue_e6: int, accumulator_e6: int) -> FeeCharge:
+def charge(fee_e6: int, revenue_e6: int, accumulator_e6: int, rounding: FeeRounding = "2026-10") -> FeeCharge:
     """Returns the net fee of a fill with trade fee `fee_e6` and cash flow `revenue_e6` (negative for a payer)."""
     rounding_e6 = (revenue_e6 - fee_e6) % ALIGNMENT_E6
     gross_e6 = fee_e6 + rounding_e6
     pot_e6 = accumulator_e6 + rounding_e6
-    rebate_e6 = min(pot_e6, gross_e6) // ALIGNMENT_E6 * ALIGNMENT_E6
+    unit_e6 = _REBATE_UNIT_E6[rounding]
+    rebate_e6 = min(pot_e6, gross_e6) // unit_e6 * unit_e6
     return FeeCharge(net_e6=gross_e6 - rebate_e6, accumulator_e6=pot_e6 - rebate_e6)

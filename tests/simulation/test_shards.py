@@ -5,9 +5,9 @@ from __future__ import annotations
 import trio
 
 from actors.messages.control import SystemSnapshot
-from actors.runtime.child import Log
+from actors.runtime.child import Log, silent_log
 from ops.life import Life
-from ops.simulation import KEY_ID, World, run_world, silent_log
+from ops.simulation import KEY_ID, World, run_world
 from supervisor import build_tree
 
 QUOTED_S = 15.0

@@ -65,7 +65,9 @@ def test_fills_of_one_order_agree_with_exact_fractions(
     unit, fee_unit = Fraction(1, 10_000), Fraction(1, 10**6 if rounding == "2026-10" else 10**4)
     for price_e4, count_e2, is_taker, pays in fills:
         revenue_e6 = (-1 if pays else 1) * price_e4 * count_e2
-        billed = charge(trade_fee_e6(terms, price_e4, count_e2, is_taker=is_taker), revenue_e6, accumulator_e6)
+        billed = charge(
+            trade_fee_e6(terms, price_e4, count_e2, is_taker=is_taker), revenue_e6, accumulator_e6, rounding
+        )
         accumulator_e6 = billed.accumulator_e6
 
         rate = Fraction(7, 100) if is_taker else Fraction(175, 10_000)
@@ -73,7 +75,8 @@ def test_fills_of_one_order_agree_with_exact_fractions(
         change = Fraction(revenue_e6, 10**6) - trade_fee
         rounding_fee = change - floor(change / unit) * unit
         exact_accumulator += rounding_fee
-        rebate = floor(min(exact_accumulator, trade_fee + rounding_fee) / unit) * unit
+        rebate_unit = unit if rounding == "2026-10" else Fraction(1, 100)
+        rebate = floor(min(exact_accumulator, trade_fee + rounding_fee) / rebate_unit) * rebate_unit
         exact_accumulator -= rebate
         net = trade_fee + rounding_fee - rebate
 
