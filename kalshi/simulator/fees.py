@@ -14,7 +14,7 @@ Source: Kalshi fee rounding page, October 2026 text; kalshi-rest.md §8.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import attrs
 
@@ -41,8 +41,7 @@ class FeeTerms:
     rounding: FeeRounding = "2026-10"
 
 
-@attrs.frozen(kw_only=True)
-class FeeCharge:
+class FeeCharge(NamedTuple):
     """What one fill costs: the net fee billed, and the order's rounding accumulator after it."""
 
     net_e6: int
@@ -64,4 +63,9 @@ def charge(fee_e6: int, revenue_e6: int, accumulator_e6: int) -> FeeCharge:
     gross_e6 = fee_e6 + rounding_e6
     pot_e6 = accumulator_e6 + rounding_e6
     rebate_e6 = min(pot_e6, gross_e6) // ALIGNMENT_E6 * ALIGNMENT_E6
-    return FeeCharge(net_e6=gross_e6 - rebate_e6, accumulator_e6=pot_e6 - rebate_e6)
+    return FeeCharge(gross_e6 - rebate_e6, pot_e6 - rebate_e6)
+
+
+def fee_bound_e6(terms: FeeTerms, count_e2: int) -> int:
+    """Returns more than any fill of this count could cost in fees: the taker rate at half a dollar, and all roundings."""
+    return terms.multiplier_e4 * _TAKER_RATE_E4 * count_e2 // 40_000 + 3 * ALIGNMENT_E6
