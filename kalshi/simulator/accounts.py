@@ -91,6 +91,8 @@ class Account:
     tier: str = "basic"
     public_key_pem: bytes = attrs.field(default=b"", repr=False)
     is_house: bool = False
+    subaccount_number: int = 0
+    granted_levels: list[str] = attrs.field(factory=list)
     cash_by_shard_e6: dict[int, int] = attrs.field(factory=dict)
     positions: dict[str, Position] = attrs.field(factory=dict, repr=False)
     open_orders: dict[str, Order] = attrs.field(factory=dict, repr=False)

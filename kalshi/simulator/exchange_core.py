@@ -84,6 +84,7 @@ class ExchangeCore:
         self._expiry_seconds: list[int] = []
         self._expiring: dict[int, dict[str, Order]] = {}
         self.deposits_e6 = 0
+        self.incentives_paid_e6 = 0
         self.trading_active = True
         self.exchange_active = True
         self.events = {event.ticker: event for event in catalogue.events}
@@ -219,10 +220,10 @@ class ExchangeCore:
         self.publish(PositionChanged(account_id=account.account_id, position=position, ts_ms=now_ms))
 
     def imbalance_e6(self) -> int:
-        """Returns deposits less everything that is still there; anything but zero is a defect."""
+        """Returns deposits and paid incentives less everything that is still there; not zero is a defect."""
         cash_e6 = sum(account.cash_e6 for account in self.accounts.values())
         fees_e6 = sum(clearing.fees_taken_e6 for clearing in self.clearings.values())
-        return self.deposits_e6 - cash_e6 - fees_e6 - collateral_e6(self.clearings)
+        return self.deposits_e6 + self.incentives_paid_e6 - cash_e6 - fees_e6 - collateral_e6(self.clearings)
 
     def _open_market(self, event: EventListing, listing: MarketListing) -> MarketState:
         series = next(one for one in self.catalogue.series if one.ticker == listing.series_ticker)

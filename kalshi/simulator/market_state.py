@@ -88,5 +88,4 @@ class MarketState:
         self.last_trade_e2 = trade.count_e2
         self.traded_e2 += trade.count_e2
         self.traded_money_e6 += trade.price_e4 * trade.count_e2
-        self.updated_ms = trade.ts_ms
         self.history.record(trade)

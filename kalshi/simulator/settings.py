@@ -16,6 +16,8 @@ class AccountSettings:
     public_key_pem: bytes = attrs.field(repr=False)
     cash_by_shard_e6: Mapping[int, int]
     tier: str = "basic"
+    # Until when the account's location attestation holds; None for an account that never attested.
+    attested_until_s: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -24,6 +26,10 @@ class SimulatorSettings:
 
     # Behaviour that is documented or recorded.
     read_lag_ms: tuple[int, int] = (50, 500)
+    finished_orders_live_ms: int = 14 * 86_400_000
+    trades_live_ms: int = 90 * 86_400_000
+    settled_markets_live_ms: int = 90 * 86_400_000
+    cutoff_step_ms: int = 86_400_000
     clock_skew_ms_max: int = 10_000
     fee_rounding: Literal["2026-10", "2026-08"] = "2026-10"
     heartbeat_s: float = 10.0
@@ -48,6 +54,16 @@ class SimulatorSettings:
     too_many_requests_shape: Literal["flat", "nested"] = "flat"
     reject_unknown_fields: bool = False
     public_requests_per_s: float | None = 30.0
+    missing_scope_code: str = "insufficient_scope"
+    region_refusal_status: int = 403
+    region_refusal_code: str = "region_attestation_expired"
+    # Pages may be short or empty with a cursor: "loose" puts an empty page before every full one but the first.
+    paging: Literal["tight", "loose"] = "tight"
+    # How a liquidity incentive program counts where its text leaves it open (kalshi-rest.md §12).
+    incentive_tick: Literal["grid", "cent"] = "grid"
+    incentive_boundary_counts_whole: bool = True
+    incentive_pool_shrinks: bool = False
+    incentive_payout_delay_ms: int = 60_000
 
     # The socket. A reader that leaves this many frames of one subscription unread loses it with error 25.
     socket_buffer_frames: int = 10_000

@@ -13,6 +13,7 @@ from kalshi.simulator.exchange import SOCKET_PATH, SimulatedExchange
 from kalshi.simulator.listings import Catalogue, EventListing, MarketListing, SeriesListing
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_session import SocketSession
+from tests.kalshi.simulator.contract import check_answer
 
 START_MS: Final = 1_795_182_900_000
 PREFIX: Final = "/trade-api/v2"
@@ -137,7 +138,9 @@ class Customer:
         transport = httpx.ASGITransport(app=self.world.exchange.app)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
             content = None if body is None else json.dumps(body).encode()
-            return await client.request(method, full, content=content, headers=signed if headers is None else headers)
+            answer = await client.request(method, full, content=content, headers=signed if headers is None else headers)
+        check_answer(method, full, answer.status_code, answer.content)
+        return answer
 
     async def get(self, path: str) -> Any:
         answer = await self.send("GET", path)
