@@ -68,6 +68,8 @@ class ExchangeCore:
         self.expiries: list[tuple[int, int, Order]] = []
         self._expiry_number = 0
         self.deposits_e6 = 0
+        # Counts the actions on books, so that the deltas of one action can be told from those of the next.
+        self.clock = 0
         self.trading_active = True
         self.exchange_active = True
         self.events = {event.ticker: event for event in catalogue.events}
@@ -129,6 +131,8 @@ class ExchangeCore:
         if not outbox and not touched:
             return
         engine.outbox, engine.touched = [], {}
+        self.clock += 1
+        market.clock = self.clock
         triggered: list[OrderGroup] = []
         for event in self._in_publishing_order(outbox):
             if isinstance(event, LevelChanged):

@@ -44,6 +44,7 @@ class MarketState:
     settlement_value_e4: int | None = None
     settled_ms: int | None = None
     next_step_ms: int | None = None
+    clock: int = 0  # the action that changed it last; 0 before the first
 
     @property
     def ticker(self) -> str:
