@@ -146,12 +146,12 @@ class SocketHub:
     def command_delay_ms(self, rng: random.Random) -> int:
         """Returns how long a command waits until it is carried out."""
         reorder_ms = self.settings.socket_reorder_ms
-        return self._ack_delay_ms + (rng.randint(0, reorder_ms) if reorder_ms else 0)
+        return self._ack_delay_ms + (rng.randint(1, reorder_ms) if reorder_ms else 0)
 
     def snapshot_delay_ms(self) -> int:
         """Returns how long a first snapshot waits behind the answer that announces it."""
         reorder_ms = self.settings.socket_reorder_ms
-        return self._rng.randint(0, reorder_ms) if reorder_ms else 0
+        return self._rng.randint(1, reorder_ms) if reorder_ms else 0
 
     def command_times_out(self) -> bool:
         """Says whether this command ends with error 18."""
@@ -237,14 +237,15 @@ class SocketHub:
         watchers = self._watchers[BOOK].get(ticker)
         if watchers is None:
             return
-        clock = self._core.clock
-        texts: dict[tuple[bool, bool], str] = {}
+        clock, account_id = self._core.clock, delta.account_id
+        texts: dict[int, str] = {}
         for subscription in watchers:
-            key = (subscription.yes_price, subscription.account_id == delta.account_id)
+            yes_price, is_own = subscription.yes_price, subscription.account_id == account_id
+            key = 2 * yes_price + is_own
             text = texts.get(key)
             if text is None:
-                text = texts[key] = delta_text(delta, clock, yes_price=key[0], is_own=key[1])
-            subscription.session.send_data(subscription, "orderbook_delta", text, ticker=ticker)
+                text = texts[key] = delta_text(delta, clock, yes_price=yes_price, is_own=is_own)
+            subscription.session.send_delta(subscription, text, ticker)
 
     def _take_trade(self, event: TradeHappened) -> None:
         trade = event.trade

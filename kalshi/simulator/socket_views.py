@@ -36,6 +36,7 @@ _MARKETS_KEPT: Final = 4_096
 # Every price of the finest grid, on either leg.
 _PRICES_KEPT: Final = 10_001
 
+_HUNDREDTHS: Final = tuple(f"{part:02d}" for part in range(100))
 _price_text = lru_cache(maxsize=_PRICES_KEPT)(price_text)
 
 
@@ -49,6 +50,11 @@ def market_id(ticker: str) -> str:
 @lru_cache(maxsize=_MARKETS_KEPT)
 def _delta_head(ticker: str) -> str:
     return f'{{"market_ticker":"{ticker}","market_id":"{market_id(ticker)}","clock":'
+
+
+@lru_cache(maxsize=64)
+def _delta_tail(time_ms: int) -> str:
+    return f',"ts":"{rfc3339(time_ms)}","ts_ms":{time_ms}}}'
 
 
 @lru_cache(maxsize=64)
@@ -75,12 +81,14 @@ def delta_text(delta: BookDelta, clock: int, *, yes_price: bool, is_own: bool) -
     price_e4 = delta.price_e4 if is_bid or yes_price else DOLLAR_E4 - delta.price_e4
     # The client chose this text, so it is escaped; everything else here is the exchange's own.
     own = f',"client_order_id":{encode(delta.client_order_id)}' if is_own else ""
-    size_e2 = abs(delta.delta_e2)
-    sign = "-" if delta.delta_e2 < 0 else ""
+    size_e2 = delta.delta_e2
+    sign = ""
+    if size_e2 < 0:
+        size_e2, sign = -size_e2, "-"
     return (
         f'{_delta_head(delta.ticker)}{clock},"price_dollars":"{_price_text(price_e4)}",'
-        f'"delta_fp":"{sign}{size_e2 // 100}.{size_e2 % 100:02d}",'
-        f'"side":"{"yes" if is_bid else "no"}"{own},"ts":"{_timestamp(delta.ts_ms)}","ts_ms":{delta.ts_ms}}}'
+        f'"delta_fp":"{sign}{size_e2 // 100}.{_HUNDREDTHS[size_e2 % 100]}",'
+        f'"side":"{"yes" if is_bid else "no"}"{own}{_delta_tail(delta.ts_ms)}'
     )
 
 
