@@ -90,6 +90,24 @@ class MarketChanged:
 
 
 @attrs.frozen(kw_only=True)
+class EventListed:
+    """A new event is listed; its markets follow as `MarketChanged` of the kind "created"."""
+
+    event_ticker: str
+    ts_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class EventFeesChanged:
+    """An event has fees of its own from now on; None where it goes back to those of its series."""
+
+    event_ticker: str
+    fee_type: str | None
+    fee_multiplier_e4: int | None
+    ts_ms: int
+
+
+@attrs.frozen(kw_only=True)
 class BookEmptied:
     """Some seconds after close the exchange sends an empty snapshot unasked."""
 
@@ -106,6 +124,8 @@ Event = (
     | Settled
     | GroupChanged
     | MarketChanged
+    | EventListed
+    | EventFeesChanged
     | BookEmptied
 )
 

@@ -108,10 +108,9 @@ class SimulatedExchange:
         """Answers a WebSocket handshake with a session, or with the status and JSON body of a refusal."""
         lowered = {name.lower(): value for name, value in headers.items()}
         try:
-            account = self.services.authenticator.authenticate(lowered, "GET", SOCKET_PATH)
+            return self.hub.open_session(self.services.authenticator.authenticate(lowered, "GET", SOCKET_PATH))
         except Refused as refusal:
             return HandshakeRefused.from_refusal(refusal)
-        return self.hub.open_session(account)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Does the background work until cancelled."""

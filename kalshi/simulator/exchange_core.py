@@ -85,6 +85,8 @@ class ExchangeCore:
         self._expiring: dict[int, dict[str, Order]] = {}
         self.deposits_e6 = 0
         self.incentives_paid_e6 = 0
+        # Counts the actions on books, so that the deltas of one action can be told from those of the next.
+        self.clock = 0
         self.trading_active = True
         self.exchange_active = True
         self.events = {event.ticker: event for event in catalogue.events}
@@ -169,7 +171,11 @@ class ExchangeCore:
         """Publishes what the market's engine did (rules 2 to 4)."""
         engine = market.engine
         outbox, touched = engine.outbox, engine.touched
+        if not outbox and not touched:
+            return
         engine.outbox, engine.touched = [], []
+        self.clock += 1
+        market.clock = self.clock
         triggered: list[OrderGroup] = []
         if len(outbox) > 1:
             outbox = self._in_publishing_order(outbox)

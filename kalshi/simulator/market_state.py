@@ -51,6 +51,7 @@ class MarketState:
     # Every operation asks for these two, and they never change.
     ticker: str = attrs.field(init=False)
     exchange_index: int = attrs.field(init=False)
+    clock: int = 0  # the action that changed it last; 0 before the first
 
     def __attrs_post_init__(self) -> None:
         self.ticker = self.listing.ticker

@@ -69,6 +69,28 @@ class SimulatorSettings:
     socket_buffer_frames: int = 10_000
     sending_ts_ms: bool = False
     transient_cross_share: float = 0.3
+    # The default of use_yes_price will flip one day; the order of the no side in that mode is unknown.
+    socket_yes_price_default: bool = False
+    socket_yes_price_ascends: bool = True
+    # Each command, and each first snapshot, is answered after a seeded delay up to this, so pipelined ones overtake
+    # each other as recorded; 0 answers at once and in order.
+    socket_reorder_ms: int = 0
+    # Seeded shares: of data frames that bring a key or a type nobody knows, of updates that end with error 18.
+    socket_unknown_share: float = 0.0
+    socket_timeout_share: float = 0.0
+    # Error 27 beyond the documented rate; error 26 beyond a number that is not published.
+    socket_commands_per_s: int = 10_000
+    socket_markets_max: int = 100_000
+    # Connections per account; more are refused with a 429, whose body is unknown.
+    socket_connections_max: int = 200
+    # Unknown: an unknown ticker gets nothing (or an empty snapshot); a merge of held markets is answered;
+    # get_snapshot has no `ok` of its own; a slow reader keeps its socket.
+    socket_unknown_ticker_has_snapshot: bool = False
+    socket_merge_of_nothing_is_answered: bool = True
+    socket_get_snapshot_is_acknowledged: bool = False
+    socket_slow_reader_is_cut: bool = False
+    # The index feeds are paid for: without access a subscribe is error 9.
+    socket_index_channels: bool = False
 
     # The world: seeded traders, and how a closed market goes on to its payout.
     flow: bool = True

@@ -14,6 +14,7 @@ from kalshi.simulator.listings import Catalogue, EventListing, MarketListing, Se
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_session import SocketSession
 from tests.kalshi.simulator.contract import check_answer
+from tests.kalshi.simulator.frame_schema import check_frame
 
 START_MS: Final = 1_795_182_900_000
 PREFIX: Final = "/trade-api/v2"
@@ -186,7 +187,5 @@ def command(session: SocketSession, number: int, name: str, **params: Any) -> li
 
 
 def frames(session: SocketSession) -> list[dict[str, Any]]:
-    """Returns the decoded frames that wait; each must end with a newline."""
-    texts = session.drain_frames()
-    assert all(text.endswith("}\n") for text in texts)
-    return [json.loads(text) for text in texts]
+    """Returns the decoded frames that wait; each must end with a newline and obey the exchange's schema."""
+    return [check_frame(text) for text in session.drain_frames()]
