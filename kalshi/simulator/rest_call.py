@@ -185,7 +185,7 @@ class Call:
             return Body(type_name, {})
         try:
             fields = msgspec.json.decode(self.raw_body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as bad:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as bad:
             raise Undecodable(f"json: {bad}") from bad
         return self.body_of(type_name, fields, known)
 

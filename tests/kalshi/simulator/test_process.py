@@ -36,6 +36,7 @@ class Program:
     def __init__(self, process: subprocess.Popen[str], ready: dict[str, Any], private_pem: bytes) -> None:
         self.process = process
         self.ready = ready
+        self.private_pem = private_pem
         self._signer = Signer(ready["key_id"], private_pem)
 
     def headers(self, method: str, path: str) -> dict[str, str]:
