@@ -207,7 +207,7 @@ def _life(
     signer = Signer(credentials.key_id, credentials.private_key_pem)
 
     def open_ports(clock: ServerClock) -> Ports:
-        return network_ports(endpoints, settings.exchange, signer, clock.now_ms)
+        return network_ports(endpoints, settings.exchange, signer, clock.now_ms, settings.websockets.transport)
 
     is_service = "NOTIFY_SOCKET" in os.environ or "INVOCATION_ID" in os.environ
     return Life(

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from kalshi.socket_transports import TRANSPORTS
 from ops.control import LOG_LEVELS
 from ops.modes import SHADOW_COMES_LATER, Mode, is_loopback
 from ops.settings import Settings
@@ -22,7 +23,6 @@ from ops.settings_convert import Problem, plain, section_fields, shown_value, ya
 # Durations, sizes and amounts: a negative one means nothing anywhere.
 _NEVER_NEGATIVE = re.compile(r"_(s|ms|e2|e4|e6)(_|$)|_(max|min)$|(^|_)max_|_connections$|^(retention|interval)")
 _ROTATION = re.compile(r"\d+(\.\d+)? ?(B|KB|MB|GB)")
-TRANSPORTS = ("trio-websocket",)
 SYSTEMD_STOP_S = 30.0  # TimeoutStopSec of the unit; what is not done by then is killed
 
 
