@@ -22,3 +22,5 @@ class Services:
     limiter: RateLimiter
     authenticator: Authenticator
     lifecycle: Lifecycle
+    # Requests other than GET by the key id that they named ("" without one), refused and unknown ones included.
+    write_requests: dict[str, int] = attrs.field(factory=dict)
