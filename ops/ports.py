@@ -47,17 +47,28 @@ def network_ports(
     transport: str = "trio-websocket",
 ) -> Ports:
     """Returns doors to an exchange on the network; the control plane has a pool of its own."""
-    open_websocket = TRANSPORTS[transport]
     context = ssl.create_default_context() if endpoints.base_url.startswith("https") else None
+    return Ports(
+        base_url=endpoints.base_url,
+        data_http=make_http(endpoints.base_url, settings.data_connections, context),
+        control_http=make_http(endpoints.base_url, settings.control_connections, context),
+        connect=network_connect(endpoints, signer, server_ms, context, transport),
+    )
+
+
+def network_connect(
+    endpoints: Endpoints,
+    signer: Signer,
+    server_ms: Callable[[], int],
+    context: ssl.SSLContext | None,
+    transport: str = "trio-websocket",
+) -> Connect:
+    """Returns what opens a socket to an exchange on the network, signed at that moment."""
+    open_websocket = TRANSPORTS[transport]
     path = urlsplit(endpoints.websocket_url).path
 
     async def connect(nursery: trio.Nursery) -> Socket:
         headers = list(signer.headers("GET", path, server_ms()).items())
         return await open_websocket(nursery, endpoints.websocket_url, headers, ssl_context=context)
 
-    return Ports(
-        base_url=endpoints.base_url,
-        data_http=make_http(endpoints.base_url, settings.data_connections, context),
-        control_http=make_http(endpoints.base_url, settings.control_connections, context),
-        connect=connect,
-    )
+    return connect

@@ -16,7 +16,7 @@ import attrs
 
 from kalshi.socket_transports import TRANSPORTS
 from ops.control import LOG_LEVELS
-from ops.modes import SHADOW_COMES_LATER, Mode, is_loopback
+from ops.modes import is_loopback
 from ops.settings import Settings
 from ops.settings_convert import Problem, plain, section_fields, shown_value, yaml_key
 
@@ -161,11 +161,6 @@ RULES: tuple[Rule, ...] = (
     _between("logging.retention", 1, 1_000, "rotated files kept per actor"),
     Rule("folders.state", "must not be empty", lambda settings: bool(settings.folders.state.strip())),
     Rule("folders.logs", "must not be empty", lambda settings: bool(settings.folders.logs.strip())),
-    Rule(
-        "mode",
-        SHADOW_COMES_LATER,
-        lambda settings: settings.mode is not Mode.SHADOW,
-    ),
 )
 
 

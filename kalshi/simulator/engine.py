@@ -213,16 +213,17 @@ class MatchingEngine:
 
     def _rest(self, order: Order, now_ms: int) -> None:
         if order.side is _BID:
-            book, others = self.bids, self.asks.keys
-            key = order.price_e4
+            others, key = self.asks.keys, order.price_e4
         else:
-            book, others = self.asks, self.bids.keys
-            key = -order.price_e4
+            others, key = self.bids.keys, -order.price_e4
         if others and key + others[-1] >= 0:
             raise InvariantBroken("uncrossed", f"{order.order_id} would rest at {order.price_e4} across {others[-1]}")
-        self._queue_number = order.queue_number = self._queue_number + 1
-        book.add(order)
+        self._line_up(order)
         self._level_changed(order, order.remaining_e2, now_ms)
+
+    def _line_up(self, order: Order) -> None:
+        self._queue_number = order.queue_number = self._queue_number + 1
+        (self.bids if order.side is _BID else self.asks).add(order)
 
     def _reduce(self, order: Order, by_e2: int, now_ms: int) -> None:
         (self.bids if order.side is _BID else self.asks).reduce(order, by_e2)

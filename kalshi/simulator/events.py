@@ -8,7 +8,7 @@ cost a seventh of a frozen attrs class to make.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 import attrs
 
@@ -131,18 +131,7 @@ Event = (
 
 Listener = Callable[[Event], None]
 
-KINDS: Final[tuple[type, ...]] = (
-    BookDelta,
-    TradeHappened,
-    FillHappened,
-    OrderChanged,
-    PositionChanged,
-    CashChanged,
-    Settled,
-    GroupChanged,
-    MarketChanged,
-    BookEmptied,
-)
+KINDS: Final[tuple[type, ...]] = get_args(Event)
 
 
 class Listeners:

@@ -21,6 +21,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import attrs
+
 from kalshi.simulator.accounts import Account
 from kalshi.simulator.clearing import MarketClearing, collateral_e6
 from kalshi.simulator.engine import EngineEvent, Executed, MatchingEngine
@@ -38,7 +40,7 @@ from kalshi.simulator.events import (
 from kalshi.simulator.fees import FeeTerms
 from kalshi.simulator.groups import OrderGroup
 from kalshi.simulator.history import MarketHistory
-from kalshi.simulator.listings import Catalogue, EventListing, MarketListing
+from kalshi.simulator.listings import Catalogue, EventListing, MarketListing, SeriesListing
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import Order, Reason
 from kalshi.simulator.price_grid import floor_to_grid
@@ -120,6 +122,14 @@ class ExchangeCore:
         account = Account(account_id=f"house-{name}", key_id="", is_house=True)
         self.accounts[account.account_id] = account
         return account
+
+    def list_market(self, series: SeriesListing, event: EventListing, listing: MarketListing) -> MarketState:
+        """Lists a market while the exchange runs; its series and event are replaced by those given."""
+        others = tuple(one for one in self.catalogue.series if one.ticker != series.ticker)
+        self.catalogue = attrs.evolve(self.catalogue, series=(*others, series))
+        self.events[event.ticker] = event
+        market = self.markets[listing.ticker] = self._open_market(event, listing)
+        return market
 
     def publish(self, event: Event) -> None:
         for listener in self.listeners.of(type(event)):

@@ -22,7 +22,7 @@ from kalshi.simulator.wire_numbers import DOLLAR_E4
 
 ALIGNMENT_E6: Final = 100
 _TAKER_RATE_E4: Final = 700
-_MAKER_RATES_E4: Final = {
+MAKER_RATES_E4: Final = {
     "quadratic": 0,
     "quadratic_with_maker_fees": 175,
     "quadratic_with_combo_maker_fees": 350,
@@ -50,7 +50,7 @@ class FeeCharge(NamedTuple):
 
 def trade_fee_e6(terms: FeeTerms, price_e4: int, count_e2: int, *, is_taker: bool) -> int:
     """Returns the trade fee after rule 2, in 1/1,000,000 dollar."""
-    rate_e4 = _TAKER_RATE_E4 if is_taker else _MAKER_RATES_E4[terms.fee_type]
+    rate_e4 = _TAKER_RATE_E4 if is_taker else MAKER_RATES_E4[terms.fee_type]
     # multiplier e4 * rate e4 * count e2 * price e4 * price e4 = dollars e18.
     raw_e18 = terms.multiplier_e4 * rate_e4 * count_e2 * price_e4 * (DOLLAR_E4 - price_e4)
     unit_e18 = 10**12 if terms.rounding == "2026-10" else 10**14

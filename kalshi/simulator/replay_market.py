@@ -89,9 +89,12 @@ class ReplayEngine(MatchingEngine):
         self._new_house_order = new_house_order
         self._market_ms = market_ms
         self._resting: dict[str, Order] = {}
+        self._is_lending = False
 
     def crosses(self, side: Side, price_e4: int) -> bool:
         """Says whether an order would meet what is visible, or one of ours."""
+        if self._is_lending:
+            return super().crosses(side, price_e4)  # what is visible and not yet taken lies in the book itself
         best = next(iter(self.queue.available(side.opposite)), None)
         is_met = best is not None and (price_e4 - best[0]) * side.sign >= 0
         return is_met or super().crosses(side, price_e4)
@@ -148,10 +151,12 @@ class ReplayEngine(MatchingEngine):
                 break
             lent.append(self._new_house_order(side, price_e4, size_e2))
             # Straight into the book, behind ours: nothing is published of what is not there (rule 1).
-            self.book(side).add(lent[-1])
+            self._line_up(lent[-1])
+        self._is_lending = True
         return lent
 
     def _take_back(self, lent: list[Order]) -> None:
+        self._is_lending = False
         for order in lent:
             if order.remaining_e2:
                 self.book(order.side).reduce(order, order.remaining_e2)
@@ -165,7 +170,7 @@ class ReplayEngine(MatchingEngine):
 
     def _follow(self) -> None:
         """Tells the queue model what became of every order that was touched."""
-        for order in self.touched.values():
+        for order in self.touched:
             if order.is_house:
                 continue
             held = self.queue.orders.get(order.order_id)

@@ -249,6 +249,7 @@ def _with_exchange_headers(app: Litestar, services: Services) -> ASGIApp:
                 message["headers"] = [*message.get("headers", ()), *marks]
             await send(message)
 
+        _count_write(scope, services)
         if scope["type"] not in _HTTP_SCOPES:
             await app(scope, receive, send)
         elif scope["path"].endswith("/") and scope["path"] != "/":
@@ -257,6 +258,15 @@ def _with_exchange_headers(app: Litestar, services: Services) -> ASGIApp:
             await app(scope, receive, send_dated)
 
     return wrapped
+
+
+def _count_write(scope: Scope, services: Services) -> None:
+    if scope.get("method", "GET") == "GET":  # a socket's scope has none
+        return
+    key_id = next((value.decode("latin-1") for name, value in scope["headers"] if name.decode() == KEY_HEADER), "")
+    # Unknown keys share one count, so that nobody can make the table grow.
+    key_id = key_id if key_id in services.core.accounts_by_key else ""
+    services.write_requests[key_id] = services.write_requests.get(key_id, 0) + 1
 
 
 async def _redirect(path: str, send: Send) -> None:

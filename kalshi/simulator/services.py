@@ -32,3 +32,5 @@ class Services:
     treasury: Treasury
     fee_changes: FeeChanges
     incentives: Incentives
+    # Requests other than GET by the key id that they named ("" without one), refused and unknown ones included.
+    write_requests: dict[str, int] = attrs.field(factory=dict)

@@ -103,6 +103,15 @@ class Truth:
         """Returns how many create requests with this client order id have arrived."""
         return self._services.entry.create_attempts(client_order_id)
 
+    def write_requests(self, key_id: str) -> int:
+        """Returns how many requests other than GET have named this key, whatever became of them."""
+        return self._services.write_requests.get(key_id, 0)
+
+    @property
+    def write_requests_total(self) -> int:
+        """The same of all keys, unknown and missing ones included."""
+        return sum(self._services.write_requests.values())
+
     @property
     def requests_rejected_429(self) -> int:
         return self._services.limiter.rejected

@@ -238,7 +238,7 @@ def test_a_file_that_is_missing_binary_or_a_folder_is_named(tmp_path: Path) -> N
         ("websockets: {enabled: false}", "websockets.enabled", "comes later"),
         ("allocation: {max_markets_with_orders: 101}", "allocation.max_markets_with_orders", "one connection"),
         ("markets: {order_size_contracts: 101}", "markets.order_size_contracts", "pass the limit"),
-        ("mode: shadow", "mode", "comes later; use `demo`"),
+        ("shadow: {queue_model: lucky}", "shadow.queue_model", "front"),
     ],
 )
 def test_a_broken_rule_names_key_and_reason(tmp_path: Path, text: str, key: str, said: str) -> None:

@@ -22,7 +22,7 @@ TICKER: Final = "KXTEST-26NOV20-A"
 OTHER_TICKER: Final = "KXTEST-26NOV20-B"
 SUB_CENT_TICKER: Final = "KXCOIN-26NOV20-C"
 
-_PRIVATE_PEM, _PUBLIC_PEM = generate_key_pair("ed25519")
+PRIVATE_PEM, PUBLIC_PEM = generate_key_pair("ed25519")
 
 
 @attrs.define
@@ -107,7 +107,7 @@ class World:
             wall_ms=self.clock,
             settings=SimulatorSettings(**chosen),
             accounts=tuple(
-                AccountSettings(key_id=name, public_key_pem=_PUBLIC_PEM, cash_by_shard_e6=cash_by_shard_e6, tier=tier)
+                AccountSettings(key_id=name, public_key_pem=PUBLIC_PEM, cash_by_shard_e6=cash_by_shard_e6, tier=tier)
                 for name in ("alice", "bob")
             ),
             catalogue=small_catalogue(),
@@ -127,7 +127,7 @@ class Customer:
     def __init__(self, world: World, key_id: str) -> None:
         self.world = world
         self.key_id = key_id
-        self._signer = Signer(key_id, _PRIVATE_PEM)
+        self._signer = Signer(key_id, PRIVATE_PEM)
         self._numbers = 0
 
     async def send(
@@ -142,6 +142,10 @@ class Customer:
             answer = await client.request(method, full, content=content, headers=signed if headers is None else headers)
         check_answer(method, full, answer.status_code, answer.content)
         return answer
+
+    def headers(self, method: str, path: str) -> dict[str, str]:
+        """Returns the signed headers of a request, or of a handshake."""
+        return self._signer.headers(method, path, self.world.clock())
 
     async def get(self, path: str) -> Any:
         answer = await self.send("GET", path)
