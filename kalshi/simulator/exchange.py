@@ -20,11 +20,15 @@ from functools import cached_property
 import trio
 from litestar.types import ASGIApp
 
+from kalshi.simulator.api_keys import KeyRing
+from kalshi.simulator.archive import Archive
 from kalshi.simulator.authentication import Authenticator
 from kalshi.simulator.catalogue import build_catalogue
 from kalshi.simulator.exchange_core import ExchangeCore
+from kalshi.simulator.fee_changes import FeeChanges
 from kalshi.simulator.flow import OrderFlow
 from kalshi.simulator.group_desk import GroupDesk
+from kalshi.simulator.incentives import Incentives
 from kalshi.simulator.lifecycle import TICK_MS, Lifecycle
 from kalshi.simulator.listings import Catalogue
 from kalshi.simulator.order_entry import OrderEntry
@@ -36,6 +40,7 @@ from kalshi.simulator.services import Services
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_hub import SocketHub
 from kalshi.simulator.socket_session import HandshakeRefused, SocketSession
+from kalshi.simulator.treasury import Treasury
 from kalshi.simulator.truth import Truth
 
 SOCKET_PATH = "/trade-api/ws/v2"
@@ -62,19 +67,28 @@ class SimulatedExchange:
             rng=random.Random(f"{seed}:lag"),
         )
         self.core.listeners.append(reads.take)
+        keys = KeyRing(self.core)
         self.services = Services(
             core=self.core,
             entry=OrderEntry(self.core),
             groups=GroupDesk(self.core),
             reads=reads,
             limiter=RateLimiter(self.settings.public_requests_per_s),
-            authenticator=Authenticator(self.core),
+            authenticator=Authenticator(self.core, keys),
             lifecycle=Lifecycle(self.core),
+            keys=keys,
+            archive=Archive(settings=self.settings, now_ms=self.core.now_ms),
+            treasury=Treasury(self.core, reads.open_account),
+            fee_changes=FeeChanges(self.core),
+            incentives=Incentives(self.core, random.Random(f"{seed}:incentives")),
         )
         self.hub = SocketHub(self.core)
         self.core.listeners.append(self.hub.take)
         for wanted in accounts:
-            reads.open_account(self.core.add_account(wanted))
+            account = self.core.add_account(wanted)
+            reads.open_account(account)
+            if wanted.attested_until_s is not None:
+                keys.attest(account, wanted.attested_until_s)
         self.flow = OrderFlow(self.core, random.Random(f"{seed}:flow"))
         self.truth = Truth(self.services)
         if self.settings.flow:
@@ -94,10 +108,9 @@ class SimulatedExchange:
         """Answers a WebSocket handshake with a session, or with the status and JSON body of a refusal."""
         lowered = {name.lower(): value for name, value in headers.items()}
         try:
-            account = self.services.authenticator.authenticate(lowered, "GET", SOCKET_PATH)
+            return self.hub.open_session(self.services.authenticator.authenticate(lowered, "GET", SOCKET_PATH))
         except Refused as refusal:
             return HandshakeRefused.from_refusal(refusal)
-        return self.hub.open_session(account)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Does the background work until cancelled."""
@@ -108,8 +121,10 @@ class SimulatedExchange:
 
     def tick(self) -> None:
         """Does everything that is due by now: expiry and lifecycle first, then traders, reads and tickers."""
+        self.services.fee_changes.tick()
         self.services.lifecycle.tick()
         if self.settings.flow:
             self.flow.tick()
+        self.services.incentives.tick()
         self.services.reads.advance()
         self.hub.tick()

@@ -14,7 +14,7 @@ Source: Kalshi fee rounding page, October 2026 text; kalshi-rest.md §8.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import attrs
 
@@ -22,7 +22,7 @@ from kalshi.simulator.wire_numbers import DOLLAR_E4
 
 ALIGNMENT_E6: Final = 100
 _TAKER_RATE_E4: Final = 700
-_MAKER_RATES_E4: Final = {
+MAKER_RATES_E4: Final = {
     "quadratic": 0,
     "quadratic_with_maker_fees": 175,
     "quadratic_with_combo_maker_fees": 350,
@@ -43,8 +43,7 @@ class FeeTerms:
     rounding: FeeRounding = "2026-10"
 
 
-@attrs.frozen(kw_only=True)
-class FeeCharge:
+class FeeCharge(NamedTuple):
     """What one fill costs: the net fee billed, and the order's rounding accumulator after it."""
 
     net_e6: int
@@ -53,7 +52,7 @@ class FeeCharge:
 
 def trade_fee_e6(terms: FeeTerms, price_e4: int, count_e2: int, *, is_taker: bool) -> int:
     """Returns the trade fee after rule 2, in 1/1,000,000 dollar."""
-    rate_e4 = _TAKER_RATE_E4 if is_taker else _MAKER_RATES_E4[terms.fee_type]
+    rate_e4 = _TAKER_RATE_E4 if is_taker else MAKER_RATES_E4[terms.fee_type]
     # multiplier e4 * rate e4 * count e2 * price e4 * price e4 = dollars e18.
     raw_e18 = terms.multiplier_e4 * rate_e4 * count_e2 * price_e4 * (DOLLAR_E4 - price_e4)
     unit_e18 = 10**12 if terms.rounding == "2026-10" else 10**14
@@ -67,4 +66,9 @@ def charge(fee_e6: int, revenue_e6: int, accumulator_e6: int, rounding: FeeRound
     pot_e6 = accumulator_e6 + rounding_e6
     unit_e6 = _REBATE_UNIT_E6[rounding]
     rebate_e6 = min(pot_e6, gross_e6) // unit_e6 * unit_e6
-    return FeeCharge(net_e6=gross_e6 - rebate_e6, accumulator_e6=pot_e6 - rebate_e6)
+    return FeeCharge(gross_e6 - rebate_e6, pot_e6 - rebate_e6)
+
+
+def fee_bound_e6(terms: FeeTerms, count_e2: int) -> int:
+    """Returns more than any fill of this count could cost in fees: the taker rate at half a dollar, and all roundings."""
+    return terms.multiplier_e4 * _TAKER_RATE_E4 * count_e2 // 40_000 + 3 * ALIGNMENT_E6

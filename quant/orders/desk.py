@@ -128,7 +128,10 @@ class Desk:
 
     def market(self, ticker: str) -> MarketDesk:
         """Returns the desk's notes on a market, made at the first mention."""
-        return self._markets.setdefault(ticker, MarketDesk())
+        market = self._markets.get(ticker)
+        if market is None:
+            market = self._markets[ticker] = MarketDesk()
+        return market
 
     def tickers(self) -> list[str]:
         return list(self._markets)

@@ -13,6 +13,8 @@ from kalshi.simulator.exchange import SOCKET_PATH, SimulatedExchange
 from kalshi.simulator.listings import Catalogue, EventListing, MarketListing, SeriesListing
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_session import SocketSession
+from tests.kalshi.simulator.contract import check_answer
+from tests.kalshi.simulator.frame_schema import check_frame
 
 START_MS: Final = 1_795_182_900_000
 PREFIX: Final = "/trade-api/v2"
@@ -20,7 +22,7 @@ TICKER: Final = "KXTEST-26NOV20-A"
 OTHER_TICKER: Final = "KXTEST-26NOV20-B"
 SUB_CENT_TICKER: Final = "KXCOIN-26NOV20-C"
 
-_PRIVATE_PEM, _PUBLIC_PEM = generate_key_pair("ed25519")
+PRIVATE_PEM, PUBLIC_PEM = generate_key_pair("ed25519")
 
 
 @attrs.define
@@ -105,7 +107,7 @@ class World:
             wall_ms=self.clock,
             settings=SimulatorSettings(**chosen),
             accounts=tuple(
-                AccountSettings(key_id=name, public_key_pem=_PUBLIC_PEM, cash_by_shard_e6=cash_by_shard_e6, tier=tier)
+                AccountSettings(key_id=name, public_key_pem=PUBLIC_PEM, cash_by_shard_e6=cash_by_shard_e6, tier=tier)
                 for name in ("alice", "bob")
             ),
             catalogue=small_catalogue(),
@@ -125,7 +127,7 @@ class Customer:
     def __init__(self, world: World, key_id: str) -> None:
         self.world = world
         self.key_id = key_id
-        self._signer = Signer(key_id, _PRIVATE_PEM)
+        self._signer = Signer(key_id, PRIVATE_PEM)
         self._numbers = 0
 
     async def send(
@@ -137,7 +139,13 @@ class Customer:
         transport = httpx.ASGITransport(app=self.world.exchange.app)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
             content = None if body is None else json.dumps(body).encode()
-            return await client.request(method, full, content=content, headers=signed if headers is None else headers)
+            answer = await client.request(method, full, content=content, headers=signed if headers is None else headers)
+        check_answer(method, full, answer.status_code, answer.content)
+        return answer
+
+    def headers(self, method: str, path: str) -> dict[str, str]:
+        """Returns the signed headers of a request, or of a handshake."""
+        return self._signer.headers(method, path, self.world.clock())
 
     async def get(self, path: str) -> Any:
         answer = await self.send("GET", path)
@@ -183,7 +191,5 @@ def command(session: SocketSession, number: int, name: str, **params: Any) -> li
 
 
 def frames(session: SocketSession) -> list[dict[str, Any]]:
-    """Returns the decoded frames that wait; each must end with a newline."""
-    texts = session.drain_frames()
-    assert all(text.endswith("}\n") for text in texts)
-    return [json.loads(text) for text in texts]
+    """Returns the decoded frames that wait; each must end with a newline and obey the exchange's schema."""
+    return [check_frame(text) for text in session.drain_frames()]

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from kalshi.errors import describe
-from kalshi.simulator.socket_commands import ERROR_TEXTS
+from kalshi.simulator.socket_channels import ERROR_TEXTS
 from kalshi.simulator.socket_session import SocketSession
 from tests.kalshi.simulator.customer import PREFIX, World, command, frames
 from tests.kalshi.simulator.fuzzing import Case, CommandFuzzer, Names, RequestFuzzer, sound_create
