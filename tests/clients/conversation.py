@@ -19,7 +19,7 @@ import trio
 from tests.kalshi.simulator.test_process import Program, running
 
 # A step holds a few requests and at most one wait for the lagging read model.
-_STEP_S_MAX: Final = 30
+_STEP_S_MAX: Final = 60
 _LINE_BYTES_MAX: Final = 1 << 20
 
 __all__ = ["Conversation", "Program", "conversation", "open_markets", "running"]
@@ -96,6 +96,9 @@ def environment_of(program: Program, private_pem: Path) -> dict[str, str]:
         "SOCKET_ADDRESS": program.socket_url,
         "KEY_ID": program.ready["key_id"],
         "KEY_FILE": str(private_pem),
+        # A proxy of this machine has no part in a conversation with itself.
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
     }
 
 

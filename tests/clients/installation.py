@@ -7,6 +7,9 @@ Rules:
 3. Only an index that cannot be reached at all is a reason to skip. Whatever an index answers, a wrong hash, a release
    that is gone, a build that breaks: that is a failure.
 4. Node comes as a Python wheel, so that no system package is needed.
+
+New pins: `uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate`, and
+`npm install --package-lock-only --omit-lockfile-registry-resolved`.
 """
 
 from __future__ import annotations

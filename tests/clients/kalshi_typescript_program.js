@@ -9,7 +9,7 @@ const { randomUUID } = require("node:crypto");
 // The program lies in the project, the library in a folder of its own.
 const kalshi = require(process.env.CLIENT_MODULE);
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 20_000;
 const [ticker, exchangeIndexText] = process.argv.slice(2);
 const exchangeIndex = Number(exchangeIndexText);
 const configuration = new kalshi.Configuration({

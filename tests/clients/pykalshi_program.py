@@ -20,7 +20,7 @@ from pykalshi.enums import CandlestickPeriod, MarketStatus, OrderStatus, TimeInF
 from pykalshi.exceptions import KalshiAPIError  # type: ignore[import-not-found]
 from pykalshi.orderbook import OrderbookManager  # type: ignore[import-not-found]
 
-WAIT_S = 10.0
+WAIT_S = 20.0
 
 Facts = dict[str, Any]
 

@@ -461,6 +461,16 @@ def sound_create(names: Names) -> dict[str, object]:
     }
 
 
+def _sound_transfer() -> dict[str, object]:
+    return {
+        "source": "event_contract",
+        "destination": "event_contract",
+        "source_exchange_shard": 0,
+        "destination_exchange_shard": 2,
+        "amount": 100,
+    }
+
+
 def sound_body(route: Route, names: Names) -> object | None:
     """Returns a body for a write; None where there is none to break."""
     if route.method == "GET" or route.path.startswith(_LEGACY):
@@ -480,6 +490,22 @@ def sound_body(route: Route, names: Names) -> object | None:
             return {"contracts_limit_fp": "50.00", "exchange_index": 0}
         case ("PUT", "limit"):
             return {"contracts_limit_fp": "60.00"}
+        case ("POST", "intra_exchange_instance_transfer"):
+            return _sound_transfer()
+        case ("POST", "transfer"):
+            return {"from_subaccount": 0, "to_subaccount": 1, "amount_cents": 5, "exchange_index": 0}
+        case ("POST", "subaccounts"):
+            return {"exchange_index": 0}
+        case ("PUT", "netting"):
+            return {"subaccount_number": 0, "enabled": True}
+        case ("POST", "target_balance_allocation"):
+            shares = [{"exchange_index": 0, "percent": 60}, {"exchange_index": 2, "percent": 40}]
+            return {"allocations": shares, "resting_margin_reservation": "sum"}
+        case ("POST", "api_keys"):
+            return {"name": "fuzz", "scopes": ["read"], "public_key": "-----BEGIN"}
+        case ("POST", "generate"):
+            # The other type of key takes a tenth of a second to make.
+            return {"name": "fuzz", "key_type": "ed25519", "scopes": ["read"]}
         case _:
             return None
 
