@@ -1,7 +1,7 @@
 """What must always hold in a running exchange, and how it says that it does not.
 
 At each operation, where one comparison is enough:
-    cash_conserved  the money of a trade adds up: what both sides pay and get, the fees, and the dollars behind new pairs
+    cash_conserved  the money of a trade adds up: what both sides pay and get, and the dollars behind new pairs
     uncrossed       an order that goes to rest does not meet the other side
     queue           the one who trades has the best price, and came after the one who traded before at that price
 About once a second of engine time (`InvariantWatch`), where it takes a look at everything:
@@ -9,8 +9,8 @@ About once a second of engine time (`InvariantWatch`), where it takes a look at 
     collateral      YES and NO positions of a market are the same number, which is its open interest
     uncrossed, queue, level_total, open_orders   for a share of the markets, so that all are seen within `ROUND_MS`
 
-A broken invariant is a defect of the exchange itself. `InvariantBroken` is never caught inside: everything that would be
-said after it could be wrong.
+A broken invariant is a defect of the exchange itself. `InvariantBroken` is never caught inside: everything that would
+be said after it could be wrong.
 """
 
 from __future__ import annotations
