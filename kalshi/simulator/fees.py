@@ -66,7 +66,7 @@ def trade_fee_e6(terms: FeeTerms, price_e4: int, count_e2: int, *, is_taker: boo
 
 
 def charge(fee_e6: int, revenue_e6: int, accumulator_e6: int) -> FeeCharge:
-    """Returns net fee and accumulator after a fill of trade fee `fee_e6` and cash flow `revenue_e6` (a payer's is negative)."""
+    """Returns net fee and accumulator after a fill with this trade fee and cash flow (negative for a payer)."""
     rounding_e6 = (revenue_e6 - fee_e6) % ALIGNMENT_E6
     gross_e6 = fee_e6 + rounding_e6
     pot_e6 = accumulator_e6 + rounding_e6

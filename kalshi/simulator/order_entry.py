@@ -270,7 +270,9 @@ class OrderEntry:
         own_e4 = price_e4 if order.side is _BID else DOLLAR_E4 - price_e4
         if available_e6 >= count_e2 * (own_e4 + clearing.fee_bound_e6) + FEE_ROUNDINGS_E6 or count_e2 == 0:
             return
-        if available_e6 < clearing.entry_cost_e6(account, order, price_e4, count_e2, is_taker=is_taker):
+        # An order that frees money is taken even where resting orders have spoken for more than there is.
+        needed_e6 = clearing.entry_cost_e6(account, order, price_e4, count_e2, is_taker=is_taker)
+        if needed_e6 > max(0, available_e6):
             raise Refused(400, "insufficient_balance")
 
     def _other_resting_cost_e6(self, account: Account, order: Order) -> int:
