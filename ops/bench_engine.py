@@ -1,4 +1,4 @@
-"""What the matching engine of the simulated exchange does in a second, with everything on: `python -m ops.bench_engine`.
+"""What the matching engine of the simulated exchange does in a second: `python -m ops.bench_engine`.
 
 The load is 45 % creates that rest, 45 % cancels and 10 % orders that trade, sent through `OrderEntry`, the same door
 that REST uses: customers with cash that is checked, fees with their accumulators, half of the orders in groups with a
@@ -13,19 +13,15 @@ from __future__ import annotations
 
 import gc
 import random
-import statistics
 import time
-from collections.abc import Callable
 from typing import Final, Literal
 
 import attrs
 
-from kalshi.simulator.accounts import Account
 from kalshi.simulator.catalogue import build_catalogue
 from kalshi.simulator.events import BookDelta, Event, FillHappened, TradeHappened
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.group_desk import GroupDesk
-from kalshi.simulator.groups import OrderGroup
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.order_entry import OrderEntry
 from kalshi.simulator.orders import NewOrder, Order
@@ -177,7 +173,7 @@ class LoadMaker:
             if price_e4 is not None:
                 maker = book.front(price_e4)
                 return self._create(
-                    market, side, price_e4, maker.remaining_e2, TimeInForce.IMMEDIATE_OR_CANCEL, but=maker.account_id
+                    market, side, price_e4, max(1, maker.remaining_e2 * rng.randrange(1, 5) // 4), TimeInForce.IMMEDIATE_OR_CANCEL, but=maker.account_id
                 )
 
     def _create(
@@ -188,7 +184,7 @@ class LoadMaker:
         account = floor.accounts[number]
         rests = tif is TimeInForce.GOOD_TILL_CANCELED
         group = rng.choice(floor.groups[account.account_id, market.exchange_index])
-        expiry_s = floor.clock.time_ms // 1000 + rng.randrange(20, 600)
+        expiry_s = floor.clock.time_ms // 1000 + rng.randrange(30, 1_200)
         self._ids += 1
         request = NewOrder(
             ticker=market.ticker,
@@ -252,7 +248,7 @@ def calibrate():
 
 
 if __name__ == "__main__":
-    import sys, pickle
+    import sys
 
     maker = LoadMaker(OPERATIONS, RESTING_FIRST)
     print(
@@ -267,8 +263,11 @@ if __name__ == "__main__":
         for operation in maker.first:
             apply(floor, operation)
         gc.collect()
+        "nogc" in sys.argv and gc.disable()
+        "freeze" in sys.argv and gc.freeze()
         if "profile" in sys.argv:
-            import cProfile, pstats
+            import cProfile
+            import pstats
 
             p = cProfile.Profile()
             p.enable()
