@@ -134,7 +134,6 @@ class Call:
     raw_body: bytes = b""
     signer: Account | None = None
     key: ApiKey | None = None
-    default_cost: int = DEFAULT_COST
 
     @property
     def account(self) -> Account:

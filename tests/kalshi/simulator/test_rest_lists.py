@@ -212,6 +212,19 @@ async def test_writes_bill_the_bucket_of_their_shard() -> None:
     assert (await world.alice.create("bid", "0.1000", exchange_index=2, **coin)).status_code == 201
 
 
+async def test_public_reads_may_be_seconds_old_and_signed_ones_never() -> None:
+    for cache_s, unsigned in ((0, "0.2000"), (15, "0.0000")):
+        world = World(public_cache_s=cache_s)
+        path = f"/markets/{TICKER}"
+        await world.bob.send("GET", path, headers={})
+        await world.bob.place("bid", "0.2000")
+        world.pass_time(14_999)
+        assert (await world.bob.send("GET", path, headers={})).json()["market"]["yes_bid_dollars"] == unsigned
+        assert (await world.bob.get(path))["market"]["yes_bid_dollars"] == "0.2000"
+        world.pass_time(1)
+        assert (await world.bob.send("GET", path, headers={})).json()["market"]["yes_bid_dollars"] == "0.2000"
+
+
 async def test_every_shard_has_its_status() -> None:
     world = World()
     world.exchange.lifecycle.set_pause(trading_active=False)
