@@ -29,6 +29,7 @@ Key = tuple[int, str]
 DEFAULT_COST: Final = 10
 
 _JSON_WORDS: Final = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+_INT64: Final = 1 << 63
 _GO_TYPES: Final = {str: "string", int: "int", bool: "bool", dict: "map", list: "slice"}
 
 
@@ -56,7 +57,11 @@ class Body:
 
     def integer(self, name: str) -> int | None:
         value = self._typed(name, int)
-        return value if isinstance(value, int) else None
+        if not isinstance(value, int):
+            return None
+        if not -_INT64 <= value < _INT64:
+            raise self._mismatch(name, value, int)
+        return value
 
     def flag(self, name: str) -> bool:
         return self._typed(name, bool) is True
@@ -129,7 +134,6 @@ class Call:
     raw_body: bytes = b""
     signer: Account | None = None
     key: ApiKey | None = None
-    default_cost: int = DEFAULT_COST
 
     @property
     def account(self) -> Account:

@@ -268,7 +268,9 @@ def _inside(call: Call, name: str, time_ms: int | None) -> bool:
         return True
     if time_ms is None:
         return False
-    return (earliest_s is None or time_ms >= earliest_s * 1000) and (latest_s is None or time_ms <= latest_s * 1000)
+    if earliest_s is not None and (time_ms < earliest_s * 1000 or (name == "updated" and time_ms == earliest_s * 1000)):
+        return False  # updated times are later than the filter, the others are from it on
+    return latest_s is None or time_ms <= latest_s * 1000
 
 
 def find_market(call: Call, *, historical: bool = False) -> MarketState:

@@ -54,6 +54,7 @@ class SimulatorSettings:
     too_many_requests_shape: Literal["flat", "nested"] = "flat"
     reject_unknown_fields: bool = False
     public_requests_per_s: float | None = 30.0
+    public_cache_s: int = 0
     missing_scope_code: str = "insufficient_scope"
     region_refusal_status: int = 403
     region_refusal_code: str = "region_attestation_expired"

@@ -155,7 +155,6 @@ def _market_facts(market: MarketState) -> Json:
         "event_ticker": listing.event_ticker,
         "market_type": "binary",
         "title": listing.title,
-        "subtitle": "",
         "yes_sub_title": listing.yes_sub_title,
         "no_sub_title": listing.yes_sub_title,
         "created_time": rfc3339(listing.created_ms),
@@ -168,6 +167,8 @@ def _market_facts(market: MarketState) -> Json:
         "settlement_timer_seconds": 20,
         "notional_value_dollars": "1.0000",
         "can_close_early": True,
+        "early_close_condition": "This market closes and expires early if the event occurs.",
+        "occurrence_datetime": rfc3339(market.close_ms),
         "settlement_bounds_type": "default",
         "expiration_value": "",
         "rules_primary": f"If the outcome is {listing.yes_sub_title}, then the market resolves to Yes.",
@@ -179,6 +180,8 @@ def _market_facts(market: MarketState) -> Json:
     }
     if listing.floor_strike is not None:
         view["floor_strike"] = listing.floor_strike
+    if listing.strike_type == "custom":
+        view["custom_strike"] = {"outcome": listing.yes_sub_title}
     return view
 
 
