@@ -103,7 +103,7 @@ async def trio_websocket_client(port: int, headers: dict[str, str]) -> AsyncIter
 async def websockets_client(port: int, headers: dict[str, str]) -> AsyncIterator[Client]:
     try:
         async with websockets.trio.client.connect(
-            f"ws://127.0.0.1:{port}{SOCKET_PATH}", additional_headers=headers, max_size=None, compression=None
+            f"ws://127.0.0.1:{port}{SOCKET_PATH}", additional_headers=headers, max_size=None, proxy=None
         ) as connection:
             yield WebsocketsClient(connection)
     except websockets.exceptions.InvalidStatus as refused:
