@@ -36,6 +36,16 @@ def test_a_channel_that_is_left_costs_nothing_again(name: str) -> None:
     assert hub._handlers == {}
 
 
+async def test_a_ticker_that_nobody_waits_for_any_more_is_not_kept() -> None:
+    world = World()
+    session = world.alice.connect()
+    command(session, 1, "subscribe", channels=["ticker"])
+    await world.bob.place("bid", "0.4000")
+    assert list(world.exchange.hub._changed) == [TICKER]
+    command(session, 2, "unsubscribe", sids=[1])
+    assert world.exchange.hub._changed == {}
+
+
 async def test_many_sessions_share_a_market_and_each_keeps_its_own_numbers() -> None:
     world = World()
     sessions = [world.alice.connect() for _ in range(3)]

@@ -7,16 +7,23 @@ import random
 
 import pytest
 import trio
+import trio.testing
 from wsproto.events import Ping, Request, TextMessage
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
 from kalshi.simulator.events import BookDelta
 from kalshi.simulator.exchange import SOCKET_PATH
+from kalshi.simulator.socket_server import serve_stream
 from kalshi.simulator.socket_wire import text_frames
 from kalshi.types import Side
 from tests.kalshi.simulator.customer import TICKER, World
 from tests.kalshi.simulator.socket_clients import MAKES, Connect, ConnectionLost, Refused, hear, say, serving, signed
 from tests.kalshi.simulator.test_socket_server import RawClient, connected, signed_by_alice
+
+ELSEWHERE = (
+    b"GET /elsewhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 every_make = pytest.mark.parametrize("connect", MAKES)
 
@@ -184,6 +191,27 @@ async def test_nonsense_on_the_wire_ends_at_most_its_own_connection(begins: str)
                 assert await hear(client, 1) == [{"type": "ok", "id": 1, "msg": []}]
             await trio.testing.wait_all_tasks_blocked(0.05)
             assert world.exchange.hub.sessions() == ()
+
+
+@pytest.mark.parametrize(
+    "first_bytes",
+    [
+        b"NONSENSE\r\n\r\n",
+        ELSEWHERE,
+        b"",
+    ],
+)
+async def test_a_client_that_is_gone_before_its_answer_harms_nobody(first_bytes: bytes) -> None:
+    """The library raises from its reader task where the answer to a broken request cannot be sent."""
+    world = World()
+    client, server = trio.testing.memory_stream_pair()
+    await client.send_all(first_bytes)
+    await client.receive_stream.aclose()
+    if not first_bytes:
+        await client.aclose()
+    with trio.fail_after(20):
+        await serve_stream(world.exchange, server)
+    assert world.exchange.hub.sessions() == ()
 
 
 async def _talk_nonsense(world: World, stream: trio.SocketStream, rng: random.Random, *, shakes_hands: bool) -> None:
