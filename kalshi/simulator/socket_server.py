@@ -75,7 +75,8 @@ async def serve_stream(exchange: SimulatedExchange, stream: trio.abc.Stream) -> 
         # The client went away, which is its right at any moment; the session is closed already.
         pass
     finally:
-        await wire.break_off()
+        with trio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
+            await wire.break_off()
 
 
 async def _answer(exchange: SimulatedExchange, request: WebSocketRequest, wire: WireStream) -> None:

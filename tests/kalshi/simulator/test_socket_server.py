@@ -15,6 +15,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Reque
 from kalshi.simulator.exchange import SOCKET_PATH
 from kalshi.simulator.socket_server import serve_socket
 from tests.kalshi.simulator.customer import TICKER, World
+from tests.kalshi.simulator.frame_schema import check_frame
 
 _HEARTBEAT_S = 0.05
 
@@ -41,6 +42,8 @@ async def only_event(client: RawClient) -> Event:
     received = await client.events()
     assert received is not None
     (event,) = received
+    if isinstance(event, TextMessage):
+        check_frame(event.data)
     return event
 
 
