@@ -16,13 +16,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 
 import trio
 from litestar.types import ASGIApp
 
 from kalshi.simulator.authentication import Authenticator
-from kalshi.simulator.catalogue import build_catalogue
+from kalshi.simulator.catalogue import WorldBuilder
 from kalshi.simulator.exchange_core import ExchangeCore
+from kalshi.simulator.fair_values import FairValues
 from kalshi.simulator.flow import OrderFlow
 from kalshi.simulator.group_desk import GroupDesk
 from kalshi.simulator.lifecycle import TICK_MS, Lifecycle
@@ -32,6 +34,8 @@ from kalshi.simulator.rate_limits import RateLimiter
 from kalshi.simulator.read_model import ReadModel
 from kalshi.simulator.refusals import Refused
 from kalshi.simulator.rest_api import build_app
+from kalshi.simulator.rolling import Rolling
+from kalshi.simulator.seed_books import load_shapes
 from kalshi.simulator.services import Services
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_hub import SocketHub
@@ -54,8 +58,14 @@ class SimulatedExchange:
         catalogue: Catalogue | None = None,
     ) -> None:
         self.settings = settings if settings is not None else SimulatorSettings()
-        listed = catalogue or build_catalogue(random.Random(f"{seed}:catalogue"), wall_ms())
-        self.core = ExchangeCore(seed=seed, wall_ms=wall_ms, settings=self.settings, catalogue=listed)
+        fairs = FairValues(seed)
+        builder: WorldBuilder | None = None
+        if catalogue is None:
+            builder = WorldBuilder(seed, fairs, self.settings.listing_scale)
+            catalogue = builder.boot(wall_ms())
+        self.core = ExchangeCore(seed=seed, wall_ms=wall_ms, settings=self.settings, catalogue=catalogue)
+        for event in catalogue.events:
+            fairs.add(event, self.core.now_ms())
         reads = ReadModel(
             now_ms=self.core.now_ms,
             lag_ms=self.settings.read_lag_ms,
@@ -69,16 +79,19 @@ class SimulatedExchange:
             reads=reads,
             limiter=RateLimiter(self.settings.public_requests_per_s),
             authenticator=Authenticator(self.core),
-            lifecycle=Lifecycle(self.core),
+            lifecycle=Lifecycle(self.core, fairs),
         )
         self.hub = SocketHub(self.core)
         self.core.listeners.append(self.hub.take)
         for wanted in accounts:
             reads.open_account(self.core.add_account(wanted))
-        self.flow = OrderFlow(self.core, random.Random(f"{seed}:flow"))
+        shapes = load_shapes(Path(self.settings.seed_books)) if self.settings.seed_books else ()
+        self.flow = OrderFlow(self.core, fairs, shapes)
+        self.rolling = Rolling(self.core, fairs, self.lifecycle, builder if self.settings.rolling else None)
         self.truth = Truth(self.services)
         if self.settings.flow:
             self.flow.open_books()
+            self.lifecycle.hooks.append(self.flow.take_change)
 
     @cached_property
     def app(self) -> ASGIApp:
@@ -107,7 +120,8 @@ class SimulatedExchange:
             self.tick()
 
     def tick(self) -> None:
-        """Does everything that is due by now: expiry and lifecycle first, then traders, reads and tickers."""
+        """Does everything that is due by now: listings, expiry and lifecycle first, then traders, reads and tickers."""
+        self.rolling.tick()
         self.services.lifecycle.tick()
         if self.settings.flow:
             self.flow.tick()

@@ -63,7 +63,10 @@ def is_on_grid(ranges: tuple[GridRange, ...], price_e4: int) -> bool:
 def step_at(ranges: tuple[GridRange, ...], price_e4: int) -> int:
     """Returns the step of the range that holds the price, which is clamped into (0, $1)."""
     inside_e4 = min(max(price_e4, 1), DOLLAR_E4 - 1)
-    return next(part.step_e4 for part in ranges if part.start_e4 <= inside_e4 < part.end_e4)
+    for part in ranges:
+        if inside_e4 < part.end_e4:
+            return part.step_e4
+    return ranges[-1].step_e4
 
 
 def floor_to_grid(ranges: tuple[GridRange, ...], price_e4: int) -> int:

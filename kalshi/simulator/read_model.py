@@ -25,6 +25,7 @@ from kalshi.simulator.events import (
     CashChanged,
     Event,
     FillHappened,
+    MarketChanged,
     OrderChanged,
     PositionChanged,
     Settled,
@@ -109,6 +110,9 @@ class ReadModel:
                 self._pending.append((fill.ts_ms, fill.account_id, event))
             case PositionChanged() | CashChanged() | Settled():
                 self._pending.append((event.ts_ms, event.account_id, event))
+            case MarketChanged(ticker=ticker, kind="delisted"):
+                for view in self._views.values():
+                    view.positions.pop(ticker, None)
             case _:
                 pass
 

@@ -83,7 +83,7 @@ def _series_json(call: Call, ticker: str) -> Json:
         raise not_found()
     mine = [market for market in core.markets.values() if market.listing.series_ticker == ticker]
     volume_e2 = sum(market.volume_e2 for market in mine) if call.flag("include_volume") else None
-    return series_view(series, max(market.updated_ms for market in mine), volume_e2)
+    return series_view(series, max((market.updated_ms for market in mine), default=0), volume_e2)
 
 
 def no_fee_changes(call: Call) -> Answer:

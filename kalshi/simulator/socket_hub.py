@@ -135,6 +135,9 @@ class SocketHub:
                 )
             case GroupChanged(account_id=account_id):
                 self._private("order_group_updates", account_id, "", "order_group_updates", lambda: group_msg(event))
+            case MarketChanged(ticker=ticker, kind="delisted"):
+                self._changed.pop(ticker, None)
+                self._ticker_sent.pop(ticker, None)
             case MarketChanged(ticker=ticker):
                 msg = lifecycle_msg(event, self._core.markets[ticker])
                 if msg is not None:
