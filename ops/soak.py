@@ -42,7 +42,7 @@ _HOUR_MS: Final = 3_600_000
 # A Friday morning in New York.
 _START_MS: Final = 1_795_182_900_000
 _KEPT_MS: Final = 3_600_000
-RATE: Final = 0.1
+RATE: Final = 0.112
 _CUSTOMER_EVERY_MS: Final = 5_000
 _CUSTOMER_CASH_E6: Final = 1_000_000_000_000
 _ORDER_LIFE_S: Final = 60
@@ -129,7 +129,7 @@ class _Customer:
         self._turn = 0
         self.operations = 0
         self.refusals: Counter[str] = Counter()
-        for number, channel in enumerate(("ticker", "fill", "user_orders", "market_lifecycle_v2"), start=1):
+        for number, channel in enumerate(("fill", "user_orders", "market_lifecycle_v2"), start=1):
             command = {"id": number, "cmd": "subscribe", "params": {"channels": [channel]}}
             session.receive_text(msgspec.json.encode(command).decode())
 

@@ -35,8 +35,8 @@ COIN_LOW_E4: Final = 2.0
 # Movement of the latent figure per square root of a second, in standard deviations of the outcome: around 50 cents
 # 0.003 is 12/10,000 dollar.
 _STEP: Final = 0.003
-_STEP_MS: Final = 2_000
-_LEAD_STEPS: Final = 3
+_STEP_MS: Final = 4_000
+_LEAD_STEPS: Final = 2
 # The volatility of a coin per square root of a second: 50 % a year.
 COIN_STEP: Final = 0.5 / math.sqrt(365 * 86_400)
 # Coins move a little more than the traders of their markets reckon with; so do the recorded ones.
@@ -229,8 +229,8 @@ class CoinLadder(EventFair):
         self._strikes: list[float | None] = [market.floor_strike for market in event.markets]
         self._close_ms = event.strike_ms
         self._closed_price: float | None = None
-        self.step_ms = _COIN_STEP_MS if event.strike_ms - event.markets[0].open_ms <= _QUARTER_MS else 2_000
-        lead = _COIN_LEAD_STEPS if self.step_ms == _COIN_STEP_MS else 2
+        self.step_ms = _COIN_STEP_MS if event.strike_ms - event.markets[0].open_ms <= _QUARTER_MS else _STEP_MS
+        lead = _COIN_LEAD_STEPS if self.step_ms == _COIN_STEP_MS else 1
         super().__init__(event, seed, coin.drive, lead, self._chances(now_ms))
 
     def fix_strike(self, index: int) -> float | None:

@@ -130,7 +130,7 @@ def test_signed_requests_are_served_and_a_signal_ends_it_quickly(tmp_path: Path)
 
 async def test_a_real_socket_gets_snapshots_deltas_and_heartbeats(tmp_path: Path) -> None:
     with running(tmp_path) as program:
-        # The busiest market: a quiet one may have nothing to tell for longer than a test should wait.
+        # A market on a coin: a quiet question may have nothing to tell for longer than a test should wait.
         markets = program.send("GET", "/markets?limit=100&status=open").json()["markets"]
         market = next(listed for listed in markets if listed["ticker"].startswith("KXBTCD-"))
         with trio.fail_after(20):
