@@ -1,11 +1,14 @@
 """What the exchange tells its listeners (read model, socket hub, tape), synchronously and in order.
 
-`account_id` is None on public events. Orders and positions inside events are copies.
+`account_id` is None on public events. Orders and positions inside events are copies. A listener names the kinds that it
+wants, and the exchange makes no event that nobody hears. The kinds that every operation makes are named tuples, which
+cost a seventh of a frozen attrs class to make.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
 import attrs
 
@@ -14,8 +17,7 @@ from kalshi.simulator.orders import Fill, Order, Trade
 from kalshi.types import Side
 
 
-@attrs.frozen(kw_only=True)
-class BookDelta:
+class BookDelta(NamedTuple):
     """The size resting at one price changed; `side` is the side of the resting orders."""
 
     ticker: str
@@ -27,30 +29,25 @@ class BookDelta:
     client_order_id: str | None
 
 
-@attrs.frozen(kw_only=True)
-class TradeHappened:
+class TradeHappened(NamedTuple):
     trade: Trade
 
 
-@attrs.frozen(kw_only=True)
-class FillHappened:
+class FillHappened(NamedTuple):
     fill: Fill
 
 
-@attrs.frozen(kw_only=True)
-class OrderChanged:
+class OrderChanged(NamedTuple):
     order: Order
 
 
-@attrs.frozen(kw_only=True)
-class PositionChanged:
+class PositionChanged(NamedTuple):
     account_id: str
     position: Position
     ts_ms: int
 
 
-@attrs.frozen(kw_only=True)
-class CashChanged:
+class CashChanged(NamedTuple):
     account_id: str
     cash_by_shard_e6: Mapping[int, int]
     ts_ms: int
@@ -111,3 +108,34 @@ Event = (
     | MarketChanged
     | BookEmptied
 )
+
+Listener = Callable[[Event], None]
+
+KINDS: Final[tuple[type, ...]] = (
+    BookDelta,
+    TradeHappened,
+    FillHappened,
+    OrderChanged,
+    PositionChanged,
+    CashChanged,
+    Settled,
+    GroupChanged,
+    MarketChanged,
+    BookEmptied,
+)
+
+
+class Listeners:
+    """Who hears what; within a kind in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[type, list[Listener]] = {kind: [] for kind in KINDS}
+
+    def append(self, listener: Listener, *kinds: type) -> None:
+        """Lets `listener` hear these kinds, all of them where none is named."""
+        for kind in kinds or KINDS:
+            self._by_kind[kind].append(listener)
+
+    def of(self, kind: type) -> list[Listener]:
+        """Returns the listeners of one kind: the list itself, which later ones join."""
+        return self._by_kind[kind]

@@ -31,7 +31,7 @@ from kalshi.simulator.lifecycle import TICK_MS, Lifecycle
 from kalshi.simulator.listings import Catalogue
 from kalshi.simulator.order_entry import OrderEntry
 from kalshi.simulator.rate_limits import RateLimiter
-from kalshi.simulator.read_model import ReadModel
+from kalshi.simulator.read_model import PRIVATE_KINDS, ReadModel
 from kalshi.simulator.refusals import Refused
 from kalshi.simulator.rest_api import build_app
 from kalshi.simulator.rolling import Rolling
@@ -71,7 +71,7 @@ class SimulatedExchange:
             lag_ms=self.settings.read_lag_ms,
             rng=random.Random(f"{seed}:lag"),
         )
-        self.core.listeners.append(reads.take)
+        self.core.listeners.append(reads.take, *PRIVATE_KINDS)
         self.services = Services(
             core=self.core,
             entry=OrderEntry(self.core),

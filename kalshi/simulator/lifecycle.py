@@ -61,7 +61,7 @@ class Lifecycle:
     def tick(self) -> None:
         """Does everything that is due by now."""
         now_ms = self._core.now_ms()
-        self._expire_orders(now_ms)
+        self._core.expire_orders(now_ms)
         while self._due and self._due[0][0] <= now_ms:
             due_ms, _, ticker = heapq.heappop(self._due)
             if self._alarms.get(ticker) == due_ms:
@@ -149,14 +149,6 @@ class Lifecycle:
             self._number += 1
             self._alarms[market.ticker] = due_ms
             heapq.heappush(self._due, (due_ms, self._number, market.ticker))
-
-    def _expire_orders(self, now_ms: int) -> None:
-        expiries = self._core.expiries
-        while expiries and expiries[0][0] <= now_ms:
-            due_ms, _, order = heapq.heappop(expiries)
-            # A renewed order is watched again under its new expiry; the older entry means nothing then.
-            if order.is_open and order.expiration_ts_s is not None and order.expiration_ts_s * 1000 <= due_ms:
-                self._core.cancel(order, Reason.EXPIRY, now_ms)
 
     def _advance(self, market: MarketState, now_ms: int) -> None:
         match market.status:

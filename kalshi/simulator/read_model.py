@@ -39,6 +39,9 @@ FINISHED_ORDERS_MAX: Final = 50_000
 FILLS_MAX: Final = 200_000
 SETTLEMENTS_MAX: Final = 10_000
 
+# What the read model listens to; the rest is public, or of no account.
+PRIVATE_KINDS: Final = (OrderChanged, FillHappened, PositionChanged, CashChanged, Settled, MarketChanged)
+
 _Change = OrderChanged | FillHappened | PositionChanged | CashChanged | Settled
 
 

@@ -40,6 +40,9 @@ class SimulatorSettings:
     group_triggers_at_limit: bool = False
     balance_net_of_resting: bool = False
     post_only_cross: Literal["reject", "cancel"] = "reject"
+    amend_keeps_post_only: bool = False
+    group_calls_during_pause: bool = True
+    open_orders_max: int = 200_000  # per user, documented
     last_update_reason_in_rest: bool = False
     legacy_direction_fields: bool = True
     too_many_requests_shape: Literal["flat", "nested"] = "flat"

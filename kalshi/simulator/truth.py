@@ -47,7 +47,7 @@ class Truth:
         self._services = services
         self._core = services.core
         self._fills: dict[str, deque[Fill]] = {}
-        self._core.listeners.append(self._take)
+        self._core.listeners.append(self._take, FillHappened)
 
     def resting_orders(self, key_id: str) -> list[TruthOrder]:
         """Returns the orders of the account that rest now, in the order they were first seen."""
