@@ -16,6 +16,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 
 import trio
 from litestar.types import ASGIApp
@@ -23,8 +24,9 @@ from litestar.types import ASGIApp
 from kalshi.simulator.api_keys import KeyRing
 from kalshi.simulator.archive import Archive
 from kalshi.simulator.authentication import Authenticator
-from kalshi.simulator.catalogue import build_catalogue
+from kalshi.simulator.catalogue import WorldBuilder
 from kalshi.simulator.exchange_core import ExchangeCore
+from kalshi.simulator.fair_values import FairValues
 from kalshi.simulator.fee_changes import FeeChanges
 from kalshi.simulator.flow import OrderFlow
 from kalshi.simulator.group_desk import GroupDesk
@@ -33,9 +35,11 @@ from kalshi.simulator.lifecycle import TICK_MS, Lifecycle
 from kalshi.simulator.listings import Catalogue
 from kalshi.simulator.order_entry import OrderEntry
 from kalshi.simulator.rate_limits import RateLimiter
-from kalshi.simulator.read_model import ReadModel
+from kalshi.simulator.read_model import PRIVATE_KINDS, ReadModel
 from kalshi.simulator.refusals import Refused
 from kalshi.simulator.rest_api import build_app
+from kalshi.simulator.rolling import Rolling
+from kalshi.simulator.seed_books import load_shapes
 from kalshi.simulator.services import Services
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_hub import SocketHub
@@ -59,14 +63,20 @@ class SimulatedExchange:
         catalogue: Catalogue | None = None,
     ) -> None:
         self.settings = settings if settings is not None else SimulatorSettings()
-        listed = catalogue or build_catalogue(random.Random(f"{seed}:catalogue"), wall_ms())
-        self.core = ExchangeCore(seed=seed, wall_ms=wall_ms, settings=self.settings, catalogue=listed)
+        fairs = FairValues(seed)
+        builder: WorldBuilder | None = None
+        if catalogue is None:
+            builder = WorldBuilder(seed, fairs, self.settings.listing_scale)
+            catalogue = builder.boot(wall_ms())
+        self.core = ExchangeCore(seed=seed, wall_ms=wall_ms, settings=self.settings, catalogue=catalogue)
+        for event in catalogue.events:
+            fairs.add(event, self.core.now_ms())
         reads = ReadModel(
             now_ms=self.core.now_ms,
             lag_ms=self.settings.read_lag_ms,
             rng=random.Random(f"{seed}:lag"),
         )
-        self.core.listeners.append(reads.take)
+        self.core.listeners.append(reads.take, *PRIVATE_KINDS)
         keys = KeyRing(self.core)
         self.services = Services(
             core=self.core,
@@ -75,7 +85,7 @@ class SimulatedExchange:
             reads=reads,
             limiter=RateLimiter(self.settings.public_requests_per_s),
             authenticator=Authenticator(self.core, keys),
-            lifecycle=Lifecycle(self.core),
+            lifecycle=Lifecycle(self.core, fairs),
             keys=keys,
             archive=Archive(settings=self.settings, now_ms=self.core.now_ms),
             treasury=Treasury(self.core, reads.open_account),
@@ -89,10 +99,13 @@ class SimulatedExchange:
             reads.open_account(account)
             if wanted.attested_until_s is not None:
                 keys.attest(account, wanted.attested_until_s)
-        self.flow = OrderFlow(self.core, random.Random(f"{seed}:flow"))
+        shapes = load_shapes(Path(self.settings.seed_books)) if self.settings.seed_books else ()
+        self.flow = OrderFlow(self.core, fairs, shapes)
+        self.rolling = Rolling(self.core, fairs, self.lifecycle, builder if self.settings.rolling else None)
         self.truth = Truth(self.services)
         if self.settings.flow:
             self.flow.open_books()
+            self.lifecycle.hooks.append(self.flow.take_change)
 
     @cached_property
     def app(self) -> ASGIApp:
@@ -120,7 +133,8 @@ class SimulatedExchange:
             self.tick()
 
     def tick(self) -> None:
-        """Does everything that is due by now: expiry and lifecycle first, then traders, reads and tickers."""
+        """Does everything that is due by now: listings, fees, expiry and lifecycle first, then traders, reads, tickers."""
+        self.rolling.tick()
         self.services.fee_changes.tick()
         self.services.lifecycle.tick()
         if self.settings.flow:

@@ -99,3 +99,13 @@ class SimulatorSettings:
     determination_delay_ms: int = 10_000
     settlement_timer_ms: int = 20_000
     close_in_s: Mapping[str, int] = attrs.field(factory=dict)
+
+    # What is listed, and how it rolls on. Scale 2 lists about 400 markets instead of 80.
+    listing_scale: int = 1
+    rolling: bool = True
+    # A settled event is forgotten after this long, with its books and history: what bounds the memory of a long run.
+    settled_markets_kept_ms: int = 86_400_000
+    # The documents say that markets open by the clock alone, without a lifecycle frame.
+    announces_opening: bool = False
+    # A file of recorded full-depth books whose shapes lie under the makers' quotes.
+    seed_books: str | None = None
