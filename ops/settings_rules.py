@@ -80,9 +80,9 @@ RULES: tuple[Rule, ...] = (
         lambda settings: settings.websockets.transport in TRANSPORTS,
     ),
     Rule(
-        "websockets.enabled",
-        "must be true for now: quoting without the socket, from single reads, comes later",
-        lambda settings: settings.websockets.enabled,
+        "websockets.freeze_s",
+        "must be at least 4 without the socket: a Date header has whole seconds, so no book is known to be younger",
+        lambda settings: settings.websockets.enabled or settings.websockets.freeze_s >= 4,
     ),
     _positive("websockets.freeze_s"),
     _below_key("websockets.freeze_s", "websockets.withdraw_s", "first no new quotes, then none at all"),

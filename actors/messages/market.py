@@ -7,7 +7,7 @@ import enum
 import attrs
 
 from kalshi.numbers import CountE2, PriceE4
-from kalshi.types import Event, Level, Market, PriceRange, Side
+from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side
 
 
 class BookCondition(enum.StrEnum):
@@ -61,8 +61,8 @@ class TickerView:
     ticker: str
     yes_bid_e4: PriceE4
     yes_ask_e4: PriceE4
-    last_price_e4: PriceE4
-    volume_e2: CountE2
+    last_price_e4: PriceE4 | None  # None where the view was made from a book
+    volume_e2: CountE2 | None
     ts_ms: int
     heard_at_s: float
 
@@ -179,6 +179,21 @@ class ReadMarket:
     """One market's facts and touch, for who cannot wait for the socket."""
 
     ticker: str
+
+
+@attrs.frozen(kw_only=True)
+class ReadBook:
+    """One market's whole book, for who has no socket."""
+
+    ticker: str
+
+
+@attrs.frozen(kw_only=True)
+class BookRead:
+    """A book over REST; its `read_time_ms` says when it was made, None where nobody can tell."""
+
+    ticker: str
+    book: BookSnapshot
 
 
 @attrs.frozen(kw_only=True)
