@@ -15,7 +15,7 @@ if __name__ == "__main__":
 
 from actors.allocation import Allocation
 from actors.discovery import Discovery, DiscoveryTiming
-from actors.feed import Feed, FeedParameters
+from actors.feed import Feed
 from actors.fill_reconciler import FillReconciler
 from actors.ledger import Ledger
 from actors.market_supervisor import MarketsParameters, MarketSupervisor
@@ -25,6 +25,7 @@ from actors.rest_feed import RestFeed
 from actors.runtime.child import ChildSpec
 from actors.runtime.supervisor import ChildContext
 from actors.stop_loss import StopLoss
+from kalshi.feed_connection import FeedParameters
 from kalshi.feed_rest import RestPace
 from kalshi.numbers import CountE2
 from ops.life import TreeParts
@@ -95,6 +96,7 @@ def make_feed(parts: TreeParts, context: ChildContext) -> Feed | RestFeed:
         reconnect_first_s=websockets.reconnect_first_s,
         reconnect_max_s=websockets.reconnect_max_s,
         connect_deadline_s=websockets.connect_deadline_s,
+        max_markets_per_connection=websockets.max_markets_per_connection,
     )
     return Feed(context, parameters, parts.ports.connect, parts.probe)
 

@@ -44,6 +44,7 @@ from kalshi.feed_events import (
     FeedEvent,
     FrameMalformed,
     GapDetected,
+    MarketLimitReached,
     ReconnectNeeded,
     SubscriptionDied,
     UnknownFrame,
@@ -65,7 +66,7 @@ from kalshi.feed_frames import (
     event_of,
     snapshot_levels,
 )
-from kalshi.feed_subscriptions import ERRORS_TERMINAL, ORDERBOOK, Channel, Subscriptions
+from kalshi.feed_subscriptions import ERROR_MARKET_LIMIT, ERRORS_TERMINAL, ORDERBOOK, Channel, Subscriptions
 from kalshi.numbers import ONE_DOLLAR_E4, PriceE4
 from kalshi.types import Side
 
@@ -332,6 +333,9 @@ class FeedProtocol:
         for ticker in refused:
             self._abandon(ticker, f"the exchange refused the subscription: error {code}, {excerpt(message)}")
         self._events.append(CommandFailed(id=frame.id or 0, code=code, message=excerpt(message)))
+        still_wanted = tuple(ticker for ticker in refused if ticker in self.books)
+        if still_wanted and code == ERROR_MARKET_LIMIT:
+            self._events.append(MarketLimitReached(tickers=still_wanted))
 
     def _unreadable(self, raw: str | bytes, error: Exception) -> None:
         envelope = decode_envelope(raw)

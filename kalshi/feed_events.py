@@ -136,6 +136,13 @@ class CommandFailed:
 
 
 @attrs.frozen(kw_only=True)
+class MarketLimitReached:
+    """The exchange takes no more order books on this connection: these markets belong on another one."""
+
+    tickers: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
 class ReconnectNeeded:
     """This connection cannot be repaired from within: close it and open another with a new FeedProtocol."""
 
@@ -157,5 +164,6 @@ FeedEvent = (
     | FrameMalformed
     | UnknownFrame
     | CommandFailed
+    | MarketLimitReached
     | ReconnectNeeded
 )

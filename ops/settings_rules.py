@@ -99,11 +99,6 @@ RULES: tuple[Rule, ...] = (
     _between("discovery.max_per_category_fraction", 0.01, 1, "it is a share of the selection"),
     _between("discovery.markets_max", 1, 1_000, "there must be something to select"),
     _between("allocation.max_markets_with_orders", 1, 1_000, "0 would quote nothing; use kill_switch for that"),
-    _at_most_key(
-        "allocation.max_markets_with_orders",
-        "websockets.max_markets_per_connection",
-        "all markets share one connection for now",
-    ),
     _positive("markets.order_size_contracts"),
     _at_most_key("markets.order_size_contracts", "markets.max_position_contracts", "one fill would pass the limit"),
     _at_most_key("quoting.sizing.order_min_contracts", "markets.order_size_contracts", "nothing would be quoted"),

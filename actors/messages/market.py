@@ -42,8 +42,23 @@ class BookView:
 
 
 @attrs.frozen(kw_only=True)
+class ConnectionHealth:
+    """One of the market-data connections."""
+
+    number: int
+    connected: bool
+    markets: int
+    proof_at_s: float
+    reconnects: int
+    gaps: int
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class FeedHealth:
-    """Proof of life of the market-data connection. `proof_at_s` is when anything was last heard on it."""
+    """Proof of life of market data as a whole. `proof_at_s` is when the connection that has been silent for longest,
+    of those that are up, was last heard; `silent` are the markets of those that are down.
+    """
 
     connected: bool
     generation: int
@@ -52,6 +67,8 @@ class FeedHealth:
     reconnects: int
     gaps: int
     reason: str
+    silent: frozenset[str] = frozenset()
+    connections: tuple[ConnectionHealth, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

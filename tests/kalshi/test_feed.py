@@ -25,6 +25,7 @@ from kalshi.feed_events import (
     FeedEvent,
     FrameMalformed,
     GapDetected,
+    MarketLimitReached,
     ReconnectNeeded,
     SubscriptionDied,
     UnknownFrame,
@@ -530,7 +531,10 @@ def test_a_refused_market_is_stale_with_the_reason_and_not_asked_for_again() -> 
     events = wire.receive(error(26, command_id=command["id"], sid=1, seq=wire.next(), text="limit exceeded"))
     assert isinstance(events[0], BookStale)
     assert "limit exceeded" in events[0].reason
-    assert events[1] == CommandFailed(id=command["id"], code=26, message="limit exceeded")
+    assert events[1:] == [
+        CommandFailed(id=command["id"], code=26, message="limit exceeded"),
+        MarketLimitReached(tickers=("B",)),
+    ]
     assert wire.wait(1_000) == []
     assert wire.commands() == []
 

@@ -236,7 +236,6 @@ def test_a_file_that_is_missing_binary_or_a_folder_is_named(tmp_path: Path) -> N
         ("exchange: {clock_offset_max_s: 11}", "exchange.clock_offset_max_s", "10 s off"),
         ("fills: {poll_s: 0}", "fills.poll_s", "from 0.05"),
         ("websockets: {enabled: false, freeze_s: 3}", "websockets.freeze_s", "at least 4 without the socket"),
-        ("allocation: {max_markets_with_orders: 101}", "allocation.max_markets_with_orders", "one connection"),
         ("markets: {order_size_contracts: 101}", "markets.order_size_contracts", "pass the limit"),
         ("mode: shadow", "mode", "comes later; use `demo`"),
     ],
