@@ -63,10 +63,10 @@ from kalshi.feed_frames import (
     book_price,
     decode_envelope,
     decode_frame,
-    event_of,
     snapshot_levels,
 )
 from kalshi.feed_subscriptions import ERROR_MARKET_LIMIT, ERRORS_TERMINAL, ORDERBOOK, Channel, Subscriptions
+from kalshi.feed_translation import event_of
 from kalshi.numbers import ONE_DOLLAR_E4, PriceE4
 from kalshi.types import Side
 
@@ -249,7 +249,7 @@ class FeedProtocol:
         try:
             price = book_price(msg.price_dollars)
             delta = book_count(msg.delta_fp)
-            if msg.ts_ms != tracked.last_ts_ms:
+            if msg.ts_ms and msg.ts_ms != tracked.last_ts_ms:
                 if self._probe is not None and tracked.last_ts_ms:
                     self._probe(msg.market_ticker, tracked.last_ts_ms, tracked.book)
                 tracked.last_ts_ms = msg.ts_ms
