@@ -121,7 +121,7 @@ class ReplayServer:
     async def _converse(
         self, socket: WebSocketConnection, session: SocketSession, connection: RecordedConnection
     ) -> None:
-        conversation = Conversation(socket, session, self._stage, self._comparison)
+        conversation = Conversation(socket, session, self._stage, self._comparison, self._account.take_frame)
         disconnects, began_s = self._witness.disconnects, trio.current_time()
         try:
             async with trio.open_nursery() as nursery:

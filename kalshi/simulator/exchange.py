@@ -133,7 +133,7 @@ class SimulatedExchange:
             self.tick()
 
     def tick(self) -> None:
-        """Does everything that is due by now: listings, fees, expiry and lifecycle first, then traders, reads, tickers."""
+        """Does everything that is due by now: listings, fees and lifecycle first, then traders, reads, tickers."""
         self.rolling.tick()
         self.services.fee_changes.tick()
         self.services.lifecycle.tick()

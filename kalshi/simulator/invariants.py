@@ -15,6 +15,7 @@ be said after it could be wrong.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -99,7 +100,7 @@ class InvariantWatch:
             if not orders or level.total_e2 != sum(order.remaining_e2 for order in orders):
                 raise InvariantBroken("level_total", f"{ticker} at {price_e4}")
             numbers = [order.queue_number for order in orders]
-            if any(earlier >= later for earlier, later in zip(numbers, numbers[1:], strict=False)):
+            if any(earlier >= later for earlier, later in itertools.pairwise(numbers)):
                 raise InvariantBroken("queue", f"{ticker} at {price_e4}: {numbers}")
             for order in orders:
                 known = order.is_house or order.order_id in self._core.accounts[order.account_id].open_orders

@@ -1,9 +1,9 @@
 """The exchange and the reference side by side: one seeded operation goes to both, and both must say and hold the same.
 
-After every operation are compared: the answer or the refusal; every delta, trade, fill and group update; every order
-that changed, with all its sums; the cash of every account on every shard; every position in the markets; the best level
-of every side. Every `FULL_EVERY` operations, and at the end, also: the whole books with the queue of each level, what is
-open by account and by group, the windows of the groups, the client order ids, and the money of the exchange to the unit.
+After every operation are compared: the answer or the refusal; every delta, trade, fill and group update; every
+order that changed, with all its sums; the cash of every account on every shard; every position in the markets; the
+best level of every side. Every `FULL_EVERY` operations, and at the end, also: the whole books with the queue of each
+level, what is open by account and by group, the windows of the groups, the client order ids, and the money of the exchange to the unit.
 Deltas are compared in order, but for the operations that cancel many orders at once, whose order nothing prescribes.
 """
 
@@ -18,6 +18,7 @@ import attrs
 
 from kalshi.simulator.events import BookDelta, Event, FillHappened, GroupChanged, OrderChanged, TradeHappened
 from kalshi.simulator.exchange_core import ExchangeCore
+from kalshi.simulator.fair_values import FairValues
 from kalshi.simulator.group_desk import GroupDesk
 from kalshi.simulator.invariants import InvariantWatch
 from kalshi.simulator.lifecycle import Lifecycle
@@ -95,9 +96,16 @@ class Duel:
             for one in catalogue.series
         )
         self.core = ExchangeCore(
-            seed=seed, wall_ms=self.clock, settings=settings, catalogue=Catalogue(series=series, events=catalogue.events)
+            seed=seed,
+            wall_ms=self.clock,
+            settings=settings,
+            catalogue=Catalogue(series=series, events=catalogue.events),
         )
-        self.entry, self.desk, self.lifecycle = OrderEntry(self.core), GroupDesk(self.core), Lifecycle(self.core)
+        self.entry, self.desk, self.lifecycle = (
+            OrderEntry(self.core),
+            GroupDesk(self.core),
+            Lifecycle(self.core, FairValues(seed)),
+        )
         self.watch = InvariantWatch(self.core)
         cash = {
             name: {shard: rng.choice((3, 20, 60, 400)) * 1_000_000 for shard in ((0, 2) if name != "dan" else (0,))}

@@ -127,7 +127,7 @@ async def serving(world: World) -> AsyncIterator[int]:
 
 
 def signed(customer: Customer) -> dict[str, str]:
-    signer: Signer = customer._signer
+    signer: Signer = customer.signer
     return signer.headers("GET", SOCKET_PATH, customer.world.clock())
 
 

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-
-from tests.kalshi.simulator.engine_duel import _KINDS, TICKERS, Duel, run_duel
+from tests.kalshi.simulator.engine_duel import run_duel
 
 # What the operations must have met, or the comparison would be of nothing.
 _OUTCOMES = (

@@ -61,7 +61,13 @@ def state(world: World) -> object:
     core = world.exchange.core
     money = {name: dict(account.cash_by_shard_e6) for name, account in core.accounts.items()}
     positions = {name: len(account.positions) for name, account in core.accounts.items()}
-    return money, positions, sorted(core.open_orders), sorted(core.groups), core.imbalance_e6()
+    return (
+        money,
+        positions,
+        sorted(order.order_id for order in core.open_orders.values()),
+        sorted(core.groups),
+        core.imbalance_e6(),
+    )
 
 
 async def hold_out(commands: int) -> set[int]:
