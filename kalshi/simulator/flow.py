@@ -44,6 +44,26 @@ _INFORMED_EDGE_E4: Final = 80
 _REST_S: Final = 6
 
 
+@attrs.frozen
+class _Motion:
+    """How a hidden value moves: step size, pull back to where it began, drift per step, chance of a jump."""
+
+    step_e4: float = _DRIFT_E4
+    pull: float = _PULL
+    drift_e4: float = 0.0
+    jump_chance: float = _JUMP_CHANCE
+
+
+_USUAL: Final = _Motion()
+_REGIMES: Final = {
+    "wandering": _Motion(pull=0.0),
+    "mean_reverting": _Motion(pull=0.02),
+    "trending": _Motion(pull=0.0, drift_e4=3.0),
+    "chaotic": _Motion(step_e4=25.0, jump_chance=0.01),
+    "quiet": _Motion(step_e4=1.0, jump_chance=0.0),
+}
+
+
 @attrs.frozen(kw_only=True)
 class _MakerStyle:
     """Width as a multiple of the market's half spread, contracts per level, levels per side, seconds between looks."""
@@ -82,17 +102,25 @@ class _MarketFlow:
         self._rng = rng
         self._takers = (accounts["noise"], accounts["informed"])
         self._fair_e4 = float(market.listing.fair_e4)
+        self.motion = _USUAL
         self.makers = [_Maker(account=accounts[style.name], style=style) for style in _STYLES]
 
     def move_fair(self) -> None:
         """Moves the hidden value one step: wander, pull, and rarely a jump."""
-        price = self._fair_e4 / DOLLAR_E4
+        price, motion = self._fair_e4 / DOLLAR_E4, self.motion
         spread = 4 * price * (1 - price)
-        moved_e4 = self._fair_e4 + self._rng.gauss(0, _DRIFT_E4) * spread
-        moved_e4 += (self.market.listing.fair_e4 - self._fair_e4) * _PULL
-        if self._rng.random() < _JUMP_CHANCE:
+        moved_e4 = self._fair_e4 + (self._rng.gauss(0, motion.step_e4) + motion.drift_e4) * spread
+        moved_e4 += (self.market.listing.fair_e4 - self._fair_e4) * motion.pull
+        if self._rng.random() < motion.jump_chance:
             moved_e4 += self._rng.choice((-1, 1)) * self._rng.uniform(200, 500)
-        self._fair_e4 = min(max(moved_e4, _FAIR_LOW_E4), _FAIR_HIGH_E4)
+        self.set_fair(moved_e4)
+
+    def jump(self, by_e4: float) -> None:
+        """Moves the hidden value by news."""
+        self.set_fair(self._fair_e4 + by_e4)
+
+    def set_fair(self, fair_e4: float) -> None:
+        self._fair_e4 = min(max(fair_e4, _FAIR_LOW_E4), _FAIR_HIGH_E4)
         self.market.fair_e4 = round(self._fair_e4)
 
     def refresh(self, maker: _Maker) -> None:
@@ -197,6 +225,7 @@ class OrderFlow:
         names = (*(style.name for style in _STYLES), "noise", "informed")
         accounts = {name: core.add_house_account(name) for name in names}
         self._flows = [_MarketFlow(core, market, rng, accounts) for market in core.markets.values()]
+        self._by_ticker = {flow.market.ticker: flow for flow in self._flows}
         self._due: list[tuple[int, int, _MarketFlow, Callable[[], None], Callable[[], float]]] = []
         self._number = 0
 
@@ -208,6 +237,14 @@ class OrderFlow:
                 self._schedule(flow, self._refresher(flow, maker), self._looks(maker))
             self._schedule(flow, flow.move_fair, lambda: _FAIR_STEP_MS)
             self._schedule(flow, flow.take, self._arrivals(flow))
+
+    def set_regime(self, ticker: str, regime: str) -> None:
+        """Changes how the market's hidden value moves. Raises KeyError for an unknown word."""
+        self._by_ticker[ticker].motion = _REGIMES[regime]
+
+    def news(self, ticker: str, jump_e4: int) -> None:
+        """Moves the market's hidden value at once."""
+        self._by_ticker[ticker].jump(jump_e4)
 
     def tick(self) -> None:
         """Wakes the traders that are due; those of a closed market are let go."""

@@ -57,3 +57,6 @@ class SimulatorSettings:
     determination_delay_ms: int = 10_000
     settlement_timer_ms: int = 20_000
     close_in_s: Mapping[str, int] = attrs.field(factory=dict)
+
+    # The weekly trading pause, Thursday 03:00 to 05:00 in New York. Off, so that a run does not depend on the day.
+    weekly_maintenance: bool = False

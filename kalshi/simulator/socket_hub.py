@@ -23,6 +23,7 @@ from kalshi.simulator.events import (
 )
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.market_state import Quote
+from kalshi.simulator.socket_commands import BUFFER_OVERFLOW
 from kalshi.simulator.socket_session import SocketSession, Subscription
 from kalshi.simulator.socket_views import (
     delta_text,
@@ -144,9 +145,37 @@ class SocketHub:
             case _:
                 pass
 
+    def fault_gap(self, channel: str, ticker: str | None = None) -> None:
+        """Skips one sequence number of the channel, of those subscriptions that hear the ticker."""
+        for session in self.sessions():
+            subscription = session.subscription(channel)
+            if subscription is not None and (
+                ticker is None or subscription.tickers is None or ticker in subscription.tickers
+            ):
+                subscription.next_seq()
+
+    def fault_drop_all(self) -> None:
+        """Closes every connection."""
+        for session in self.sessions():
+            session.close()
+
+    def fault_silence(self, seconds: float) -> None:
+        """Sends nothing on any present connection for so long; what waits goes out after it."""
+        for session in self.sessions():
+            session.silent_until_ms = self.now_ms() + round(seconds * 1000)
+
+    def fault_kick_slow(self) -> None:
+        """Ends every subscription with error 25, as if its reader were too slow."""
+        for session in self.sessions():
+            for subscription in session.subscriptions():
+                session.end_subscription(subscription, BUFFER_OVERFLOW)
+
     def tick(self) -> None:
-        """Sends the tickers that changed and are due."""
+        """Sends the tickers that changed and are due, and ends silences that are over."""
         now_ms = self._core.now_ms()
+        for session in self.sessions():
+            if session.silent_until_ms and session.silent_until_ms <= now_ms:
+                session.end_silence()
         for ticker in tuple(self._changed):
             sent_ms, quote, traded_e2 = self._ticker_sent.get(ticker, (0, None, 0))
             if now_ms - sent_ms < self._core.settings.ticker_interval_ms:

@@ -19,6 +19,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketServer
 
 from kalshi.simulator.exchange import SOCKET_PATH, SimulatedExchange
+from kalshi.simulator.fault_stream import FaultyListener
 from kalshi.simulator.socket_session import HandshakeRefused, SessionClosed, SocketSession
 from kalshi.simulator.timestamps import http_date
 
@@ -39,7 +40,8 @@ async def serve_socket(
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves WebSocket connections on an already bound and listening socket until cancelled."""
-    listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+    plain = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+    listener: Any = FaultyListener(plain, exchange.streams, "websocket")
 
     async def handle(request: Any) -> None:
         await _handle(exchange, request)

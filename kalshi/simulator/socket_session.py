@@ -88,12 +88,13 @@ class SocketSession:
         self._outbound: deque[tuple[Subscription | None, str]] = deque()
         self._wake = trio.Event()
         self.is_closed = False
+        self.silent_until_ms = 0  # a fault: until then frames wait
 
     async def next_frames(self) -> list[str]:
         """Waits for at least one frame and returns all that wait. Raises SessionClosed after the last one."""
         # First, so that a reader of a busy session lets others run and is cancelled without losing frames.
         await trio.lowlevel.checkpoint()
-        while not self._outbound:
+        while not self._outbound or (self.silent_until_ms and not self.is_closed):
             if self.is_closed:
                 raise SessionClosed
             self._wake = trio.Event()
@@ -147,6 +148,15 @@ class SocketSession:
     def subscription(self, channel: str) -> Subscription | None:
         """Returns the live subscription of a channel; for tests that break one deliberately."""
         return self._subscriptions.get(channel)
+
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """Returns the live subscriptions, oldest first."""
+        return tuple(self._subscriptions.values())
+
+    def end_silence(self) -> None:
+        """Lets what waited go out."""
+        self.silent_until_ms = 0
+        self._wake.set()
 
     def _obey(self, command: Command) -> None:
         match command.name:
