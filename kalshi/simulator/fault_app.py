@@ -199,7 +199,7 @@ def _messages(substitute: Substitute, headers: list[tuple[bytes, bytes]]) -> lis
 
 
 def _ticker(path: str, query: bytes, body: bytes) -> str:
-    """Returns the market that a request is about, as far as it says: in its body, its path or its query."""
+    """Returns the market that a request is about, as far as it says: in its body, its query or its path."""
     if body:
         try:
             fields = msgspec.json.decode(body)
@@ -208,11 +208,11 @@ def _ticker(path: str, query: bytes, body: bytes) -> str:
             fields = None
         if isinstance(fields, Mapping) and isinstance(fields.get("ticker"), str):
             return str(fields["ticker"])
-    parts = path.split("/")
-    if len(parts) > 2 and parts[1] == "markets":
-        return parts[2]
     for pair in query.decode("ascii", "replace").split("&"):
         name, _, value = pair.partition("=")
         if name == "ticker":
             return value
+    parts = path.split("/")
+    if len(parts) > 2 and parts[1] == "markets":
+        return parts[2]
     return ""
