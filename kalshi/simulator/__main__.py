@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folder = options.keys or stack.enter_context(TemporaryDirectory(prefix="kalshi-in-a-box-"))
             accounts, keys = accounts_of(options, scenario, Path(folder).expanduser())
             doors = open_doors(options)
+            stack.callback(doors.close)
             record = open_record(options)
         except UsageError as error:
             sys.stderr.write(f"kalshi.simulator: {error}\n")

@@ -74,14 +74,16 @@ async def _answer(routes: Routes, scope: Any, receive: Any) -> object:
 
 
 async def _body(scope: Any, receive: Any) -> Any:
-    content = b""
-    while True:  # ends with the body, or the connection
+    content, is_too_large = b"", False
+    while True:  # ends with the body, or the connection; what is too much is read and forgotten
         message = await receive()
         content += message.get("body", b"")
         if len(content) > BODY_BYTES_MAX:
-            raise BadRequest(413, {"error": f"a body has at most {BODY_BYTES_MAX:,} bytes"})
+            content, is_too_large = b"", True
         if not message.get("more_body", False):
             break
+    if is_too_large:
+        raise BadRequest(413, {"error": f"a body has at most {BODY_BYTES_MAX:,} bytes"})
     if not content.strip():
         return None
     kinds = (value for name, value in scope["headers"] if name.lower() == b"content-type")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn
 
@@ -56,6 +57,11 @@ class Doors:
     def ports(self) -> dict[str, int]:
         names = {"rest_port": self.rest, "ws_port": self.websocket, "truth_port": self.truth}
         return {name: int(door.getsockname()[1]) for name, door in names.items()}
+
+    def close(self) -> None:
+        """Closes all three; they may be closed already."""
+        for door in (self.rest, self.websocket, self.truth):
+            door.close()
 
     def addresses(self, host: str) -> dict[str, str]:
         ports = self.ports()
@@ -148,11 +154,17 @@ def accounts_of(
 
 def open_doors(options: argparse.Namespace) -> Doors:
     """Binds and listens on all three. Raises UsageError for a port that cannot be had."""
-    return Doors(
-        rest=_bind(options.host, options.port, "--port"),
-        websocket=_bind(options.host, options.ws_port, "--ws-port"),
-        truth=_bind(_LOOPBACK, options.truth_port, "--truth-port"),
-    )
+    with ExitStack() as opened:
+        doors = [
+            opened.enter_context(_bind(host, port, option))
+            for host, port, option in (
+                (options.host, options.port, "--port"),
+                (options.host, options.ws_port, "--ws-port"),
+                (_LOOPBACK, options.truth_port, "--truth-port"),
+            )
+        ]
+        opened.pop_all()
+    return Doors(rest=doors[0], websocket=doors[1], truth=doors[2])
 
 
 def open_record(options: argparse.Namespace) -> BinaryIO | None:
