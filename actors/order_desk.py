@@ -513,7 +513,8 @@ class OrderDesk:
     # -- shown to others --
 
     def _show(self) -> None:
-        by_ticker: dict[str, list[WorkingOrder]] = {ticker: [] for ticker in self._shown}
+        # A market that never had an order has its reasons as well.
+        by_ticker: dict[str, list[WorkingOrder]] = {ticker: [] for ticker in (*self._shown, *self._desk.tickers())}
         for order in self._desk.table:
             by_ticker.setdefault(order.ticker, []).append(_working(order))
         for ticker, orders in by_ticker.items():

@@ -7,7 +7,7 @@ lease: when it stops saying it, nothing is quoted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -44,6 +44,7 @@ from quant.fills import NumberedFill
 from quant.invariants import check
 from quant.positions import Portfolio, apply_fills, settle_market, value
 from quant.risk import DailyLossLatch, MarketFacts, MarketLimits, RiskAssessment, RiskParameters, assess
+from quant.shard_funds import unfunded_shards
 
 DAY_MS = 86_400_000
 _RESULT_VALUES_E4 = {"yes": ONE_DOLLAR_E4, "no": PriceE4(0)}
@@ -79,6 +80,7 @@ class PortfolioRisk:
     _positions_said: dict[str, PositionView] = attrs.field(factory=dict, init=False)
     _halts_said: tuple[str, ...] | None = attrs.field(default=None, init=False)
     _drift_said: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    _unfunded_said: frozenset[int] = attrs.field(default=frozenset(), init=False)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Serves until cancelled."""
@@ -166,15 +168,7 @@ class PortfolioRisk:
             seen = self._drift.differences[ticker]
             text = f"{ticker}: our fills say {seen.ours_e2 / 100}, the exchange says {seen.theirs_e2 / 100}"
             self.context.log.error(text)
-            self.context.outbox.publish(
-                Alert(
-                    code="position_drift",
-                    severity="error",
-                    actor="portfolio_risk",
-                    text=text,
-                    at_ms=self.context.seams.wall_ms(),
-                )
-            )
+            self._alert("position_drift", "error", text)
         self._drift_said = drifted
 
     def _take_market(self, market: Market) -> None:
@@ -218,9 +212,24 @@ class PortfolioRisk:
         if self._balance is not None:
             # Right after a restart we know no balance yet: our predecessor's word stands until its lease ends.
             self.context.outbox.publish(self._risk_view(assessment, now_s))
+            self._say_unfunded(facts, self._balance)
         self._say_positions()
         self._say_pnl()
         self.context.outbox.publish(Heartbeat(actor="portfolio_risk", incarnation=self.context.incarnation, at_s=now_s))
+
+    def _say_unfunded(self, markets: Mapping[str, MarketFacts], balance: Balance) -> None:
+        """Tells of each shard without cash once, and again only after it had some."""
+        funded = {index for index, cash_e6 in balance.by_shard_e6 if cash_e6 > 0}
+        self._unfunded_said -= funded
+        for shard in unfunded_shards(markets, balance):
+            if shard.exchange_index not in self._unfunded_said:
+                self._unfunded_said |= {shard.exchange_index}
+                self.context.log.warning(shard.text)
+                self._alert("shard_unfunded", "warning", shard.text)
+
+    def _alert(self, code: str, severity: str, text: str) -> None:
+        at_ms = self.context.seams.wall_ms()
+        self.context.outbox.publish(Alert(code=code, severity=severity, actor="portfolio_risk", text=text, at_ms=at_ms))
 
     def _risk_view(self, assessment: RiskAssessment, now_s: float) -> RiskView:
         caps = tuple(

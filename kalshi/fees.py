@@ -15,6 +15,9 @@ Revenue is +P x C for an ask and -P x C for a bid, up to whole hundredths of a c
 closes: opening NO costs (1 - P) x C, which differs from -P x C by whole dollars per contract only. So the
 side is all that the rounding needs to know. Everything is integer arithmetic.
 
+Type and multiplier are the series', each overridden by the event where it names one. A waiver of the market that
+has not expired sets the multiplier to zero (the exchange does not say how it does it; no fee is the effect).
+
 Source: Kalshi fee rounding page, texts of 2026-08 and 2026-10; fee types of the series object; recorded
 fills.
 """
@@ -26,7 +29,7 @@ from typing import Final, Literal
 import attrs
 
 from kalshi.numbers import ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4
-from kalshi.types import Side
+from kalshi.types import Event, Market, Series, Side
 
 FeeRounding = Literal["2026-10", "2026-08"]
 
@@ -76,6 +79,23 @@ class FeeSchedule:
     def net_fee_e6(self, side: Side, price_e4: PriceE4, count_e2: CountE2, is_taker: bool) -> MoneyE6:
         """Returns the net fee of a fill that is its order's first, in millionths of a dollar."""
         return OrderFees(self).charge(side, price_e4, count_e2, is_taker).net_fee_e6
+
+
+def fee_schedule(
+    series: Series, event: Event | None, market: Market | None, *, at_ms: int, rounding: FeeRounding
+) -> FeeSchedule:
+    """Returns the fees of a market at a time (Unix milliseconds); what is not known does not override.
+
+    Raises FeeTypeError for a fee type that this version cannot compute.
+    """
+    fee_type, multiplier_e4 = series.fee_type, series.fee_multiplier_e4
+    if event is not None and event.fee_type_override is not None:
+        fee_type = event.fee_type_override
+    if event is not None and event.fee_multiplier_override_e4 is not None:
+        multiplier_e4 = event.fee_multiplier_override_e4
+    if market is not None and market.fee_waiver_until_ms is not None and at_ms < market.fee_waiver_until_ms:
+        multiplier_e4 = 0
+    return FeeSchedule(fee_type, multiplier_e4, rounding)
 
 
 @attrs.frozen(kw_only=True)

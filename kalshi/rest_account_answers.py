@@ -60,6 +60,15 @@ class EndpointCosts:
     exceptions: tuple[tuple[str, str, int], ...]
 
 
+@attrs.frozen(kw_only=True)
+class QueuePosition:
+    """How many contracts stand ahead of one of our orders; zero is the front."""
+
+    order_id: str
+    ticker: str
+    ahead_e2: CountE2
+
+
 class _AsOfAnswer(msgspec.Struct):
     as_of_time: str
 
@@ -175,6 +184,20 @@ class _Settlement(msgspec.Struct, gc=False):
     exchange_index: int = 0
 
 
+class _QueuePositionAnswer(msgspec.Struct):
+    queue_position_fp: str
+
+
+class _QueuePosition(msgspec.Struct, gc=False):
+    order_id: str
+    market_ticker: str
+    queue_position_fp: str
+
+
+class _QueuePositionsAnswer(msgspec.Struct):
+    queue_positions: list[_QueuePosition] | None = None
+
+
 class _SettlementsAnswer(msgspec.Struct):
     settlements: list[_Settlement] | None = None
     cursor: str = ""
@@ -221,6 +244,17 @@ def parse_order(body: bytes) -> Order:
 def parse_orders(body: bytes) -> tuple[tuple[Order, ...], str]:
     answer = decode(body, _OrdersAnswer)
     return tuple(_order(item) for item in answer.orders or ()), answer.cursor
+
+
+def parse_queue_position(body: bytes) -> CountE2:
+    return parse_count(decode(body, _QueuePositionAnswer).queue_position_fp)
+
+
+def parse_queue_positions(body: bytes) -> tuple[QueuePosition, ...]:
+    return tuple(
+        QueuePosition(order_id=item.order_id, ticker=item.market_ticker, ahead_e2=parse_count(item.queue_position_fp))
+        for item in decode(body, _QueuePositionsAnswer).queue_positions or ()
+    )
 
 
 def parse_account_limits(body: bytes) -> AccountLimits:

@@ -15,18 +15,16 @@ from kalshi.numbers import (
     ONE_DOLLAR_E4,
     CountE2,
     MoneyE6,
-    NumberFormatError,
     PriceE4,
     complement,
     parse_count,
     parse_price,
 )
-from kalshi.rest_wire import decode
+from kalshi.rest_wire import decode, fee_multiplier_e4
 from kalshi.times import parse_time_ms
 from kalshi.types import (
     BookSnapshot,
     Event,
-    ExchangeStatus,
     Level,
     Market,
     MarketStatus,
@@ -36,7 +34,6 @@ from kalshi.types import (
 from kalshi.wire import RangeWire, WireError, direction, price_ranges
 
 _CENTI_CENT_E6: Final = 100
-_MULTIPLIER_SCALE: Final = 10_000
 
 
 @attrs.frozen(kw_only=True)
@@ -50,16 +47,6 @@ class PublicTrade:
     taker_side: Side
     ts_ms: int
     is_block: bool
-
-
-@attrs.frozen(kw_only=True)
-class SeriesFeeChange:
-    """An announced change of a series' fees."""
-
-    series_ticker: str
-    fee_type: str
-    fee_multiplier_e4: int
-    scheduled_time_ms: int
 
 
 @attrs.frozen(kw_only=True)
@@ -115,6 +102,7 @@ class _Market(msgspec.Struct, gc=False):
     yes_ask_size_fp: str = "0.00"
     result: str = ""
     settlement_value_dollars: str | None = None
+    fee_waiver_expiration_time: str | None = None
     exchange_index: int = 0
 
 
@@ -158,10 +146,13 @@ class _BookAnswer(msgspec.Struct):
     orderbook_fp: _BookSides
 
 
-class _StatusAnswer(msgspec.Struct):
-    exchange_active: bool
-    trading_active: bool
-    exchange_estimated_resume_time: str | None = None
+class _TickerBook(msgspec.Struct, gc=False):
+    ticker: str
+    orderbook_fp: _BookSides
+
+
+class _BooksAnswer(msgspec.Struct):
+    orderbooks: list[_TickerBook] | None = None
 
 
 class _Trade(msgspec.Struct, gc=False):
@@ -180,17 +171,6 @@ class _TradesAnswer(msgspec.Struct):
     cursor: str = ""
 
 
-class _FeeChange(msgspec.Struct, gc=False):
-    series_ticker: str
-    fee_type: str
-    fee_multiplier: Decimal
-    scheduled_ts: str
-
-
-class _FeeChangesAnswer(msgspec.Struct):
-    series_fee_change_arr: list[_FeeChange] | None = None
-
-
 class _Program(msgspec.Struct, gc=False):
     id: str
     market_ticker: str
@@ -207,16 +187,6 @@ class _Program(msgspec.Struct, gc=False):
 class _ProgramsAnswer(msgspec.Struct):
     incentive_programs: list[_Program] | None = None
     next_cursor: str = ""
-
-
-def parse_exchange_status(body: bytes) -> ExchangeStatus:
-    """Returns the state of the exchange; the same body also comes with 500, 503 and 504."""
-    answer = decode(body, _StatusAnswer)
-    return ExchangeStatus(
-        exchange_active=answer.exchange_active,
-        trading_active=answer.trading_active,
-        estimated_resume_time=answer.exchange_estimated_resume_time,
-    )
 
 
 def parse_series(body: bytes) -> Series:
@@ -251,7 +221,16 @@ def parse_markets(body: bytes) -> tuple[tuple[Market, ...], str]:
 
 def parse_book(body: bytes, ticker: str, read_time_ms: int | None) -> BookSnapshot:
     """Returns a book on the YES leg, best levels first; the answer holds bids of both outcomes, best last."""
-    sides = decode(body, _BookAnswer).orderbook_fp
+    return _book(decode(body, _BookAnswer).orderbook_fp, ticker, read_time_ms)
+
+
+def parse_books(body: bytes, read_time_ms: int | None) -> tuple[BookSnapshot, ...]:
+    """Returns several books as `parse_book` does one."""
+    books = decode(body, _BooksAnswer).orderbooks or ()
+    return tuple(_book(item.orderbook_fp, item.ticker, read_time_ms) for item in books)
+
+
+def _book(sides: _BookSides, ticker: str, read_time_ms: int | None) -> BookSnapshot:
     bids = [_level(parse_price(price), count) for price, count in sides.yes_dollars or ()]
     asks = [_level(complement(parse_price(price)), count) for price, count in sides.no_dollars or ()]
     return BookSnapshot(
@@ -279,18 +258,6 @@ def parse_trades(body: bytes) -> tuple[tuple[PublicTrade, ...], str]:
     return trades, answer.cursor
 
 
-def parse_fee_changes(body: bytes) -> tuple[SeriesFeeChange, ...]:
-    return tuple(
-        SeriesFeeChange(
-            series_ticker=item.series_ticker,
-            fee_type=item.fee_type,
-            fee_multiplier_e4=_multiplier(item.fee_multiplier),
-            scheduled_time_ms=parse_time_ms(item.scheduled_ts),
-        )
-        for item in decode(body, _FeeChangesAnswer).series_fee_change_arr or ()
-    )
-
-
 def parse_incentive_programs(body: bytes) -> tuple[tuple[IncentiveProgram, ...], str]:
     """Returns reward programs; rewards come in hundredths of a cent."""
     answer = decode(body, _ProgramsAnswer)
@@ -303,7 +270,7 @@ def _series(item: _Series) -> Series:
         title=item.title,
         category=item.category,
         fee_type=item.fee_type,
-        fee_multiplier_e4=_multiplier(item.fee_multiplier),
+        fee_multiplier_e4=fee_multiplier_e4(item.fee_multiplier),
         exchange_index=item.exchange_index,
     )
 
@@ -318,7 +285,7 @@ def _event(item: _Event) -> Event:
         mutually_exclusive=item.mutually_exclusive,
         markets=tuple(_market(market) for market in item.markets or ()),
         fee_type_override=item.fee_type_override or None,
-        fee_multiplier_override_e4=None if override is None else _multiplier(override),
+        fee_multiplier_override_e4=None if override is None else fee_multiplier_e4(override),
         exchange_index=item.exchange_index,
     )
 
@@ -345,6 +312,7 @@ def _market(item: _Market) -> Market:
         price_ranges=price_ranges(item.price_ranges),
         result=item.result,
         settlement_value_e4=parse_price(settled) if settled else None,
+        fee_waiver_until_ms=parse_time_ms(item.fee_waiver_expiration_time) if item.fee_waiver_expiration_time else None,
         exchange_index=item.exchange_index,
     )
 
@@ -379,10 +347,3 @@ def _program(item: _Program) -> IncentiveProgram:
         discount_factor_bps=item.discount_factor_bps,
         target_size_e2=target,
     )
-
-
-def _multiplier(value: Decimal) -> int:
-    scaled = value * _MULTIPLIER_SCALE
-    if not scaled.is_finite() or scaled != int(scaled) or scaled < 0:
-        raise NumberFormatError(f"expected a fee multiplier with at most four decimals, found {value}")
-    return int(scaled)

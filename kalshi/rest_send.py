@@ -46,7 +46,8 @@ from kalshi.times import parse_http_date_ms
 KEEP_ALIVE_S: Final = 30.0
 
 BeforeSend = Callable[[], None]
-Query = Mapping[str, str | int | None]
+# A tuple becomes the same name several times; None and "" are left away.
+Query = Mapping[str, str | int | tuple[str, ...] | None]
 
 _FIRST_BYTE: Final = "http11.send_request_headers.started"
 # With these the transport says that the connection was never there.
@@ -246,7 +247,7 @@ class Sender:
 
     def _url(self, path: str, query: Query) -> str:
         given = {name: value for name, value in query.items() if value is not None and value != ""}
-        return f"{self._base_url}{path}" + (f"?{urlencode(given)}" if given else "")
+        return f"{self._base_url}{path}" + (f"?{urlencode(given, doseq=True)}" if given else "")
 
     def _received(self, response: httpx.Response) -> Answer:
         date_ms = parse_http_date_ms(response.headers.get("Date", ""))

@@ -6,14 +6,18 @@ ignored; keys that came or went during 2026 are optional, so that older recordin
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final, TypeVar
 
 import msgspec
 
+from kalshi.numbers import NumberFormatError
 from kalshi.wire import WireError
 
 # What a parser may raise. Number, time and direction errors are all ValueErrors.
 PARSE_ERRORS: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+
+_MULTIPLIER_SCALE: Final = 10_000
 
 T = TypeVar("T")
 
@@ -28,3 +32,11 @@ def given(value: T | None, name: str) -> T:
     if value is None:
         raise WireError(f"the answer lacks {name}")
     return value
+
+
+def fee_multiplier_e4(value: Decimal) -> int:
+    """Returns a fee multiplier in 1/10,000. Raises NumberFormatError for a finer, negative or infinite one."""
+    scaled = value * _MULTIPLIER_SCALE
+    if not scaled.is_finite() or scaled != int(scaled) or scaled < 0:
+        raise NumberFormatError(f"expected a fee multiplier with at most four decimals, found {value}")
+    return int(scaled)

@@ -15,6 +15,8 @@ from typing import Final, Protocol
 
 # About twenty seconds of the busiest recorded market (798 frames/s), some five megabytes.
 SOCKET_BUFFER_FRAMES: Final = 16_384
+# The same in bytes, for frames can be large: four of the largest.
+SOCKET_BUFFER_BYTES: Final = 64 * 1024 * 1024
 # Full-depth snapshots of wide books exceed the usual megabyte; sixteen is far beyond any seen.
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 CLOSE_S_MAX: Final = 2.0

@@ -18,8 +18,7 @@ The traps (trio-websocket 0.12.2), and what is done about each:
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import trio
@@ -27,20 +26,24 @@ from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnec
 from wsproto import ConnectionType, WSConnection
 from wsproto.utilities import LocalProtocolError
 
-from kalshi.errors import ExchangeError, Rejected, Unavailable, excerpt, parse_error
+from kalshi.errors import Rejected, Unavailable
 from kalshi.socket import (
     CLOSE_S_MAX,
     CONNECT_S_MAX,
     MESSAGE_BYTES_MAX,
     SOCKET_BUFFER_FRAMES,
     SocketClosed,
-    SocketOverflow,
 )
-
-# One read of this size is one batch: sixty deltas, half a millisecond of work.
-_READ_BYTES: Final = 16_384
-
-OpenStream = Callable[[], Awaitable[trio.abc.Stream]]
+from kalshi.socket_buffer import SocketBuffer
+from kalshi.socket_network import (
+    READ_BYTES,
+    OpenStream,
+    describe_close,
+    first_error,
+    open_network_stream,
+    opening_error,
+    refused_handshake,
+)
 
 
 async def open_trio_websocket(
@@ -60,7 +63,7 @@ async def open_trio_websocket(
     the connection.
     """
     socket = TrioWebSocket(buffer_frames)
-    opener = open_stream if open_stream is not None else lambda: _open_network_stream(url, ssl_context)
+    opener = open_stream if open_stream is not None else lambda: open_network_stream(url, ssl_context)
     await nursery.start(socket._host, url, headers, opener, connect_s_max)
     return socket
 
@@ -69,26 +72,14 @@ class TrioWebSocket:
     """One connection on trio-websocket; see `kalshi.socket.Socket`. Make it with open_trio_websocket()."""
 
     def __init__(self, buffer_frames: int = SOCKET_BUFFER_FRAMES) -> None:
-        self._buffer_frames = buffer_frames
-        self._buffer: list[str | bytes] = []
-        self._arrived = trio.Event()
-        self._end: SocketClosed | None = None
+        self._buffer = SocketBuffer(buffer_frames)
         self._pings_sent = 0
         self._is_closing = False
         self._scope = trio.CancelScope()
         self._connection: WebSocketConnection | None = None
 
     async def receive_batch(self) -> list[str | bytes]:
-        await trio.lowlevel.checkpoint()
-        while not self._buffer:
-            if self._end is not None:
-                raise type(self._end)(self._end.reason)
-            self._arrived = trio.Event()
-            await self._arrived.wait()
-        if isinstance(self._end, SocketOverflow):
-            raise SocketOverflow(self._end.reason)
-        batch, self._buffer = self._buffer, []
-        return batch
+        return await self._buffer.receive_batch()
 
     async def send(self, text: str) -> None:
         connection = self._open_connection()
@@ -119,15 +110,16 @@ class TrioWebSocket:
     async def aclose(self) -> None:
         self._is_closing = True
         try:
-            if self._connection is not None and self._end is None:
+            if self._connection is not None and self._buffer.end is None:
                 with trio.move_on_after(CLOSE_S_MAX):
                     await self._connection.aclose()
         finally:
             self._fail(SocketClosed("closed by us"))
 
     def _open_connection(self) -> WebSocketConnection:
-        if self._end is not None or self._connection is None:
-            raise SocketClosed("not open" if self._end is None else self._end.reason)
+        self._buffer.raise_if_ended()
+        if self._connection is None:
+            raise SocketClosed("not open")
         return self._connection
 
     def _closed(self, reason: str) -> SocketClosed:
@@ -135,10 +127,7 @@ class TrioWebSocket:
         return SocketClosed(reason)
 
     def _fail(self, end: SocketClosed) -> None:
-        # The first end is the true one; ending twice is harmless.
-        if self._end is None:
-            self._end = end
-        self._arrived.set()
+        self._buffer.fail(end)
         self._scope.cancel()
 
     async def _host(
@@ -164,7 +153,7 @@ class TrioWebSocket:
                         self._library_closed()  # It came to its end before we knew it.
                     await trio.sleep_forever()  # until _fail()
         except* Exception as group:
-            failure = _first(group)
+            failure = first_error(group)
         finally:
             self._fail(SocketClosed("closed" if failure is None else f"{type(failure).__name__}: {failure}"))
             if stream is not None:
@@ -183,7 +172,7 @@ class TrioWebSocket:
             path=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
             client_extra_headers=[(name.encode("ascii"), value.encode("ascii")) for name, value in headers],
             max_message_size=MESSAGE_BYTES_MAX,
-            receive_buffer_size=_READ_BYTES,
+            receive_buffer_size=READ_BYTES,
         )
         inbox = _Inbox(self._arrive, self._library_closed)
         connection._send_channel = inbox  # type: ignore[assignment]
@@ -204,11 +193,9 @@ class TrioWebSocket:
         return connection
 
     def _arrive(self, message: str | bytes) -> None:
-        if len(self._buffer) >= self._buffer_frames:
-            self._fail(SocketOverflow(f"more than {self._buffer_frames} frames waited for the consumer"))
-            return
-        self._buffer.append(message)
-        self._arrived.set()
+        overflow = self._buffer.put([message], len(message))
+        if overflow is not None:
+            self._fail(overflow)
 
     def _library_closed(self) -> None:
         # While we close, the library's reader must live on, to see the peer's half of the closing handshake.
@@ -263,58 +250,21 @@ class _EndWatchingStream(trio.abc.Stream):
         await self._stream.aclose()
 
 
-async def _open_network_stream(url: str, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or parts.hostname is None:
-        raise ValueError(f"expected a ws:// or wss:// address, found {excerpt(url)!r}")
-    if parts.scheme == "ws":
-        return await trio.open_tcp_stream(parts.hostname, parts.port or 80)
-    context = ssl_context if ssl_context is not None else ssl.create_default_context()
-    stream = await trio.open_ssl_over_tcp_stream(
-        parts.hostname, parts.port or 443, ssl_context=context, https_compatible=True
-    )
-    is_secure = False
-    try:
-        await stream.do_handshake()
-        is_secure = True
-    finally:
-        if not is_secure:
-            await trio.aclose_forcefully(stream)
-    return stream
-
-
-def _first(group: BaseExceptionGroup[Exception]) -> Exception:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, Exception)
-    return error
-
-
 def _refusal(failure: Exception, connect_s_max: float) -> Exception:
-    match failure:
-        case ConnectionRejected():
-            return _rejected_handshake(failure)
-        case ExchangeError() | ValueError():
-            return failure
-        case trio.TooSlowError():
-            return Unavailable(f"no WebSocket handshake within {connect_s_max:g} s")
-        case _:
-            # A certificate that does not verify, for instance, stands behind trio's own error.
-            cause = failure.__cause__ or failure
-            return Unavailable(f"the WebSocket cannot be reached: {type(cause).__name__}: {excerpt(str(cause))}")
+    if isinstance(failure, ConnectionRejected):
+        return _rejected_handshake(failure)
+    return opening_error(failure, connect_s_max)
 
 
 def _rejected_handshake(rejected: ConnectionRejected) -> Rejected | Unavailable:
-    headers = {bytes(name).lower(): bytes(value) for name, value in rejected.headers or ()}
-    content_type = headers.get(b"content-type", b"").decode("latin-1")
-    return parse_error(rejected.status_code, rejected.body or b"", content_type)
+    headers = {
+        bytes(name).decode("latin-1").lower(): bytes(value).decode("latin-1") for name, value in rejected.headers or ()
+    }
+    return refused_handshake(rejected.status_code, headers, rejected.body or b"")
 
 
 def _describe(closed: ConnectionClosed) -> str:
     reason = closed.reason
     if reason is None:
         return "the connection is closed"
-    return f"the peer closed with {reason.code} {reason.name}" + (
-        f": {excerpt(reason.reason)}" if reason.reason else ""
-    )
+    return describe_close(reason.code, reason.name, reason.reason)

@@ -102,6 +102,7 @@ class Market:
     result: str = ""
     settlement_value_e4: PriceE4 | None = None
     exchange_index: int = 0
+    fee_waiver_until_ms: int | None = None  # no trade fee until then, where it is in the future
 
 
 @attrs.frozen(kw_only=True)
@@ -134,10 +135,24 @@ class BookSnapshot:
 
 
 @attrs.frozen(kw_only=True)
+class ShardStatus:
+    """One shard (`exchange_index`) of the exchange."""
+
+    exchange_index: int
+    description: str
+    exchange_active: bool
+    trading_active: bool
+    transfers_active: bool
+
+
+@attrs.frozen(kw_only=True)
 class ExchangeStatus:
+    """Whether anything works, and whether trading does; on shard 0, and on each where they are listed."""
+
     exchange_active: bool
     trading_active: bool
     estimated_resume_time: str | None = None
+    shards: tuple[ShardStatus, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

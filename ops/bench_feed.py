@@ -1,23 +1,19 @@
-"""The feed's bench: from socket bytes to a published book view, three ways.
+"""The feed's bench: from socket bytes to a published book view, in several ways.
 
-- feed:   trio-websocket -> `Socket` batches -> FeedProtocol -> a view per BookChanged. This is what the bot runs.
+- feed:   a transport -> `Socket` batches -> FeedProtocol -> a view per BookChanged. This is what the bot runs.
 - plain:  trio-websocket -> `json` -> a dictionary per side -> a view per frame. This is what one writes first.
 - memory: the frames of the first path handed to FeedProtocol from memory, in batches of the size that the first path
   met. The difference to the first is what the socket costs.
+- pykalshi: another client's own feed and book, see `ops.bench_pykalshi`.
 
-The server is a task of the same loop that sends prepared bytes, so its own share is small and the same for both.
-Every path checks at the end that it has published the same best prices.
+The server is a process of its own (`ops.bench_server`). A pass is measured from its first frame to its last view, by
+the processor's time and by the wall. Every path checks at the end that it has published the same best prices.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -26,11 +22,10 @@ from trio_websocket import connect_websocket_url
 
 from kalshi.feed import FeedProtocol
 from kalshi.feed_events import BookChanged
-from kalshi.socket_trio_websocket import open_trio_websocket
-from ops.bench_frames import tickers, websocket_bytes
+from kalshi.socket_transports import TRANSPORTS
+from ops.bench_frames import tickers
+from ops.bench_pykalshi import Pykalshi
 
-_HANDSHAKE_SUFFIX: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_SEND_BYTES: Final = 65_536
 _LIBRARY_QUEUE: Final = 256
 
 View = tuple[int | None, int | None]
@@ -41,14 +36,36 @@ class Run:
     """One pass over all frames."""
 
     frames: int
-    seconds: float
-    views_published: int
+    wall_s: float
+    cpu_s: float
     batches: int
     last_views: dict[str, View]
 
     @property
-    def frames_per_s(self) -> float:
-        return self.frames / self.seconds
+    def cpu_us(self) -> float:
+        """Microseconds of processor a frame."""
+        return self.cpu_s / self.frames * 1e6
+
+    @property
+    def wall_us(self) -> float:
+        """Microseconds of wall time a frame."""
+        return self.wall_s / self.frames * 1e6
+
+
+class _Watch:
+    """Measures from the first frame on."""
+
+    def __init__(self) -> None:
+        self._began = (time.perf_counter(), time.process_time())
+
+    def run(self, frames: int, batches: int, views: dict[str, View]) -> Run:
+        return Run(
+            frames=frames,
+            wall_s=time.perf_counter() - self._began[0],
+            cpu_s=time.process_time() - self._began[1],
+            batches=batches,
+            last_views=views,
+        )
 
 
 class Publisher:
@@ -57,14 +74,12 @@ class Publisher:
     def __init__(self, feed: FeedProtocol) -> None:
         self._feed = feed
         self.views: dict[str, View] = {}
-        self.published = 0
 
     def receive(self, frames: list[str | bytes]) -> None:
         for event in self._feed.receive(frames):
             if type(event) is BookChanged:
                 book = self._feed.books[event.ticker].book
                 self.views[event.ticker] = (book.best_bid_e4, book.best_ask_e4)
-                self.published += 1
 
 
 def _publisher() -> Publisher:
@@ -74,21 +89,23 @@ def _publisher() -> Publisher:
     return Publisher(feed)
 
 
-async def run_feed(frames: list[str]) -> Run:
-    """Measures the bot's own path over loopback."""
+async def run_feed(url: str, frames: int, transport: str) -> Run:
+    """Measures the bot's own path."""
     publisher = _publisher()
     received = batches = 0
-    async with _server(frames) as url, trio.open_nursery() as nursery:
-        start = time.perf_counter()
-        socket = await open_trio_websocket(nursery, url, [])
-        while received < len(frames):
+    async with trio.open_nursery() as nursery:
+        socket = await TRANSPORTS[transport](nursery, url, [])
+        watch: _Watch | None = None
+        while received < frames:
             batch = await socket.receive_batch()
+            watch = watch or _Watch()
             publisher.receive(batch)
             received += len(batch)
             batches += 1
-        seconds = time.perf_counter() - start
+        assert watch is not None
+        run = watch.run(received, batches, publisher.views)
         await socket.aclose()
-    return _result(received, seconds, publisher, batches)
+    return run
 
 
 def run_memory(frames: list[str], batch_size: int) -> Run:
@@ -97,33 +114,50 @@ def run_memory(frames: list[str], batch_size: int) -> Run:
     batches: list[list[str | bytes]] = [
         list(frames[start : start + batch_size]) for start in range(0, len(frames), batch_size)
     ]
-    start = time.perf_counter()
+    watch = _Watch()
     for batch in batches:
         publisher.receive(batch)
-    return _result(len(frames), time.perf_counter() - start, publisher, len(batches))
+    return watch.run(len(frames), len(batches), publisher.views)
 
 
-async def run_plain(frames: list[str]) -> Run:
-    """Measures what one writes first, on the same library."""
+async def run_plain(url: str, frames: int) -> Run:
+    """Measures what one writes first."""
     books: dict[str, PlainBook] = {}
     views: dict[str, View] = {}
-    published = 0
-    async with _server(frames) as url, trio.open_nursery() as nursery:
-        start = time.perf_counter()
+    async with trio.open_nursery() as nursery:
         connection = await connect_websocket_url(
             nursery, url, message_queue_size=_LIBRARY_QUEUE, max_message_size=2**24
         )
-        for _ in range(len(frames)):
-            frame = json.loads(await connection.get_message())
+        watch: _Watch | None = None
+        for _ in range(frames):
+            text = await connection.get_message()
+            watch = watch or _Watch()
+            frame = json.loads(text)
             if "market_ticker" in frame["msg"]:
                 ticker = frame["msg"]["market_ticker"]
                 book = books.setdefault(ticker, PlainBook())
                 book.apply(frame)
                 views[ticker] = book.view()
-                published += 1
-        seconds = time.perf_counter() - start
+        assert watch is not None
+        run = watch.run(frames, frames, views)
         await connection.aclose()
-    return Run(frames=len(frames), seconds=seconds, views_published=published, batches=len(frames), last_views=views)
+    return run
+
+
+def run_pykalshi(child: Pykalshi, frames: int) -> Run:
+    """Measures one pass of pykalshi in its own process."""
+    answer = child.run()
+    return Run(
+        frames=frames,
+        wall_s=answer["wall_s"],
+        cpu_s=answer["cpu_s"],
+        batches=frames,
+        last_views={ticker: (_e4(bid), _e4(ask)) for ticker, (bid, ask) in answer["views"].items()},
+    )
+
+
+def _e4(text: str | None) -> int | None:
+    return None if text is None else round(float(text) * 10_000)
 
 
 class PlainBook:
@@ -153,51 +187,3 @@ class PlainBook:
             None if bid is None else round(bid * 10_000),
             None if no_bid is None else 10_000 - round(no_bid * 10_000),
         )
-
-
-def _result(frames: int, seconds: float, publisher: Publisher, batches: int) -> Run:
-    return Run(
-        frames=frames,
-        seconds=seconds,
-        views_published=publisher.published,
-        batches=batches,
-        last_views=publisher.views,
-    )
-
-
-@asynccontextmanager
-async def _server(frames: list[str]) -> AsyncIterator[str]:
-    content = websocket_bytes(frames)
-    async with trio.open_nursery() as nursery:
-        serve = partial(trio.serve_tcp, partial(_serve, content), 0, host="127.0.0.1")
-        (listener,) = await nursery.start(serve)
-        try:
-            yield f"ws://127.0.0.1:{listener.socket.getsockname()[1]}/"
-        finally:
-            nursery.cancel_scope.cancel()
-
-
-async def _serve(content: bytes, stream: trio.SocketStream) -> None:
-    try:
-        async with stream:
-            request = b""
-            while b"\r\n\r\n" not in request:
-                request += await stream.receive_some()
-            await stream.send_all(_handshake_answer(request))
-            for start in range(0, len(content), _SEND_BYTES):
-                await stream.send_all(content[start : start + _SEND_BYTES])
-            # The client closes first; its half of the handshake is answered so that it need not wait.
-            await stream.receive_some()
-            await stream.send_all(b"\x88\x02\x03\xe8")
-    except trio.BrokenResourceError:
-        pass  # The client has seen all it wanted.
-
-
-def _handshake_answer(request: bytes) -> bytes:
-    name = b"sec-websocket-key:"
-    key = next(line[len(name) :] for line in request.split(b"\r\n") if line.lower().startswith(name))
-    accept = base64.b64encode(hashlib.sha1(key.strip() + _HANDSHAKE_SUFFIX).digest())
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-    )

@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.messages.control import ActorRow, MarketRow, QuoteRow, SystemSnapshot
+from ops.modes import NOTHING_IS_SENT, Mode
 from ops.money_text import NONE_TEXT, cents, contracts, identity, signed_contracts, signed_dollars
 
 WIDE_COLUMNS = 96  # from here on every column of the market table has room
@@ -59,6 +60,8 @@ def render(snapshot: SystemSnapshot, *, width: int = 100, height: int = 40) -> R
         _totals(snapshot, is_wide=width >= WIDE_COLUMNS),
     )
     title = Text.assemble((" kalshi-market-maker ", "bold"), (f"{snapshot.mode} ", _mode_style(snapshot.mode)))
+    if snapshot.mode == Mode.SHADOW:
+        title.append(f"{NOTHING_IS_SENT} ", _WEAK)
     return Panel(
         body,
         title=title,
@@ -77,6 +80,7 @@ def status_line(snapshot: SystemSnapshot) -> str:
     quoted = sum(_is_two_sided(row) for row in snapshot.markets)
     ill = sum(not _is_well(row) for row in snapshot.actors)
     parts = [
+        *((f"SHADOW: {NOTHING_IS_SENT}",) if snapshot.mode == Mode.SHADOW else ()),
         f"up {duration(snapshot.up_s)}",
         f"permit {snapshot.permit}{_first_reason(snapshot.permit_reasons)}",
         f"feed {snapshot.feed}",

@@ -19,11 +19,12 @@ from collections.abc import Callable, Iterable, Mapping
 import attrs
 
 from actors.messages.control import ActorRow, ControlCommand, ControlReply, MarketRow, SystemSnapshot
+from ops.modes import NOTHING_IS_SENT, Mode
 from ops.money_text import cents, contracts, identity, signed_dollars
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 LISTED_NAMES_MAX = 40  # a reply stays readable in a terminal
-CHAOS_MODES = ("simulated", "demo")
+CHAOS_MODES = ("simulated", "demo", "shadow")
 
 
 @attrs.frozen(kw_only=True)
@@ -218,8 +219,9 @@ def summary(snapshot: SystemSnapshot) -> str:
     """Returns the bot's state in a few lines of plain text."""
     totals = snapshot.totals
     quoted = sum(row.own_bid is not None and row.own_ask is not None for row in snapshot.markets)
+    mode = f"{snapshot.mode} ({NOTHING_IS_SENT})" if snapshot.mode == Mode.SHADOW else snapshot.mode
     lines = (
-        f"mode {snapshot.mode}, venue {snapshot.venue}, boot {snapshot.boot}, up {snapshot.up_s:.0f} s",
+        f"mode {mode}, venue {snapshot.venue}, boot {snapshot.boot}, up {snapshot.up_s:.0f} s",
         f"permit: {snapshot.permit}{_because(snapshot.permit_reasons)}",
         f"feed: {snapshot.feed}; discovery: {snapshot.discovery}",
         f"markets: {len(snapshot.markets)}, {quoted} quoted on both sides",

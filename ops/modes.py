@@ -2,8 +2,10 @@
 
     simulated   its own exchange on this machine (the default); needs nothing
     demo        the exchange's demo environment: play money; needs demo credentials
-    shadow      live data with orders matched locally; comes later
+    shadow      live data with orders matched locally; needs credentials to read with, and sends nothing that writes
     live        real money; needs the mode, credentials and LIVE_TRADING_ENABLED=true, all three (I27)
+
+`shadow` may read from anywhere encrypted and from this machine, for it cannot write (ops.shadow_upstream).
 
 The address is held against the mode as well: a base URL of the live exchange under `mode: demo` is refused,
 so that no single variable left in a shell can turn play into trade.
@@ -27,10 +29,8 @@ if TYPE_CHECKING:
     from ops.settings import Settings
 
 LIVE_SWITCH_VARIABLE = "LIVE_TRADING_ENABLED"
-SHADOW_COMES_LATER = (
-    "mode `shadow` (live data, orders matched locally) comes later; use `demo` for the exchange's demo "
-    "environment or `simulated` for the embedded one"
-)
+# What status, console and the first line say in mode `shadow`.
+NOTHING_IS_SENT = "nothing is sent, orders are matched here"
 _DEMO_DOMAIN = "kalshi.co"  # every host of the demo environment ends in it; live hosts end in kalshi.com
 
 
@@ -49,15 +49,17 @@ class Endpoints:
     websocket_url: str
 
 
+_LIVE = Endpoints(
+    base_url="https://external-api.kalshi.com/trade-api/v2",
+    websocket_url="wss://external-api-ws.kalshi.com/trade-api/ws/v2",
+)
 _ENDPOINTS = {
     Mode.DEMO: Endpoints(
         base_url="https://external-api.demo.kalshi.co/trade-api/v2",
         websocket_url="wss://external-api-ws.demo.kalshi.co/trade-api/ws/v2",
     ),
-    Mode.LIVE: Endpoints(
-        base_url="https://external-api.kalshi.com/trade-api/v2",
-        websocket_url="wss://external-api-ws.kalshi.com/trade-api/ws/v2",
-    ),
+    Mode.LIVE: _LIVE,
+    Mode.SHADOW: _LIVE,
 }
 
 
@@ -75,15 +77,13 @@ def endpoints_for(settings: Settings) -> Endpoints | None:
 
 def check_mode(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Returns what is missing before the bot may start in its mode, as sentences; empty means: go."""
-    if settings.mode is Mode.SHADOW:
-        return (SHADOW_COMES_LATER,)
     missing = [*_wrong_address(settings), *_missing_credentials(settings, environ)]
     if settings.mode is Mode.LIVE and not _is_switched_on(environ):
         missing.append(f"mode `live` needs {LIVE_SWITCH_VARIABLE}=true in the environment")
     if missing and settings.mode is Mode.LIVE:
         missing.append(
-            "without money at stake use `mode: demo` (the exchange's play money) or `mode: simulated`; "
-            "`mode: shadow` (live data, no orders sent) comes later"
+            "without money at stake use `mode: shadow` (live data, no order is sent), `mode: demo` (the "
+            "exchange's play money) or `mode: simulated`"
         )
     return tuple(missing)
 
@@ -132,13 +132,17 @@ def _may_use(mode: Mode, url: SplitResult) -> bool:
         return is_loopback(host)
     if mode is Mode.DEMO:
         return is_loopback(host) or host == _DEMO_DOMAIN or host.endswith("." + _DEMO_DOMAIN)
-    return url.scheme in ("https", "wss") and not host.endswith("." + _DEMO_DOMAIN)
+    is_encrypted = url.scheme in ("https", "wss")
+    if mode is Mode.SHADOW:
+        return is_encrypted or is_loopback(host)
+    return is_encrypted and not host.endswith("." + _DEMO_DOMAIN)
 
 
 def _allowed_hosts(mode: Mode) -> str:
     return {
         Mode.SIMULATED: "only addresses of this machine (localhost, 127.0.0.1, ::1)",
         Mode.DEMO: "only hosts of the demo environment or of this machine",
+        Mode.SHADOW: "only encrypted addresses (https, wss), or those of this machine",
     }.get(mode, "only encrypted addresses (https, wss) that are not the demo environment's")
 
 

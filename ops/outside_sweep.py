@@ -35,10 +35,18 @@ NOTHING_TO_SWEEP = (
     "nothing was swept: the simulated exchange is embedded in the bot and ends with it (`supervisor.py stop`); "
     "set exchange.base_url (KALSHI_BASE_URL) to sweep a standalone one"
 )
+NOTHING_IN_SHADOW = (
+    "nothing was swept: in mode `shadow` no order ever leaves the bot, and those inside it end with it "
+    "(`supervisor.py stop`)"
+)
 
 
 def sweep_from_outside(settings: Settings, environ: Mapping[str, str], *, everything: bool) -> int:
     """Fences and sweeps, says how it went, and returns the exit code: 0 verified flat, 3 not verified."""
+    if settings.mode is Mode.SHADOW:
+        # The credentials are those of a real account, whose orders are none of ours (I27, I28).
+        print(NOTHING_IN_SHADOW, file=sys.stderr)
+        return ExitCode.USAGE
     endpoints = endpoints_for(settings)
     if endpoints is None:
         print(NOTHING_TO_SWEEP, file=sys.stderr)

@@ -17,7 +17,7 @@ import trio
 from kalshi.rest import make_http
 from kalshi.signing import Signer
 from kalshi.socket import Socket
-from kalshi.socket_trio_websocket import open_trio_websocket
+from kalshi.socket_transports import TRANSPORTS
 from ops.modes import Endpoints
 from ops.settings import ExchangeSettings
 
@@ -40,19 +40,35 @@ class Ports:
 
 
 def network_ports(
-    endpoints: Endpoints, settings: ExchangeSettings, signer: Signer, server_ms: Callable[[], int]
+    endpoints: Endpoints,
+    settings: ExchangeSettings,
+    signer: Signer,
+    server_ms: Callable[[], int],
+    transport: str = "trio-websocket",
 ) -> Ports:
     """Returns doors to an exchange on the network; the control plane has a pool of its own."""
     context = ssl.create_default_context() if endpoints.base_url.startswith("https") else None
-    path = urlsplit(endpoints.websocket_url).path
-
-    async def connect(nursery: trio.Nursery) -> Socket:
-        headers = list(signer.headers("GET", path, server_ms()).items())
-        return await open_trio_websocket(nursery, endpoints.websocket_url, headers, ssl_context=context)
-
     return Ports(
         base_url=endpoints.base_url,
         data_http=make_http(endpoints.base_url, settings.data_connections, context),
         control_http=make_http(endpoints.base_url, settings.control_connections, context),
-        connect=connect,
+        connect=network_connect(endpoints, signer, server_ms, context, transport),
     )
+
+
+def network_connect(
+    endpoints: Endpoints,
+    signer: Signer,
+    server_ms: Callable[[], int],
+    context: ssl.SSLContext | None,
+    transport: str = "trio-websocket",
+) -> Connect:
+    """Returns what opens a socket to an exchange on the network, signed at that moment."""
+    open_websocket = TRANSPORTS[transport]
+    path = urlsplit(endpoints.websocket_url).path
+
+    async def connect(nursery: trio.Nursery) -> Socket:
+        headers = list(signer.headers("GET", path, server_ms()).items())
+        return await open_websocket(nursery, endpoints.websocket_url, headers, ssl_context=context)
+
+    return connect

@@ -108,12 +108,12 @@ class ReplayResult:
         )
 
 
-def replay_run(path: Path, speed: str, build_tree: BuildTree) -> int:
+def replay_run(path: Path, speed: str, build_tree: BuildTree, settings: Settings | None = None) -> int:
     """Replays the recorded run in `path`, prints what came of it, and returns the exit code of the process."""
     warnings: list[str] = []
     try:
         factor = parse_speed(speed)
-        result = run_replay(load_recording(path), factor, build_tree, tell=_tell, warnings=warnings)
+        result = run_replay(load_recording(path), factor, build_tree, settings=settings, tell=_tell, warnings=warnings)
     except (BadSpeed, RecordingError) as error:
         print(f"cannot replay: {error}", file=sys.stderr)
         return ExitCode.USAGE
@@ -152,6 +152,7 @@ def run_replay(
     factor: float | None,
     build_tree: BuildTree,
     *,
+    settings: Settings | None = None,
     tell: Callable[[str], None] = lambda line: None,
     warnings: list[str] | None = None,
 ) -> ReplayResult:
@@ -160,7 +161,15 @@ def run_replay(
     with tempfile.TemporaryDirectory(prefix="replay-") as folder:
         try:
             return trio.run(
-                _replay, recording, factor, build_tree, tell, kept, Path(folder), strict_exception_groups=True
+                _replay,
+                recording,
+                factor,
+                build_tree,
+                settings or Settings(),
+                tell,
+                kept,
+                Path(folder),
+                strict_exception_groups=True,
             )
         except BaseExceptionGroup as group:
             refusals, others = group.split(CannotStart)
@@ -173,11 +182,11 @@ async def _replay(
     recording: Recording,
     factor: float | None,
     build_tree: BuildTree,
+    settings: Settings,
     tell: Callable[[str], None],
     warnings: list[str],
     folder: Path,
 ) -> ReplayResult:
-    settings = Settings()
     account = ReplayAccount(recording)
     clock = RecordedClock(recording.connections[0].first_ns)
     stage, comparison, witness = Stage(recording), Comparison(), Witness()
@@ -198,7 +207,7 @@ async def _replay(
             venue=venue_of("replay", BASE_URL, account.key_id),
             signer=account.signer,
             seams=account.seams,
-            open_ports=partial(account.open_ports, settings.exchange, port),
+            open_ports=partial(account.open_ports, settings, port),
             build_tree=replay_tree(build_tree, stage, clock.wall_ms),
             state_folder=folder,
             log_for=partial(_WarningLog, warnings),

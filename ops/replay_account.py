@@ -28,12 +28,12 @@ from kalshi.simulator.exchange import SOCKET_PATH, SimulatedExchange
 from kalshi.simulator.listings import Catalogue, EventListing, MarketListing, SeriesListing
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.socket import Socket
-from kalshi.socket_trio_websocket import open_trio_websocket
+from kalshi.socket_transports import TRANSPORTS
 from ops.ports import Ports
 from ops.replay_books import Bell
 from ops.replay_recording import Recording
 from ops.replay_stage import event_of, series_of
-from ops.settings import ExchangeSettings
+from ops.settings import Settings
 
 BASE_URL: Final = "http://replay.invalid/trade-api/v2"
 CASH_E6: Final = 10_000_000_000
@@ -90,21 +90,22 @@ class ReplayAccount:
             self._accepted.add(event.order.order_id)
             self.bell.ring()
 
-    def open_ports(self, settings: ExchangeSettings, socket_port: int, clock: ServerClock) -> Ports:
+    def open_ports(self, settings: Settings, socket_port: int, clock: ServerClock) -> Ports:
         """Returns the bot's doors: REST to the exchange in this process, the socket over loopback to the replay."""
         client = partial(make_http, BASE_URL)
+        open_websocket = TRANSPORTS[settings.websockets.transport]
 
         def transport() -> httpx.AsyncBaseTransport:
             return httpx.ASGITransport(app=self.exchange.app)  # type: ignore[arg-type]
 
         async def connect(nursery: trio.Nursery) -> Socket:
             headers = list(self.signer.headers("GET", SOCKET_PATH, clock.now_ms()).items())
-            return await open_trio_websocket(nursery, f"ws://127.0.0.1:{socket_port}{SOCKET_PATH}", headers)
+            return await open_websocket(nursery, f"ws://127.0.0.1:{socket_port}{SOCKET_PATH}", headers)
 
         return Ports(
             base_url=BASE_URL,
-            data_http=client(settings.data_connections, transport=transport()),
-            control_http=client(settings.control_connections, transport=transport()),
+            data_http=client(settings.exchange.data_connections, transport=transport()),
+            control_http=client(settings.exchange.control_connections, transport=transport()),
             connect=connect,
         )
 

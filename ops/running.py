@@ -30,6 +30,8 @@ from ops.logs import LogBook, configure_logging
 from ops.modes import Endpoints, Mode, check_mode, endpoints_for
 from ops.ports import Ports, network_ports
 from ops.settings import Settings
+from ops.shadow import banner, open_shadow
+from ops.shadow_upstream import Upstream
 from ops.venue import Venue, simulator_instance, venue_of
 
 # The program must be gone this long after its drain deadline, whatever still hangs.
@@ -113,18 +115,61 @@ async def _with_exchange(
     stop: _Stop,
 ) -> int:
     seams = real_seams()
+    if settings.mode is Mode.SHADOW:
+        return await _in_shadow(settings, environ, build_tree, seams, logs, watch, stop)
     exchange, endpoints, credentials = await _exchange(settings, environ, seams)
+    signer = Signer(credentials.key_id, credentials.private_key_pem)
+
+    def open_ports(clock: ServerClock) -> Ports:
+        return network_ports(endpoints, settings.exchange, signer, clock.now_ms, settings.websockets.transport)
+
     try:
         with ConsoleView() as view:
             venue = await _venue(settings, endpoints, credentials)
-            life = _life(settings, venue, endpoints, credentials, build_tree, seams, logs, watch, view.update)
-            stop.give_to(life)
-            report = await life.run(control_socket_path(Path(settings.folders.state), settings.control.socket))
+            life = _life(settings, venue, signer, open_ports, build_tree, seams, logs, watch, view.update)
+            report = await _live(life, settings, stop)
     finally:
         if exchange is not None:
             with trio.move_on_after(EXCHANGE_END_S, shield=True):
                 await exchange.end()
     return _say_farewell(report, settings, life.snapshot)
+
+
+async def _in_shadow(
+    settings: Settings,
+    environ: Mapping[str, str],
+    build_tree: BuildTree,
+    seams: Seams,
+    logs: LogBook,
+    watch: LoopWatch,
+    stop: _Stop,
+) -> int:
+    """Lives one life on an exchange in the middle, which reads from the real one and sends nothing that writes."""
+    endpoints, credentials = endpoints_for(settings), credentials_from(environ)
+    assert endpoints is not None, "mode shadow has an address"
+    assert credentials is not None, "check_mode has refused a start without credentials"
+    upstream = Upstream(endpoints, credentials, settings.exchange, seams)
+    shadow = await open_shadow(settings, upstream, seams, logs.log_for("shadow"))
+    _say(banner(shadow.markets.model, endpoints.base_url, shadow.latency_s))
+    # The account in the middle is new at every start, and so is what is remembered of it.
+    venue = venue_of(settings.mode.value, endpoints.base_url, credentials.key_id, instance=shadow.key_id)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(shadow.run)
+            with ConsoleView() as view:
+                ports, signer = shadow.open_ports, shadow.signer
+                life = _life(settings, venue, signer, ports, build_tree, seams, logs, watch, view.update)
+                report = await _live(life, settings, stop)
+            nursery.cancel_scope.cancel(reason="the life is over")
+    finally:
+        with trio.move_on_after(EXCHANGE_END_S, shield=True):
+            await shadow.aclose()
+    return _say_farewell(report, settings, life.snapshot)
+
+
+async def _live(life: Life, settings: Settings, stop: _Stop) -> ExitReport:
+    stop.give_to(life)
+    return await life.run(control_socket_path(Path(settings.folders.state), settings.control.socket))
 
 
 class _Stop:
@@ -196,19 +241,14 @@ async def _venue(settings: Settings, endpoints: Endpoints, credentials: Credenti
 def _life(
     settings: Settings,
     venue: Venue,
-    endpoints: Endpoints,
-    credentials: Credentials,
+    signer: Signer,
+    open_ports: Callable[[ServerClock], Ports],
     build_tree: BuildTree,
     seams: Seams,
     logs: LogBook,
     watch: LoopWatch,
     on_snapshot: Callable[[SystemSnapshot], None],
 ) -> Life:
-    signer = Signer(credentials.key_id, credentials.private_key_pem)
-
-    def open_ports(clock: ServerClock) -> Ports:
-        return network_ports(endpoints, settings.exchange, signer, clock.now_ms)
-
     is_service = "NOTIFY_SOCKET" in os.environ or "INVOCATION_ID" in os.environ
     return Life(
         settings=settings,

@@ -16,6 +16,7 @@ from actors.fill_reconciler import FillParameters
 from actors.market import MarketParameters
 from actors.runtime.supervision import BackOff, RestartWindow
 from kalshi.numbers import MoneyE6
+from kalshi.simulator.queue_model import QueueModel
 from ops.modes import Mode
 from quant.allocation import AllocationParameters
 from quant.orders.parameters import DeskParameters, FeedLimits
@@ -59,6 +60,13 @@ class SimulatorSection:
 
     seed: int = 1
     cash_e6: MoneyE6 = attrs.field(default=MoneyE6(10_000_000_000))
+
+
+@attrs.frozen(kw_only=True)
+class ShadowSection:
+    """Mode `shadow`: what is assumed of our place in the real queues (kalshi.simulator.queue_model)."""
+
+    queue_model: QueueModel = QueueModel.RISK_AVERSE
 
 
 @attrs.frozen(kw_only=True)
@@ -130,6 +138,7 @@ class Settings:
     exchange: ExchangeSettings = attrs.field(factory=ExchangeSettings)
     websockets: WebsocketSettings = attrs.field(factory=WebsocketSettings)
     simulator: SimulatorSection = attrs.field(factory=SimulatorSection)
+    shadow: ShadowSection = attrs.field(factory=ShadowSection)
     discovery: DiscoverySettings = attrs.field(factory=DiscoverySettings)
     allocation: AllocationParameters = attrs.field(factory=AllocationParameters)
     markets: MarketParameters = attrs.field(factory=MarketParameters)

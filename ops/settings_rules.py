@@ -14,15 +14,15 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from kalshi.socket_transports import TRANSPORTS
 from ops.control import LOG_LEVELS
-from ops.modes import SHADOW_COMES_LATER, Mode, is_loopback
+from ops.modes import is_loopback
 from ops.settings import Settings
 from ops.settings_convert import Problem, plain, section_fields, shown_value, yaml_key
 
 # Durations, sizes and amounts: a negative one means nothing anywhere.
 _NEVER_NEGATIVE = re.compile(r"_(s|ms|e2|e4|e6)(_|$)|_(max|min)$|(^|_)max_|_connections$|^(retention|interval)")
 _ROTATION = re.compile(r"\d+(\.\d+)? ?(B|KB|MB|GB)")
-TRANSPORTS = ("trio-websocket",)
 SYSTEMD_STOP_S = 30.0  # TimeoutStopSec of the unit; what is not done by then is killed
 
 
@@ -161,11 +161,6 @@ RULES: tuple[Rule, ...] = (
     _between("logging.retention", 1, 1_000, "rotated files kept per actor"),
     Rule("folders.state", "must not be empty", lambda settings: bool(settings.folders.state.strip())),
     Rule("folders.logs", "must not be empty", lambda settings: bool(settings.folders.logs.strip())),
-    Rule(
-        "mode",
-        SHADOW_COMES_LATER,
-        lambda settings: settings.mode is not Mode.SHADOW,
-    ),
 )
 
 

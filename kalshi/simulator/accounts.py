@@ -11,12 +11,16 @@ Rules (kalshi-rest.md §9):
 
 from __future__ import annotations
 
-import copy
+from typing import Final
 
 import attrs
 
+from kalshi.simulator.groups import OrderGroup
+from kalshi.simulator.orders import Order
 from kalshi.simulator.wire_numbers import DOLLAR_E4
 from kalshi.types import Side
+
+_BID: Final = Side.BID
 
 
 @attrs.define(kw_only=True)
@@ -35,47 +39,57 @@ class Position:
 
     def snapshot(self) -> Position:
         """Returns a copy that later changes do not touch."""
-        return copy.copy(self)
+        return Position(
+            ticker=self.ticker,
+            exchange_index=self.exchange_index,
+            count_e2=self.count_e2,
+            cost_e6=self.cost_e6,
+            realized_e6=self.realized_e6,
+            fees_e6=self.fees_e6,
+            traded_e6=self.traded_e6,
+            updated_ms=self.updated_ms,
+            is_settled=self.is_settled,
+        )
 
 
-@attrs.frozen(kw_only=True)
-class CashFlow:
-    """What an execution does before fees: money in (positive) or out, and the split into closing and opening."""
-
-    closing_e2: int
-    opening_e2: int
-    proceeds_e6: int
-    cost_e6: int
-
-    @property
-    def revenue_e6(self) -> int:
-        return self.proceeds_e6 - self.cost_e6
+# Closing count, opening count (1/100 contract), proceeds and cost (1/1,000,000 dollar) of an execution before fees. A
+# plain tuple: two are made at each match.
+CashFlow = tuple[int, int, int, int]
 
 
 def cash_flow(position_e2: int, side: Side, price_e4: int, count_e2: int) -> CashFlow:
-    """Returns the cash flow of an execution on top of `position_e2` (rules 1 and 2)."""
-    closing_e2 = min(count_e2, max(0, -position_e2 * side.sign))
+    """Returns closing, opening, proceeds and cost of an execution on top of `position_e2` (rules 1 and 2)."""
+    if side is _BID:
+        own_e4, opposed_e2 = price_e4, -position_e2
+    else:
+        own_e4, opposed_e2 = DOLLAR_E4 - price_e4, position_e2
+    if opposed_e2 <= 0:
+        return 0, count_e2, 0, count_e2 * own_e4
+    closing_e2 = min(count_e2, opposed_e2)
     opening_e2 = count_e2 - closing_e2
-    own_e4 = price_e4 if side is Side.BID else DOLLAR_E4 - price_e4
-    return CashFlow(
-        closing_e2=closing_e2,
-        opening_e2=opening_e2,
-        proceeds_e6=closing_e2 * (DOLLAR_E4 - own_e4),
-        cost_e6=opening_e2 * own_e4,
-    )
+    return closing_e2, opening_e2, closing_e2 * (DOLLAR_E4 - own_e4), opening_e2 * own_e4
 
 
 @attrs.define(kw_only=True, eq=False)
 class Account:
-    """One customer. House accounts are the exchange's own traders: they always can pay and keep no records."""
+    """One customer. House accounts are the exchange's own traders: they always can pay and keep no records.
+
+    `open_orders` and `groups` hold what the account has now, oldest first. `client_order_ids` are taken for ever, which
+    is the exchange's own rule, so they have no bound; the value says whether a create request took the id.
+    """
 
     account_id: str
     key_id: str
     tier: str = "basic"
     public_key_pem: bytes = attrs.field(default=b"", repr=False)
     is_house: bool = False
+    subaccount_number: int = 0
+    granted_levels: list[str] = attrs.field(factory=list)
     cash_by_shard_e6: dict[int, int] = attrs.field(factory=dict)
-    positions: dict[str, Position] = attrs.field(factory=dict)
+    positions: dict[str, Position] = attrs.field(factory=dict, repr=False)
+    open_orders: dict[str, Order] = attrs.field(factory=dict, repr=False)
+    groups: dict[str, OrderGroup] = attrs.field(factory=dict, repr=False)
+    client_order_ids: dict[str, bool] = attrs.field(factory=dict, repr=False)
 
     @property
     def cash_e6(self) -> int:
@@ -94,12 +108,16 @@ class Account:
 
     def book_execution(self, position: Position, flow: CashFlow, side: Side, net_fee_e6: int) -> None:
         """Moves cash and position for one execution and its net fee."""
-        held_e2 = abs(position.count_e2)
-        freed_e6 = position.cost_e6 * flow.closing_e2 // held_e2 if held_e2 else 0
-        position.realized_e6 += flow.proceeds_e6 - freed_e6
-        position.cost_e6 += flow.cost_e6 - freed_e6
-        position.traded_e6 += flow.proceeds_e6 + flow.cost_e6
+        closing_e2, opening_e2, proceeds_e6, cost_e6 = flow
+        if closing_e2:
+            freed_e6 = position.cost_e6 * closing_e2 // abs(position.count_e2)
+            position.realized_e6 += proceeds_e6 - freed_e6
+            position.cost_e6 -= freed_e6
+        position.cost_e6 += cost_e6
+        position.traded_e6 += proceeds_e6 + cost_e6
         position.fees_e6 += net_fee_e6
-        position.count_e2 += side.sign * (flow.closing_e2 + flow.opening_e2)
+        count_e2 = closing_e2 + opening_e2
+        position.count_e2 += count_e2 if side is _BID else -count_e2
         shard = position.exchange_index
-        self.cash_by_shard_e6[shard] = self.cash_by_shard_e6.get(shard, 0) + flow.revenue_e6 - net_fee_e6
+        cash = self.cash_by_shard_e6
+        cash[shard] = cash.get(shard, 0) + proceeds_e6 - cost_e6 - net_fee_e6

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from kalshi.signing import verify
 from kalshi.simulator.accounts import Account
+from kalshi.simulator.api_keys import ApiKey, KeyRing
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.refusals import Refused
 
@@ -17,24 +18,37 @@ SIGNATURE_HEADER = "kalshi-access-signature"
 class Authenticator:
     """Verifies signatures against the registered keys."""
 
-    def __init__(self, core: ExchangeCore, accepted_ms: Callable[[], tuple[int, ...]] | None = None) -> None:
+    def __init__(
+        self, core: ExchangeCore, keys: KeyRing, accepted_ms: Callable[[], tuple[int, ...]] | None = None
+    ) -> None:
         self._core = core
+        self._keys = keys
         # The times around which a timestamp is fresh: more than one where the exchange's clock is not the wall's.
         self._accepted_ms = accepted_ms if accepted_ms is not None else lambda: (core.now_ms(),)
 
     def authenticate(self, headers: Mapping[str, str], method: str, path: str) -> Account:
-        """Returns the account that signed; header names in lower case, `path` without query. Raises Refused (401)."""
+        """Returns the account that signed, if its key may read; as `identify` otherwise."""
+        key = self.identify(headers, method, path)
+        self._keys.check_scope(key, "read")
+        return self.account_of(key)
+
+    def account_of(self, key: ApiKey) -> Account:
+        """Returns the primary account that the key belongs to."""
+        return self._core.accounts[key.account_id]
+
+    def identify(self, headers: Mapping[str, str], method: str, path: str) -> ApiKey:
+        """Returns the key that signed; header names in lower case, `path` without query. Raises Refused (401)."""
         for header, word in ((KEY_HEADER, "key"), (SIGNATURE_HEADER, "signature"), (TIMESTAMP_HEADER, "timestamp")):
             if not headers.get(header):
                 raise Refused(401, f"{word}_is_missing_from_headers")
         self._check_clock(headers[TIMESTAMP_HEADER])
-        account = self._core.accounts_by_key.get(headers[KEY_HEADER])
-        if account is None:
+        key = self._keys.find(headers[KEY_HEADER])
+        if key is None:
             raise _authentication_error("NOT_FOUND")
-        is_genuine = verify(account.public_key_pem, headers[SIGNATURE_HEADER], headers[TIMESTAMP_HEADER], method, path)
+        is_genuine = verify(key.public_key_pem, headers[SIGNATURE_HEADER], headers[TIMESTAMP_HEADER], method, path)
         if not is_genuine:
             raise _authentication_error("INCORRECT_API_KEY_SIGNATURE")
-        return account
+        return key
 
     def _check_clock(self, timestamp: str) -> None:
         is_number = timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 15

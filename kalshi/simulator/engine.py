@@ -10,19 +10,37 @@ Rules (kalshi-rest.md §7.5; KalshiEX rulebook 5.3, 5.9, 5.10):
    and may trade.
 5. Funds are checked again at the match: an order whose owner cannot pay ends before the trade.
 
-What happened is in `outbox`, in order; the caller drains it after each operation. Money is not here: a
-`Clearing` does it.
+What happened is in `outbox`, in order, and the orders that changed in `touched`, each once; the caller takes both after
+each operation. Money is not here: a `Clearing` does it.
+
+Two invariants are checked at every step (see `invariants`): nothing comes to rest that meets the other side, and who
+trades has the best price and the lowest place in its queue. The checks are comparisons of what the book says with the
+numbers that orders get when they come to rest, so that a book that loses its order is found at the next trade.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 
+from kalshi.simulator.events import BookDelta
+from kalshi.simulator.invariants import InvariantBroken
 from kalshi.simulator.orders import Fill, Order, Reason, Trade
 from kalshi.simulator.side_book import SideBook
 from kalshi.types import OrderStatus, SelfTradePrevention, Side, TimeInForce
+
+# Members looked up on their class cost several times a global, and the engine looks at them at every step.
+_BID: Final = Side.BID
+_CANCELED: Final = OrderStatus.CANCELED
+_EXECUTED: Final = OrderStatus.EXECUTED
+_RESTING: Final = OrderStatus.RESTING
+_GTC: Final = TimeInForce.GOOD_TILL_CANCELED
+_FOK: Final = TimeInForce.FILL_OR_KILL
+_AT_CROSS: Final = SelfTradePrevention.TAKER_AT_CROSS
+_NO_REASON: Final = Reason.NONE
+_TRADE: Final = Reason.TRADE
+_tuple_new: Final = tuple.__new__
 
 
 class EngineRefusal(Exception):
@@ -33,17 +51,7 @@ class EngineRefusal(Exception):
         self.code = code
 
 
-@attrs.frozen(kw_only=True)
-class LevelChanged:
-    """What rests at a price changed by `delta_e2` because of `order`."""
-
-    side: Side
-    price_e4: int
-    delta_e2: int
-    order: Order
-
-
-@attrs.frozen(kw_only=True)
+@attrs.define
 class Executed:
     """A trade and what it did to both owners."""
 
@@ -53,7 +61,7 @@ class Executed:
     fills: tuple[Fill, Fill]
 
 
-EngineEvent = LevelChanged | Executed
+EngineEvent = BookDelta | Executed
 
 
 class Clearing(Protocol):
@@ -71,41 +79,47 @@ class Clearing(Protocol):
 class MatchingEngine:
     """The book of one market and the rules above."""
 
+    __slots__ = ("_clearing", "_queue_number", "asks", "bids", "outbox", "touched")
+
     def __init__(self, clearing: Clearing) -> None:
         self._clearing = clearing
+        self._queue_number = 0
         self.bids = SideBook(Side.BID)
         self.asks = SideBook(Side.ASK)
         self.outbox: list[EngineEvent] = []
-        self.touched: dict[str, Order] = {}
+        self.touched: list[Order] = []
 
     def book(self, side: Side) -> SideBook:
-        return self.bids if side is Side.BID else self.asks
+        return self.bids if side is _BID else self.asks
 
     def crosses(self, side: Side, price_e4: int) -> bool:
         """Says whether an order of this side and limit would meet a resting one."""
-        best_e4 = self.book(side.opposite).best_price_e4()
-        return best_e4 is not None and (price_e4 - best_e4) * side.sign >= 0
+        if side is _BID:
+            keys = self.asks.keys
+            return bool(keys) and price_e4 + keys[-1] >= 0
+        keys = self.bids.keys
+        return bool(keys) and keys[-1] >= price_e4
 
     def submit(self, order: Order, now_ms: int) -> None:
         """Matches a new order and rests what is left, if it may rest. Raises EngineRefusal (rule 2)."""
-        if order.post_only and self.crosses(order.side, order.price_e4):
-            raise EngineRefusal("post_only_cross")
-        if order.time_in_force is TimeInForce.FILL_OR_KILL:
-            available_e2 = self.book(order.side.opposite).volume_at_or_better_e2(order.price_e4)
-            if available_e2 < order.remaining_e2:
-                raise EngineRefusal("fill_or_kill")
-        self._match(order, now_ms)
-        if order.is_open and order.remaining_e2:
-            if order.time_in_force is TimeInForce.GOOD_TILL_CANCELED:
-                self._rest(order)
-            else:
-                self._end(order, Reason.NONE, now_ms)
+        if self.crosses(order.side, order.price_e4):
+            self._take(order, now_ms)
+        elif order.time_in_force is _GTC:
+            self._rest(order, now_ms)
+        elif order.time_in_force is _FOK:
+            raise EngineRefusal("fill_or_kill")
+        else:
+            self._end(order, _NO_REASON, now_ms)
+        self.touched.append(order)
 
     def cancel(self, order: Order, reason: Reason, now_ms: int) -> int:
         """Takes a resting order out and returns how much that removed."""
         removed_e2 = order.remaining_e2
-        self._reduce(order, removed_e2)
-        self._end(order, reason, now_ms)
+        self._reduce(order, removed_e2, now_ms)
+        order.status = _CANCELED
+        order.reason = reason
+        order.updated_ms = now_ms
+        self.touched.append(order)
         return removed_e2
 
     def decrease(self, order: Order, by_e2: int, now_ms: int) -> None:
@@ -113,8 +127,9 @@ class MatchingEngine:
         if by_e2 >= order.remaining_e2:
             self.cancel(order, Reason.DECREASE, now_ms)
             return
-        self._reduce(order, by_e2)
+        self._reduce(order, by_e2, now_ms)
         self._mark(order, Reason.DECREASE, now_ms)
+        self.touched.append(order)
 
     def amend(self, order: Order, price_e4: int, total_e2: int, now_ms: int) -> None:
         """Moves or resizes a resting order to `total_e2`, filled part included. Raises EngineRefusal below it."""
@@ -125,71 +140,109 @@ class MatchingEngine:
             self.cancel(order, Reason.AMEND, now_ms)
             return
         order.initial_e2 = total_e2
+        self.touched.append(order)
         if price_e4 == order.price_e4 and wanted_e2 <= order.remaining_e2:
             if wanted_e2 < order.remaining_e2:
-                self._reduce(order, order.remaining_e2 - wanted_e2)
+                self._reduce(order, order.remaining_e2 - wanted_e2, now_ms)
             self._mark(order, Reason.AMEND, now_ms)
             return
-        self._reduce(order, order.remaining_e2)
+        self._reduce(order, order.remaining_e2, now_ms)
         order.price_e4, order.remaining_e2 = price_e4, wanted_e2
         self._mark(order, Reason.AMEND, now_ms)
         self._match(order, now_ms)
-        if order.is_open and order.remaining_e2:
-            self._rest(order)
+        if order.remaining_e2:
+            self._rest(order, now_ms)
+
+    def _take(self, order: Order, now_ms: int) -> None:
+        if order.post_only:
+            raise EngineRefusal("post_only_cross")
+        if order.time_in_force is _FOK:
+            book = self.asks if order.side is _BID else self.bids
+            if book.volume_at_or_better_e2(order.price_e4) < order.remaining_e2:
+                raise EngineRefusal("fill_or_kill")
+        self._match(order, now_ms)
+        if order.remaining_e2:
+            if order.time_in_force is _GTC:
+                self._rest(order, now_ms)
+            else:
+                self._end(order, _NO_REASON, now_ms)
 
     def _match(self, taker: Order, now_ms: int) -> None:
-        book = self.book(taker.side.opposite)
-        while taker.is_open and taker.remaining_e2 and self.crosses(taker.side, taker.price_e4):
-            price_e4 = book.best_price_e4()
-            if price_e4 is None:
-                return
+        """Trades until the taker is gone or meets nobody; its `remaining_e2` is what may rest."""
+        book = self.asks if taker.side is _BID else self.bids
+        clearing = self._clearing
+        while taker.remaining_e2 and self.crosses(taker.side, taker.price_e4):
+            price_e4 = abs(book.keys[-1])
             maker = book.front(price_e4)
             if maker.account_id == taker.account_id:
                 self._prevent_self_trade(maker, taker, now_ms)
                 continue
             count_e2 = min(maker.remaining_e2, taker.remaining_e2)
-            if not self._clearing.affords(maker, price_e4, count_e2, is_taker=False):
-                self.cancel(maker, Reason.NONE, now_ms)
-            elif not self._clearing.affords(taker, price_e4, count_e2, is_taker=True):
-                self._end(taker, Reason.NONE, now_ms)
+            if not clearing.affords(maker, price_e4, count_e2, is_taker=False):
+                self.cancel(maker, _NO_REASON, now_ms)
+            elif not clearing.affords(taker, price_e4, count_e2, is_taker=True):
+                self._end(taker, _NO_REASON, now_ms)
             else:
+                level = book.level(price_e4)
+                if maker.price_e4 != price_e4 or maker.queue_number < level.traded_number:
+                    raise InvariantBroken("queue", f"{maker.order_id} trades at {price_e4} out of its turn")
+                level.traded_number = maker.queue_number
                 self._trade(maker, taker, count_e2, now_ms)
 
     def _prevent_self_trade(self, maker: Order, taker: Order, now_ms: int) -> None:
-        if taker.self_trade_prevention is SelfTradePrevention.TAKER_AT_CROSS:
+        if taker.self_trade_prevention is _AT_CROSS:
             self._end(taker, Reason.SELF_TRADE, now_ms)
         else:
             self.cancel(maker, Reason.SELF_TRADE, now_ms)
 
     def _trade(self, maker: Order, taker: Order, count_e2: int, now_ms: int) -> None:
-        self._reduce(maker, count_e2)
+        self._reduce(maker, count_e2, now_ms)
         taker.remaining_e2 -= count_e2
         maker.filled_e2 += count_e2
         taker.filled_e2 += count_e2
         self.outbox.append(self._clearing.execute(maker, taker, count_e2, now_ms))
         for order in (maker, taker):
             if order.remaining_e2 == 0:
-                order.status = OrderStatus.EXECUTED
-            self._mark(order, Reason.TRADE, now_ms)
+                order.status = _EXECUTED
+            order.reason = _TRADE
+            order.updated_ms = now_ms
+        self.touched.append(maker)
 
-    def _rest(self, order: Order) -> None:
-        self.book(order.side).add(order)
-        self._level_changed(order, order.remaining_e2)
-        self.touched[order.order_id] = order
+    def _rest(self, order: Order, now_ms: int) -> None:
+        price_e4 = order.price_e4
+        if order.side is _BID:
+            book, others, key = self.bids, self.asks.keys, price_e4
+        else:
+            book, others, key = self.asks, self.bids.keys, -price_e4
+        if others and key + others[-1] >= 0:
+            raise InvariantBroken("uncrossed", f"{order.order_id} would rest at {price_e4} across {others[-1]}")
+        self._line_up(order, book)
+        self.outbox.append(_delta(order, order.remaining_e2, now_ms))
 
-    def _reduce(self, order: Order, by_e2: int) -> None:
-        self.book(order.side).reduce(order, by_e2)
-        self._level_changed(order, -by_e2)
+    def _line_up(self, order: Order, book: SideBook) -> None:
+        self._queue_number = order.queue_number = self._queue_number + 1
+        book.add(order)
 
-    def _level_changed(self, order: Order, delta_e2: int) -> None:
-        self.outbox.append(LevelChanged(side=order.side, price_e4=order.price_e4, delta_e2=delta_e2, order=order))
+    def _reduce(self, order: Order, by_e2: int, now_ms: int) -> None:
+        (self.bids if order.side is _BID else self.asks).reduce(order, by_e2)
+        self.outbox.append(_delta(order, -by_e2, now_ms))
 
     def _end(self, order: Order, reason: Reason, now_ms: int) -> None:
         order.remaining_e2 = 0
-        order.status = OrderStatus.CANCELED
-        self._mark(order, reason, now_ms)
+        order.status = _CANCELED
+        order.reason = reason
+        order.updated_ms = now_ms
 
     def _mark(self, order: Order, reason: Reason, now_ms: int) -> None:
         order.reason = reason
         order.updated_ms = now_ms
-        self.touched[order.order_id] = order
+
+
+def _delta(order: Order, delta_e2: int, now_ms: int) -> BookDelta:
+    # One of these is made at every operation; this way costs a third of the class's own call.
+    account_id: str | None = None
+    client_order_id: str | None = None
+    if not order.is_house:
+        account_id, client_order_id = order.account_id, order.client_order_id
+    values = (order.ticker, order.side, order.price_e4, delta_e2, now_ms, account_id, client_order_id)
+    return _tuple_new(BookDelta, values)

@@ -1,11 +1,14 @@
 """What the exchange tells its listeners (read model, socket hub, tape), synchronously and in order.
 
-`account_id` is None on public events. Orders and positions inside events are copies.
+`account_id` is None on public events. Orders and positions inside events are copies. A listener names the kinds that it
+wants, and the exchange makes no event that nobody hears. The kinds that every operation makes are named tuples, which
+cost a seventh of a frozen attrs class to make.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, get_args
 
 import attrs
 
@@ -14,8 +17,7 @@ from kalshi.simulator.orders import Fill, Order, Trade
 from kalshi.types import Side
 
 
-@attrs.frozen(kw_only=True)
-class BookDelta:
+class BookDelta(NamedTuple):
     """The size resting at one price changed; `side` is the side of the resting orders."""
 
     ticker: str
@@ -27,30 +29,25 @@ class BookDelta:
     client_order_id: str | None
 
 
-@attrs.frozen(kw_only=True)
-class TradeHappened:
+class TradeHappened(NamedTuple):
     trade: Trade
 
 
-@attrs.frozen(kw_only=True)
-class FillHappened:
+class FillHappened(NamedTuple):
     fill: Fill
 
 
-@attrs.frozen(kw_only=True)
-class OrderChanged:
+class OrderChanged(NamedTuple):
     order: Order
 
 
-@attrs.frozen(kw_only=True)
-class PositionChanged:
+class PositionChanged(NamedTuple):
     account_id: str
     position: Position
     ts_ms: int
 
 
-@attrs.frozen(kw_only=True)
-class CashChanged:
+class CashChanged(NamedTuple):
     account_id: str
     cash_by_shard_e6: Mapping[int, int]
     ts_ms: int
@@ -93,6 +90,24 @@ class MarketChanged:
 
 
 @attrs.frozen(kw_only=True)
+class EventListed:
+    """A new event is listed; its markets follow as `MarketChanged` of the kind "created"."""
+
+    event_ticker: str
+    ts_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class EventFeesChanged:
+    """An event has fees of its own from now on; None where it goes back to those of its series."""
+
+    event_ticker: str
+    fee_type: str | None
+    fee_multiplier_e4: int | None
+    ts_ms: int
+
+
+@attrs.frozen(kw_only=True)
 class BookEmptied:
     """Some seconds after close the exchange sends an empty snapshot unasked."""
 
@@ -109,5 +124,27 @@ Event = (
     | Settled
     | GroupChanged
     | MarketChanged
+    | EventListed
+    | EventFeesChanged
     | BookEmptied
 )
+
+Listener = Callable[[Event], None]
+
+KINDS: Final[tuple[type, ...]] = get_args(Event)
+
+
+class Listeners:
+    """Who hears what; within a kind in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[type, list[Listener]] = {kind: [] for kind in KINDS}
+
+    def append(self, listener: Listener, *kinds: type) -> None:
+        """Lets `listener` hear these kinds, all of them where none is named."""
+        for kind in kinds or KINDS:
+            self._by_kind[kind].append(listener)
+
+    def of(self, kind: type) -> list[Listener]:
+        """Returns the listeners of one kind: the list itself, which later ones join."""
+        return self._by_kind[kind]

@@ -20,6 +20,8 @@ from functools import cached_property
 import trio
 from litestar.types import ASGIApp
 
+from kalshi.simulator.api_keys import KeyRing
+from kalshi.simulator.archive import Archive
 from kalshi.simulator.authentication import Authenticator
 from kalshi.simulator.catalogue import build_catalogue
 from kalshi.simulator.clock import ExchangeClock
@@ -28,8 +30,10 @@ from kalshi.simulator.fault_app import FaultyApp
 from kalshi.simulator.fault_driver import FaultDriver, FillNews
 from kalshi.simulator.fault_plan import FaultPlan
 from kalshi.simulator.fault_stream import StreamFaults
+from kalshi.simulator.fee_changes import FeeChanges
 from kalshi.simulator.flow import OrderFlow
 from kalshi.simulator.group_desk import GroupDesk
+from kalshi.simulator.incentives import Incentives
 from kalshi.simulator.lifecycle import TICK_MS, Lifecycle
 from kalshi.simulator.listings import Catalogue
 from kalshi.simulator.order_entry import OrderEntry
@@ -44,6 +48,7 @@ from kalshi.simulator.services import Services
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_hub import SocketHub
 from kalshi.simulator.socket_session import HandshakeRefused, SocketSession
+from kalshi.simulator.treasury import Treasury
 from kalshi.simulator.truth import Truth
 
 SOCKET_PATH = "/trade-api/ws/v2"
@@ -75,14 +80,20 @@ class SimulatedExchange:
             rng=random.Random(f"{seed}:lag"),
         )
         self.core.listeners.append(reads.take)
+        keys = KeyRing(self.core)
         self.services = Services(
             core=self.core,
             entry=OrderEntry(self.core),
             groups=GroupDesk(self.core),
             reads=reads,
             limiter=RateLimiter(self.settings.public_requests_per_s),
-            authenticator=Authenticator(self.core, self.clock.accepted_ms),
+            authenticator=Authenticator(self.core, keys, self.clock.accepted_ms),
             lifecycle=Lifecycle(self.core),
+            keys=keys,
+            archive=Archive(settings=self.settings, now_ms=self.core.now_ms),
+            treasury=Treasury(self.core, reads.open_account),
+            fee_changes=FeeChanges(self.core),
+            incentives=Incentives(self.core, random.Random(f"{seed}:incentives")),
         )
         self.hub = SocketHub(self.core)
         self.faults = FaultPlan(
@@ -94,7 +105,10 @@ class SimulatedExchange:
         self._fill_news = FillNews(self.core, self.faults, self.hub)
         self.core.listeners.append(self._fill_news.take)
         for wanted in accounts:
-            reads.open_account(self.core.add_account(wanted))
+            account = self.core.add_account(wanted)
+            reads.open_account(account)
+            if wanted.attested_until_s is not None:
+                keys.attest(account, wanted.attested_until_s)
         self.flow = OrderFlow(self.core, random.Random(f"{seed}:flow"))
         self.truth = Truth(self.services)
         self.pauses = Pauses(self.core, self.lifecycle)
@@ -127,10 +141,9 @@ class SimulatedExchange:
         """Answers a WebSocket handshake with a session, or with the status and JSON body of a refusal."""
         lowered = {name.lower(): value for name, value in headers.items()}
         try:
-            account = self.services.authenticator.authenticate(lowered, "GET", SOCKET_PATH)
+            return self.hub.open_session(self.services.authenticator.authenticate(lowered, "GET", SOCKET_PATH))
         except Refused as refusal:
             return HandshakeRefused.from_refusal(refusal)
-        return self.hub.open_session(account)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Does the background work until cancelled."""
@@ -144,9 +157,11 @@ class SimulatedExchange:
     def tick(self) -> None:
         """Does everything that is due by now: what is ordered, expiry and lifecycle, then traders, reads, tickers."""
         self._play()
+        self.services.fee_changes.tick()
         self.services.lifecycle.tick()
         if self.settings.flow:
             self.flow.tick()
+        self.services.incentives.tick()
         self.services.reads.advance()
         self._fill_news.tick()
         self.hub.tick()

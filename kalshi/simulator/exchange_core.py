@@ -8,24 +8,31 @@ Rules:
    moment inside one `ts_ms`, as recorded on the real exchange.
 4. Groups that the operation's fills triggered are cancelled right after it, at the same engine time.
 House orders (the exchange's own traders) are public in the book and the tape, and nowhere else.
+
+Orders that end by themselves lie in one dict per second of expiry, and leave it when they end in another way: a heap of
+orders would keep every cancelled one until its time came. The heap is of seconds.
 """
 
 from __future__ import annotations
 
 import heapq
+import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
+
+import attrs
 
 from kalshi.simulator.accounts import Account
 from kalshi.simulator.clearing import MarketClearing, collateral_e6
-from kalshi.simulator.engine import EngineEvent, Executed, LevelChanged, MatchingEngine
+from kalshi.simulator.engine import EngineEvent, Executed, MatchingEngine
 from kalshi.simulator.events import (
     BookDelta,
     CashChanged,
     Event,
     FillHappened,
     GroupChanged,
+    Listeners,
     OrderChanged,
     PositionChanged,
     TradeHappened,
@@ -33,15 +40,19 @@ from kalshi.simulator.events import (
 from kalshi.simulator.fees import FeeTerms
 from kalshi.simulator.groups import OrderGroup
 from kalshi.simulator.history import MarketHistory
-from kalshi.simulator.listings import Catalogue, EventListing, MarketListing
+from kalshi.simulator.listings import Catalogue, EventListing, MarketListing, SeriesListing
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import Order, Reason
 from kalshi.simulator.price_grid import floor_to_grid
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
+from kalshi.types import OrderStatus
 
 # Ended orders whose market is remembered, to answer a late cancel as the exchange does; older ones are
-# plainly unknown.
+# plainly unknown. Between one and two times as many are kept.
 ENDED_ORDERS_MAX: Final = 20_000
+
+_RESTING: Final = OrderStatus.RESTING
+_ID_STRIDE: Final = 7_919
 
 
 class ExchangeCore:
@@ -52,22 +63,32 @@ class ExchangeCore:
     ) -> None:
         self._wall_ms = wall_ms
         self._last_ms = wall_ms()
-        self._ids = random.Random(f"{seed}:ids")
+        self.new_id = _ids(random.Random(f"{seed}:ids")).__next__
         self._crossing = random.Random(f"{seed}:crossing")
         self.seed = seed
         self.settings = settings
         self.catalogue = catalogue
-        self.listeners: list[Callable[[Event], None]] = []
+        self.listeners = Listeners()
+        self._delta_listeners = self.listeners.of(BookDelta)
+        self._order_listeners = self.listeners.of(OrderChanged)
+        self._trade_listeners = self.listeners.of(TradeHappened)
+        self._fill_listeners = self.listeners.of(FillHappened)
+        self._position_listeners = self.listeners.of(PositionChanged)
+        self._cash_listeners = self.listeners.of(CashChanged)
         # Nothing outlives a start of the exchange, so seed and starting time name it.
         self.instance = f"{seed}-{wall_ms()}"
         self.accounts: dict[str, Account] = {}
         self.accounts_by_key: dict[str, Account] = {}
-        self.open_orders: dict[str, Order] = {}
-        self.ended_orders: dict[str, str] = {}
+        self.open_orders = OpenOrders(self.accounts)
+        self._ended_now: dict[str, str] = {}
+        self._ended_before: dict[str, str] = {}
         self.groups: dict[str, OrderGroup] = {}
-        self.expiries: list[tuple[int, int, Order]] = []
-        self._expiry_number = 0
+        self._expiry_seconds: list[int] = []
+        self._expiring: dict[int, dict[str, Order]] = {}
         self.deposits_e6 = 0
+        self.incentives_paid_e6 = 0
+        # Counts the actions on books, so that the deltas of one action can be told from those of the next.
+        self.clock = 0
         self.trading_active = True
         self.exchange_active = True
         self.events = {event.ticker: event for event in catalogue.events}
@@ -78,13 +99,10 @@ class ExchangeCore:
 
     def now_ms(self) -> int:
         """Returns engine time: the wall clock, never going back."""
-        self._last_ms = max(self._last_ms, self._wall_ms())
+        wall_ms = self._wall_ms()
+        if wall_ms > self._last_ms:
+            self._last_ms = wall_ms
         return self._last_ms
-
-    def new_id(self) -> str:
-        """Returns a fresh id in the form of a UUID, from the seed."""
-        bits = f"{self._ids.getrandbits(128):032x}"
-        return f"{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-{bits[20:]}"
 
     def add_account(self, wanted: AccountSettings) -> Account:
         """Opens a customer's account with its cash."""
@@ -105,15 +123,52 @@ class ExchangeCore:
         self.accounts[account.account_id] = account
         return account
 
+    def list_market(self, series: SeriesListing, event: EventListing, listing: MarketListing) -> MarketState:
+        """Lists a market while the exchange runs; its series and event are replaced by those given."""
+        others = tuple(one for one in self.catalogue.series if one.ticker != series.ticker)
+        self.catalogue = attrs.evolve(self.catalogue, series=(*others, series))
+        self.events[event.ticker] = event
+        market = self.markets[listing.ticker] = self._open_market(event, listing)
+        return market
+
     def publish(self, event: Event) -> None:
-        for listener in self.listeners:
+        for listener in self.listeners.of(type(event)):
             listener(event)
 
+    def market_of_ended(self, order_id: str) -> MarketState | None:
+        """Returns the market of an order that has ended not long ago."""
+        ticker = self._ended_now.get(order_id) or self._ended_before.get(order_id, "")
+        return self.markets.get(ticker)
+
     def watch_expiry(self, order: Order) -> None:
-        """Remembers when the order ends by itself; an order that was renewed is watched once more."""
+        """Remembers when the order ends by itself. Whoever changes the time calls `forget_expiry` first."""
+        due_s = order.expiration_ts_s
+        if due_s is None or order.status is not _RESTING:
+            return
+        due = self._expiring.get(due_s)
+        if due is None:
+            due = self._expiring[due_s] = {}
+            heapq.heappush(self._expiry_seconds, due_s)
+        due[order.order_id] = order
+
+    def forget_expiry(self, order: Order) -> None:
+        """Takes the order out of those that end by themselves; without an expiry nothing happens."""
         if order.expiration_ts_s is not None:
-            self._expiry_number += 1
-            heapq.heappush(self.expiries, (order.expiration_ts_s * 1000, self._expiry_number, order))
+            due = self._expiring.get(order.expiration_ts_s)
+            if due is not None:
+                due.pop(order.order_id, None)
+
+    def expire_orders(self, now_ms: int) -> int:
+        """Cancels every order whose expiry has come, oldest second first; returns how many."""
+        seconds, expired = self._expiry_seconds, 0
+        while seconds and seconds[0] * 1000 <= now_ms:
+            due = self._expiring.pop(heapq.heappop(seconds))
+            expired += len(due)
+            # A group that triggers here may end some of them before their turn.
+            for order in tuple(due.values()):
+                if order.is_open:
+                    self.cancel(order, Reason.EXPIRY, now_ms)
+        return expired
 
     def cancel(self, order: Order, reason: Reason, now_ms: int) -> int:
         """Cancels an open order for the exchange's own reasons or its owner's; returns the count removed."""
@@ -128,14 +183,25 @@ class ExchangeCore:
         outbox, touched = engine.outbox, engine.touched
         if not outbox and not touched:
             return
-        engine.outbox, engine.touched = [], {}
+        market.clock = self.clock = self.clock + 1
+        if len(outbox) == 1 and len(touched) == 1:
+            # One order came to rest or went: most operations are no more than this, and a single event is a delta.
+            event, order = outbox.pop(), touched.pop()
+            for listener in self._delta_listeners:
+                listener(event)  # type: ignore[arg-type]
+            self._after_touch(order)
+            return
+        engine.outbox, engine.touched = [], []
         triggered: list[OrderGroup] = []
-        for event in self._in_publishing_order(outbox):
-            if isinstance(event, LevelChanged):
-                self._publish_delta(market, event, now_ms)
-            else:
+        if len(outbox) > 1:
+            outbox = self._in_publishing_order(outbox)
+        for event in outbox:
+            if type(event) is BookDelta:
+                for listener in self._delta_listeners:
+                    listener(event)
+            elif type(event) is Executed:
                 self._publish_execution(market, event, now_ms, triggered)
-        for order in touched.values():
+        for order in touched:
             self._after_touch(order)
         for group in triggered:
             self.cancel_group(group, "triggered", now_ms)
@@ -173,10 +239,10 @@ class ExchangeCore:
         self.publish(PositionChanged(account_id=account.account_id, position=position, ts_ms=now_ms))
 
     def imbalance_e6(self) -> int:
-        """Returns deposits less everything that is still there; anything but zero is a defect."""
+        """Returns deposits and paid incentives less everything that is still there; not zero is a defect."""
         cash_e6 = sum(account.cash_e6 for account in self.accounts.values())
         fees_e6 = sum(clearing.fees_taken_e6 for clearing in self.clearings.values())
-        return self.deposits_e6 - cash_e6 - fees_e6 - collateral_e6(self.clearings)
+        return self.deposits_e6 + self.incentives_paid_e6 - cash_e6 - fees_e6 - collateral_e6(self.clearings)
 
     def _open_market(self, event: EventListing, listing: MarketListing) -> MarketState:
         series = next(one for one in self.catalogue.series if one.ticker == listing.series_ticker)
@@ -208,56 +274,89 @@ class ExchangeCore:
 
     def _in_publishing_order(self, outbox: list[EngineEvent]) -> list[EngineEvent]:
         last = outbox[-1] if outbox else None
-        rests = isinstance(last, LevelChanged) and last.delta_e2 > 0
+        rests = isinstance(last, BookDelta) and last.delta_e2 > 0
         if not rests or not any(isinstance(event, Executed) for event in outbox):
             return outbox
         if self._crossing.random() >= self.settings.transient_cross_share:
             return outbox
         return [outbox[-1], *outbox[:-1]]
 
-    def _publish_delta(self, market: MarketState, change: LevelChanged, now_ms: int) -> None:
-        owner = change.order
-        self.publish(
-            BookDelta(
-                ticker=market.ticker,
-                side=change.side,
-                price_e4=change.price_e4,
-                delta_e2=change.delta_e2,
-                ts_ms=now_ms,
-                account_id=None if owner.is_house else owner.account_id,
-                client_order_id=None if owner.is_house else owner.client_order_id,
-            )
-        )
-
     def _publish_execution(
         self, market: MarketState, executed: Executed, now_ms: int, triggered: list[OrderGroup]
     ) -> None:
-        market.record_trade(executed.trade)
-        self.publish(TradeHappened(trade=executed.trade))
+        trade = executed.trade
+        market.record_trade(trade)
+        if self._trade_listeners:
+            self.publish(TradeHappened(trade))
         for order, fill in zip((executed.maker, executed.taker), executed.fills, strict=True):
             if order.is_house:
                 continue
             account = self.accounts[order.account_id]
-            self.publish(FillHappened(fill=fill))
-            self.publish_position(account, market.ticker, now_ms)
-            self.publish_cash(account, now_ms)
-            group = self.groups.get(order.group_id or "")
-            if group is not None and group.record_fill(now_ms, fill.count_e2):
-                triggered.append(group)
+            if self._fill_listeners:
+                self.publish(FillHappened(fill))
+            if self._position_listeners:
+                self.publish_position(account, market.ticker, now_ms)
+            if self._cash_listeners:
+                self.publish_cash(account, now_ms)
+            if order.group_id is not None:
+                group = self.groups.get(order.group_id)
+                if group is not None and group.record_fill(now_ms, fill.count_e2):
+                    triggered.append(group)
 
     def _after_touch(self, order: Order) -> None:
+        """Keeps the registers of open orders right after an order changed, and says that it did."""
         if order.is_house:
+            if order.status is not _RESTING:
+                self.forget_expiry(order)
             return
-        group = self.groups.get(order.group_id or "")
-        if order.is_open:
-            self.open_orders[order.order_id] = order
-            if group is not None:
-                group.resting[order.order_id] = None
+        order_id = order.order_id
+        mine = self.accounts[order.account_id].open_orders
+        if order.status is _RESTING:
+            mine[order_id] = order
+            if order.group_id is not None:
+                self.groups[order.group_id].resting[order_id] = None
+        elif mine.pop(order_id, None) is not None:
+            if order.group_id is not None:
+                self.groups[order.group_id].resting.pop(order_id, None)
+            if order.expiration_ts_s is not None:
+                self.forget_expiry(order)
+            self._ended_now[order_id] = order.ticker
+            if len(self._ended_now) >= ENDED_ORDERS_MAX:
+                self._ended_before, self._ended_now = self._ended_now, {}
         else:
-            self.open_orders.pop(order.order_id, None)
-            if group is not None:
-                group.resting.pop(order.order_id, None)
-            self.ended_orders[order.order_id] = order.ticker
-            if len(self.ended_orders) > ENDED_ORDERS_MAX:
-                del self.ended_orders[next(iter(self.ended_orders))]
-        self.publish(OrderChanged(order=order.snapshot()))
+            # It ended in the operation that brought it.
+            self._ended_now[order_id] = order.ticker
+        if self._order_listeners:
+            self.publish(OrderChanged(order.snapshot()))
+
+
+class OpenOrders:
+    """The customers' open orders, account by account, oldest first within one: a view, and never a copy."""
+
+    def __init__(self, accounts: dict[str, Account]) -> None:
+        self._accounts = accounts
+
+    def get(self, order_id: str) -> Order | None:
+        """Returns the open order of that id, whoever owns it."""
+        for account in self._accounts.values():
+            order = account.open_orders.get(order_id)
+            if order is not None:
+                return order
+        return None
+
+    def values(self) -> Iterator[Order]:
+        for account in self._accounts.values():
+            yield from account.open_orders.values()
+
+    def __contains__(self, order_id: str) -> bool:
+        return self.get(order_id) is not None
+
+    def __len__(self) -> int:
+        return sum(len(account.open_orders) for account in self._accounts.values())
+
+
+def _ids(rng: random.Random) -> Iterator[str]:
+    """Yields ids in the form of a UUID, each once: a seeded start and a stride, so that making one costs little."""
+    bits = f"{rng.getrandbits(80):020x}"
+    pattern = f"{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-%012x"
+    return map(pattern.__mod__, itertools.count(rng.getrandbits(46), _ID_STRIDE))

@@ -37,7 +37,12 @@ class OrderGroup:
 
     def record_fill(self, now_ms: int, count_e2: int) -> bool:
         """Counts matched contracts; returns whether that triggers the group now."""
-        self._window.append((now_ms, count_e2))
+        window = self._window
+        if window and window[-1][0] == now_ms:
+            # Fills of one engine time leave the window together, so that it never holds more entries than milliseconds.
+            window[-1] = (now_ms, window[-1][1] + count_e2)
+        else:
+            window.append((now_ms, count_e2))
         self._sum_e2 += count_e2
         return self._judge(now_ms)
 

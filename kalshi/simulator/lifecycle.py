@@ -37,7 +37,7 @@ class Lifecycle:
     def tick(self) -> None:
         """Does everything that is due by now."""
         now_ms = self._core.now_ms()
-        self._expire_orders(now_ms)
+        self._core.expire_orders(now_ms)
         for market in self._core.markets.values():
             if market.status in _OPEN_STATES and now_ms >= market.close_ms:
                 self._close(market, now_ms)
@@ -83,14 +83,6 @@ class Lifecycle:
             for order in tuple(core.open_orders.values()):
                 if order.is_open and order.cancel_on_pause:
                     core.cancel(order, Reason.HALT, core.now_ms())
-
-    def _expire_orders(self, now_ms: int) -> None:
-        expiries = self._core.expiries
-        while expiries and expiries[0][0] <= now_ms:
-            due_ms, _, order = heapq.heappop(expiries)
-            # A renewed order is watched again under its new expiry; the older entry means nothing then.
-            if order.is_open and order.expiration_ts_s is not None and order.expiration_ts_s * 1000 <= due_ms:
-                self._core.cancel(order, Reason.EXPIRY, now_ms)
 
     def _close(self, market: MarketState, now_ms: int) -> None:
         market.status = MarketStatus.CLOSED

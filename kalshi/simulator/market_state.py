@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from kalshi.simulator.clearing import MarketClearing
@@ -11,6 +13,8 @@ from kalshi.simulator.listings import EventListing, MarketListing
 from kalshi.simulator.orders import Trade
 from kalshi.simulator.wire_numbers import DOLLAR_E4
 from kalshi.types import MarketStatus
+
+_ACTIVE: Final = MarketStatus.ACTIVE
 
 
 @attrs.frozen
@@ -44,14 +48,14 @@ class MarketState:
     settlement_value_e4: int | None = None
     settled_ms: int | None = None
     next_step_ms: int | None = None
+    # Every operation asks for these two, and they never change.
+    ticker: str = attrs.field(init=False)
+    exchange_index: int = attrs.field(init=False)
+    clock: int = 0  # the action that changed it last; 0 before the first
 
-    @property
-    def ticker(self) -> str:
-        return self.listing.ticker
-
-    @property
-    def exchange_index(self) -> int:
-        return self.listing.exchange_index
+    def __attrs_post_init__(self) -> None:
+        self.ticker = self.listing.ticker
+        self.exchange_index = self.listing.exchange_index
 
     @property
     def volume_e2(self) -> int:
@@ -67,7 +71,7 @@ class MarketState:
 
     def is_tradable(self, now_ms: int) -> bool:
         """Says whether orders are taken: the clock closes a market even before its orders are gone."""
-        return self.status is MarketStatus.ACTIVE and now_ms < self.close_ms
+        return self.status is _ACTIVE and now_ms < self.close_ms
 
     def quote(self) -> Quote:
         """Returns the present best bid and ask."""
@@ -85,5 +89,4 @@ class MarketState:
         self.last_trade_e2 = trade.count_e2
         self.traded_e2 += trade.count_e2
         self.traded_money_e6 += trade.price_e4 * trade.count_e2
-        self.updated_ms = trade.ts_ms
         self.history.record(trade)

@@ -7,6 +7,11 @@ Rules (kalshi-rest.md §3, §7.5, §10, §11):
    nothing works.
 3. Funds at entry: cost at the limit plus the fee must be covered by the cash of the market's shard.
 4. Unknown, canceled and executed orders answer the same 404; only a closed market may answer otherwise.
+5. An account has at most `open_orders_max` orders that rest.
+
+Create and cancel are most of what an exchange does, so both are written for speed: one look at each condition, the work
+of finding out what is wrong only where one fails, and the exact cost of an order only where a cheap bound of it is not
+covered.
 """
 
 from __future__ import annotations
@@ -16,18 +21,25 @@ from typing import Final
 import attrs
 
 from kalshi.simulator.accounts import Account, cash_flow
+from kalshi.simulator.clearing import FEE_ROUNDINGS_E6
 from kalshi.simulator.engine import EngineRefusal
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import NewOrder, Order, Reason
-from kalshi.simulator.price_grid import is_on_grid
+from kalshi.simulator.price_grid import prices_of
 from kalshi.simulator.refusals import Refused, invalid, not_found
-from kalshi.types import OrderStatus, Side, TimeInForce
+from kalshi.simulator.wire_numbers import DOLLAR_E4
+from kalshi.types import MarketStatus, OrderStatus, Side, TimeInForce
 
 AUTO_ROUTE: Final = -1
+
 _SHARD_DETAILS: Final = (
     "Exchange user not found. For Predictions: reference documentation Exchange Sharding documentation."
 )
+_ACTIVE: Final = MarketStatus.ACTIVE
+_BID: Final = Side.BID
+_GTC: Final = TimeInForce.GOOD_TILL_CANCELED
+_NO_REASON: Final = Reason.NONE
 
 
 @attrs.frozen(kw_only=True)
@@ -49,28 +61,61 @@ class OrderEntry:
 
     def __init__(self, core: ExchangeCore) -> None:
         self._core = core
-        # Taken for ever is the exchange's own rule, so these two have no bound; a run's ids fit into memory
-        # easily.
-        self._taken: dict[str, dict[str, None]] = {}
-        self._attempts: dict[str, int] = {}
+        # Counts the refused create requests by client order id; no bound, as the ids themselves have none.
+        self._refused: dict[str, int] = {}
 
     def create_attempts(self, client_order_id: str) -> int:
         """Returns how many create requests with that id have arrived, refused ones included."""
-        return self._attempts.get(client_order_id, 0)
+        taken = sum(account.client_order_ids.get(client_order_id, False) for account in self._core.accounts.values())
+        return taken + self._refused.get(client_order_id, 0)
 
     def create(self, account: Account, request: NewOrder) -> Order:
         """Takes a new order and returns it as it stands after matching. Raises Refused."""
         core = self._core
         now_ms = core.now_ms()
-        client_order_id = self._check_client_id(account, request.client_order_id)
-        self._check_pause(cancels=False)
-        market = self._market(request.ticker, request.exchange_index, now_ms)
-        self._check_terms(market, request, now_ms)
-        self._check_group(account, market, request.group_id)
-        order = self._build(account, market, request, client_order_id, now_ms)
-        self._check_funds(account, market, order, order.remaining_e2)
-        self._submit(account, market, order, now_ms)
-        core.watch_expiry(order)
+        client_order_id = request.client_order_id
+        try:
+            if client_order_id is None:
+                client_order_id = core.new_id()
+            elif client_order_id in account.client_order_ids:
+                raise Refused(409, "order_already_exists")
+            if not core.trading_active:
+                self._check_pause(cancels=False)
+            market = core.markets.get(request.ticker)
+            if market is None or request.exchange_index not in (market.exchange_index, None, AUTO_ROUTE):
+                raise Refused(core.settings.unknown_ticker_status, core.settings.unknown_ticker_code)
+            if market.status is not _ACTIVE or now_ms >= market.close_ms:
+                raise self._market_closed()
+            self._check_terms(account, market, request, now_ms)
+            order = Order(
+                core.new_id(),
+                account.account_id,
+                client_order_id,
+                market.ticker,
+                request.side,
+                request.price_e4,
+                request.count_e2,
+                self._reducible_e2(account, market, request) if request.reduce_only else request.count_e2,
+                request.time_in_force,
+                request.self_trade_prevention,
+                market.exchange_index,
+                now_ms,
+                now_ms,
+                request.post_only,
+                request.reduce_only,
+                request.cancel_on_pause,
+                False,
+                request.group_id,
+                request.expiration_ts_s,
+            )
+            self._check_funds(account, market, order, order.price_e4, order.remaining_e2, is_taker=not order.post_only)
+            self._submit(account, market, order, now_ms)
+        except Refused:
+            self._count_refused(request.client_order_id)
+            raise
+        account.client_order_ids[client_order_id] = True
+        if order.expiration_ts_s is not None:
+            core.watch_expiry(order)
         core.drain(market, now_ms)
         return order
 
@@ -78,16 +123,35 @@ class OrderEntry:
         self, account: Account, order_id: str, exchange_index: int | None = None, ticker: str | None = None
     ) -> tuple[Order, int]:
         """Cancels an open order; returns it and the count removed. Raises Refused."""
-        self._check_pause(cancels=True)
-        order = self._open_order(account, order_id, exchange_index, ticker)
-        return order, self._core.cancel(order, Reason.NONE, self._core.now_ms())
+        core = self._core
+        if not core.exchange_active:
+            self._check_pause(cancels=True)
+        now_ms = core.now_ms()
+        order = account.open_orders.get(order_id)
+        if order is None:
+            raise self._gone(order_id, now_ms)
+        market = core.markets[order.ticker]
+        if exchange_index != order.exchange_index:
+            self._check_route(order, exchange_index, ticker)
+        if market.status is not _ACTIVE or now_ms >= market.close_ms:
+            raise self._market_closed()
+        removed_e2 = market.engine.cancel(order, _NO_REASON, now_ms)
+        core.drain(market, now_ms)
+        return order, removed_e2
+
+    def _count_refused(self, client_order_id: str | None) -> None:
+        if client_order_id is not None:
+            self._refused[client_order_id] = self._refused.get(client_order_id, 0) + 1
 
     def cancel_all(self, account: Account) -> int:
         """Cancels every open order of the account on all shards; returns how many. Raises Refused."""
         self._check_pause(cancels=True)
-        mine = [order for order in self._core.open_orders.values() if order.account_id == account.account_id]
+        mine = tuple(account.open_orders.values())
+        now_ms = self._core.now_ms()
         for order in mine:
-            self._core.cancel(order, Reason.NONE, self._core.now_ms())
+            # A closed market's orders go by themselves, and take no order operation any more.
+            if order.is_open and self._core.markets[order.ticker].is_tradable(now_ms):
+                self._core.cancel(order, _NO_REASON, now_ms)
         return len(mine)
 
     def decrease(
@@ -127,28 +191,23 @@ class OrderEntry:
         if not changes_book and expiration_ts_s == order.expiration_ts_s and not request.updated_client_order_id:
             raise Refused(400, "AMEND_ORDER_NO_OP")
         if changes_book and wanted_e2 > 0:
-            moved = attrs.evolve(order, price_e4=request.price_e4, post_only=False)
-            self._check_funds(account, market, moved, wanted_e2)
+            self._check_amended_book(account, market, order, request, wanted_e2)
         self._rename(account, order, request.updated_client_order_id)
-        try:
-            market.engine.amend(order, request.price_e4, request.total_e2, now_ms)
-        except EngineRefusal as refusal:
-            raise Refused(400, "invalid_amend_qty_for_order") from refusal
-        order.expiration_ts_s = expiration_ts_s
-        core.watch_expiry(order)
+        if expiration_ts_s != order.expiration_ts_s:
+            core.forget_expiry(order)
+            order.expiration_ts_s = expiration_ts_s
+            core.watch_expiry(order)
+        market.engine.amend(order, request.price_e4, request.total_e2, now_ms)
         core.drain(market, now_ms)
         return order
 
-    def _check_client_id(self, account: Account, wanted: str | None) -> str:
-        if wanted is None:
-            return self._core.new_id()
-        self._attempts[wanted] = self._attempts.get(wanted, 0) + 1
-        if wanted in self._taken.get(account.account_id, {}):
-            raise Refused(409, "order_already_exists")
-        return wanted
-
-    def _take_client_id(self, account: Account, client_order_id: str) -> None:
-        self._taken.setdefault(account.account_id, {})[client_order_id] = None
+    def _check_amended_book(
+        self, account: Account, market: MarketState, order: Order, request: AmendRequest, wanted_e2: int
+    ) -> None:
+        keeps_post_only = order.post_only and self._core.settings.amend_keeps_post_only
+        if keeps_post_only and market.engine.crosses(order.side, request.price_e4):
+            raise Refused(400, "invalid_order", details="post only cross")
+        self._check_funds(account, market, order, request.price_e4, wanted_e2, is_taker=not keeps_post_only)
 
     def _check_pause(self, *, cancels: bool) -> None:
         if not self._core.exchange_active:
@@ -156,137 +215,135 @@ class OrderEntry:
         if not self._core.trading_active and not cancels:
             raise Refused(409, "trading_is_paused")
 
-    def _market(self, ticker: str, exchange_index: int | None, now_ms: int) -> MarketState:
-        settings = self._core.settings
-        market = self._core.markets.get(ticker)
-        if market is None or exchange_index not in (None, AUTO_ROUTE, market.exchange_index):
-            raise Refused(settings.unknown_ticker_status, settings.unknown_ticker_code)
-        if not market.is_tradable(now_ms):
-            raise self._market_closed()
-        return market
-
     def _market_closed(self) -> Refused:
         settings = self._core.settings
         return Refused(settings.closed_market_status, settings.closed_market_code)
 
-    @staticmethod
-    def _check_terms(market: MarketState, request: NewOrder, now_ms: int) -> None:
-        if not is_on_grid(market.listing.price_ranges, request.price_e4):
+    def _check_terms(self, account: Account, market: MarketState, request: NewOrder, now_ms: int) -> None:
+        if request.price_e4 not in prices_of(market.listing.structure):
             raise Refused(400, "invalid_price")
         if request.count_e2 <= 0:
             raise Refused(400, "invalid_order_size")
-        rests = request.time_in_force is TimeInForce.GOOD_TILL_CANCELED
-        if request.expiration_ts_s is not None:
-            if not rests:
-                raise invalid("Cannot specify both immediate_or_cancel and expiration_ts")
-            if request.expiration_ts_s * 1000 <= now_ms:
+        if request.time_in_force is _GTC:
+            if request.expiration_ts_s is not None and request.expiration_ts_s * 1000 <= now_ms:
                 raise invalid("Expiration timestamp must be in the future")
-        if request.post_only and not rests:
+            if request.reduce_only:
+                raise Refused(400, "invalid_order", details="reduce only requires immediate_or_cancel")
+            if len(account.open_orders) >= self._core.settings.open_orders_max:
+                raise Refused(400, "open_orders_limit_exceeded")
+        else:
+            self._check_immediate_terms(request)
+        if request.group_id is not None:
+            self._check_group(account, market, request.group_id)
+
+    @staticmethod
+    def _check_immediate_terms(request: NewOrder) -> None:
+        if request.expiration_ts_s is not None:
+            raise invalid("Cannot specify both immediate_or_cancel and expiration_ts")
+        if request.post_only:
             raise Refused(400, "invalid_order", details="post only with immediate execution")
         if request.reduce_only and request.time_in_force is not TimeInForce.IMMEDIATE_OR_CANCEL:
             raise Refused(400, "invalid_order", details="reduce only requires immediate_or_cancel")
 
-    def _check_group(self, account: Account, market: MarketState, group_id: str | None) -> None:
-        if group_id is None:
-            return
-        group = self._core.groups.get(group_id)
-        if group is None or group.account_id != account.account_id or group.exchange_index != market.exchange_index:
+    def _check_group(self, account: Account, market: MarketState, group_id: str) -> None:
+        group = account.groups.get(group_id)
+        if group is None or group.exchange_index != market.exchange_index:
             raise Refused(404, "order_group_not_found")
         if group.is_triggered:
             settings = self._core.settings
             raise Refused(settings.triggered_group_status, settings.triggered_group_code)
 
-    def _build(
-        self, account: Account, market: MarketState, request: NewOrder, client_order_id: str, now_ms: int
-    ) -> Order:
-        matched_e2 = request.count_e2
-        if request.reduce_only:
-            held_e2 = max(0, -account.position_e2(market.ticker) * request.side.sign)
-            matched_e2 = min(matched_e2, held_e2)
-        return Order(
-            order_id=self._core.new_id(),
-            account_id=account.account_id,
-            client_order_id=client_order_id,
-            ticker=market.ticker,
-            side=request.side,
-            price_e4=request.price_e4,
-            initial_e2=request.count_e2,
-            remaining_e2=matched_e2,
-            time_in_force=request.time_in_force,
-            self_trade_prevention=request.self_trade_prevention,
-            exchange_index=market.exchange_index,
-            created_ms=now_ms,
-            updated_ms=now_ms,
-            post_only=request.post_only,
-            reduce_only=request.reduce_only,
-            cancel_on_pause=request.cancel_on_pause,
-            group_id=request.group_id,
-            expiration_ts_s=request.expiration_ts_s,
-        )
+    @staticmethod
+    def _reducible_e2(account: Account, market: MarketState, request: NewOrder) -> int:
+        """Returns the count after the cap of reduce-only: no more than what is held against the order."""
+        return min(request.count_e2, max(0, -account.position_e2(market.ticker) * request.side.sign))
 
-    def _check_funds(self, account: Account, market: MarketState, order: Order, count_e2: int) -> None:
-        if market.exchange_index not in account.cash_by_shard_e6:
+    def _check_funds(
+        self, account: Account, market: MarketState, order: Order, price_e4: int, count_e2: int, *, is_taker: bool
+    ) -> None:
+        available_e6 = account.cash_by_shard_e6.get(market.exchange_index)
+        if available_e6 is None:
             raise Refused(404, "insufficient_shard_balance", details=_SHARD_DETAILS)
-        available_e6 = account.cash_by_shard_e6[market.exchange_index]
         if self._core.settings.balance_net_of_resting:
-            available_e6 -= self.resting_cost_e6(account, market.exchange_index)
-        needed_e6 = market.clearing.entry_cost_e6(account, order, count_e2) if count_e2 else 0
-        if needed_e6 > available_e6:
+            available_e6 -= self._other_resting_cost_e6(account, order)
+        clearing = market.clearing
+        own_e4 = price_e4 if order.side is _BID else DOLLAR_E4 - price_e4
+        if available_e6 >= count_e2 * (own_e4 + clearing.fee_bound_e6) + FEE_ROUNDINGS_E6 or count_e2 == 0:
+            return
+        # An order that frees money is taken even where resting orders have spoken for more than there is.
+        needed_e6 = clearing.entry_cost_e6(account, order, price_e4, count_e2, is_taker=is_taker)
+        if needed_e6 > max(0, available_e6):
             raise Refused(400, "insufficient_balance")
+
+    def _other_resting_cost_e6(self, account: Account, order: Order) -> int:
+        """Returns what the account's other orders on the shard would cost: an order does not compete with itself."""
+        total_e6 = self.resting_cost_e6(account, order.exchange_index)
+        if order.order_id in account.open_orders:
+            total_e6 -= self._resting_cost_e6(account, order)
+        return total_e6
 
     def resting_cost_e6(self, account: Account, exchange_index: int | None = None) -> int:
         """Returns what the account's resting orders would cost, on one shard or on all."""
-        total_e6 = 0
-        for order in self._core.open_orders.values():
-            if order.account_id == account.account_id and exchange_index in (None, order.exchange_index):
-                held_e2 = account.position_e2(order.ticker)
-                total_e6 += cash_flow(held_e2, order.side, order.price_e4, order.remaining_e2).cost_e6
-        return total_e6
+        return sum(
+            self._resting_cost_e6(account, order)
+            for order in account.open_orders.values()
+            if exchange_index in (None, order.exchange_index)
+        )
+
+    @staticmethod
+    def _resting_cost_e6(account: Account, order: Order) -> int:
+        return cash_flow(account.position_e2(order.ticker), order.side, order.price_e4, order.remaining_e2)[3]
 
     def _submit(self, account: Account, market: MarketState, order: Order, now_ms: int) -> None:
-        if order.remaining_e2 == 0:
-            # A reduce-only order with nothing to reduce is taken and ends at once.
-            order.status, order.reason = OrderStatus.CANCELED, Reason.REDUCE_ONLY
-            market.engine.touched[order.order_id] = order
-        else:
-            self._match(account, market, order, now_ms)
-        if order.reduce_only and order.filled_e2 < order.initial_e2:
-            order.status, order.reason = OrderStatus.CANCELED, Reason.REDUCE_ONLY
-        self._take_client_id(account, order.client_order_id)
-
-    def _match(self, account: Account, market: MarketState, order: Order, now_ms: int) -> None:
+        if order.reduce_only:
+            self._submit_reducing(market, order, now_ms)
+            return
         try:
             market.engine.submit(order, now_ms)
         except EngineRefusal as refusal:
             if refusal.code == "fill_or_kill":
-                self._take_client_id(account, order.client_order_id)
+                account.client_order_ids[order.client_order_id] = False
                 raise Refused(409, "fill_or_kill_insufficient_resting_volume") from refusal
             if self._core.settings.post_only_cross == "reject":
                 raise Refused(400, "invalid_order", details="post only cross") from refusal
-            order.remaining_e2 = 0
-            order.status, order.reason = OrderStatus.CANCELED, Reason.POST_ONLY_CROSS
-            market.engine.touched[order.order_id] = order
+            self._end_at_entry(market, order, Reason.POST_ONLY_CROSS)
+
+    def _submit_reducing(self, market: MarketState, order: Order, now_ms: int) -> None:
+        capped_e2 = order.remaining_e2
+        if capped_e2 == 0:
+            # Nothing to reduce: the order is taken and ends at once.
+            self._end_at_entry(market, order, Reason.REDUCE_ONLY)
+            return
+        market.engine.submit(order, now_ms)
+        if order.filled_e2 == capped_e2 < order.initial_e2:
+            order.status, order.reason = OrderStatus.CANCELED, Reason.REDUCE_ONLY
+
+    @staticmethod
+    def _end_at_entry(market: MarketState, order: Order, reason: Reason) -> None:
+        order.remaining_e2 = 0
+        order.status, order.reason = OrderStatus.CANCELED, reason
+        market.engine.touched.append(order)
 
     def _open_order(self, account: Account, order_id: str, exchange_index: int | None, ticker: str | None) -> Order:
-        core = self._core
-        order = core.open_orders.get(order_id)
+        now_ms = self._core.now_ms()
+        order = account.open_orders.get(order_id)
         if order is None:
-            ended = core.markets.get(core.ended_orders.get(order_id, ""))
-            if ended is not None and core.now_ms() >= ended.close_ms:
-                raise self._market_closed()
-            raise not_found()
-        routed = self._routed_shard(exchange_index, ticker)
-        if order.account_id != account.account_id or routed != order.exchange_index:
-            raise not_found()
-        if not core.markets[order.ticker].is_tradable(core.now_ms()):
+            raise self._gone(order_id, now_ms)
+        self._check_route(order, exchange_index, ticker)
+        if not self._core.markets[order.ticker].is_tradable(now_ms):
             raise self._market_closed()
         return order
 
-    def _routed_shard(self, exchange_index: int | None, ticker: str | None) -> int:
-        if exchange_index is not None and exchange_index != AUTO_ROUTE:
-            return exchange_index
-        market = self._core.markets.get(ticker or "")
-        return market.exchange_index if market is not None else 0
+    def _gone(self, order_id: str, now_ms: int) -> Refused:
+        ended = self._core.market_of_ended(order_id)
+        return self._market_closed() if ended is not None and now_ms >= ended.close_ms else not_found()
+
+    def _check_route(self, order: Order, exchange_index: int | None, ticker: str | None) -> None:
+        if exchange_index is None or exchange_index == AUTO_ROUTE:
+            market = self._core.markets.get(ticker or "")
+            exchange_index = market.exchange_index if market is not None else 0
+        if exchange_index != order.exchange_index:
+            raise not_found()
 
     @staticmethod
     def _check_amend(order: Order, market: MarketState, request: AmendRequest, now_ms: int) -> None:
@@ -296,7 +353,7 @@ class OrderEntry:
             raise Refused(400, "order_side_mismatch")
         if request.client_order_id not in (None, order.client_order_id):
             raise Refused(400, "order_id_and_client_order_id_mismatch")
-        if not is_on_grid(market.listing.price_ranges, request.price_e4):
+        if request.price_e4 not in prices_of(market.listing.structure):
             raise Refused(400, "invalid_price")
         if request.total_e2 <= 0:
             raise Refused(400, "invalid_order_size")
@@ -316,7 +373,7 @@ class OrderEntry:
     def _rename(self, account: Account, order: Order, updated: str | None) -> None:
         if updated is None or updated == order.client_order_id:
             return
-        if updated in self._taken.get(account.account_id, {}):
+        if updated in account.client_order_ids:
             raise Refused(409, "order_already_exists")
-        self._take_client_id(account, updated)
+        account.client_order_ids[updated] = False
         order.client_order_id = updated

@@ -8,6 +8,7 @@ Source: Kalshi fixed-point migration page of 2026-08-20; kalshi-rest.md §5.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import attrs
@@ -49,6 +50,13 @@ STRUCTURES: Final = {
     "center_quint_edge_deci_cent": _three(10, 20),
     "center_centi_edge_centi_cent": _one(1),
 }
+
+
+@cache
+def prices_of(structure: str) -> frozenset[int]:
+    """Returns every price that an order may carry under a structure. Raises KeyError for an unknown one."""
+    ranges = STRUCTURES[structure]
+    return frozenset(price_e4 for price_e4 in range(1, DOLLAR_E4) if is_on_grid(ranges, price_e4))
 
 
 def is_on_grid(ranges: tuple[GridRange, ...], price_e4: int) -> bool:

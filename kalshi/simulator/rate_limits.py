@@ -30,6 +30,15 @@ TIERS: Final = {
     "prestige": (12_000, 9_600),
 }
 
+# tier -> share of the exchange's volume of 30 days that earns it, and that keeps it, in 1/1,000,000.
+VOLUME_SHARES_E6: Final = {
+    "expert": (750, 500),
+    "premier": (1_250, 1_000),
+    "paragon": (2_500, 2_000),
+    "prime": (5_000, 4_000),
+    "prestige": (10_000, 8_000),
+}
+
 
 @attrs.frozen
 class TierLimits:
@@ -104,6 +113,12 @@ class RateLimiter:
         is_routed = exchange_index is None or exchange_index < 0
         billed = (UNSCOPED, *SHARDS) if is_routed else (exchange_index or UNSCOPED,)
         return self._take([self._write_bucket(account, index, now_ms) for index in billed], cost, now_ms)
+
+    def forget(self, account: Account) -> None:
+        """Starts the account's buckets anew, full, at its present tier: a grant changed it."""
+        self._reads.pop(account.account_id, None)
+        for index in (UNSCOPED, *SHARDS):
+            self._writes.pop((account.account_id, index), None)
 
     def _write_bucket(self, account: Account, index: int, now_ms: int) -> TokenBucket:
         key = (account.account_id, index if index in SHARDS else UNSCOPED)

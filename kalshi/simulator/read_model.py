@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import attrs
@@ -50,16 +50,22 @@ class AccountView:
     orders: dict[str, Order] = attrs.field(factory=dict)
     resting: dict[str, Order] = attrs.field(factory=dict)
     fills: deque[Fill] = attrs.field(factory=lambda: deque(maxlen=FILLS_MAX))
+    fill_numbers: deque[int] = attrs.field(factory=lambda: deque(maxlen=FILLS_MAX))
     positions: dict[str, Position] = attrs.field(factory=dict)
     settlements: deque[Settled] = attrs.field(factory=lambda: deque(maxlen=SETTLEMENTS_MAX))
 
-    def apply(self, change: _Change) -> None:
-        """Takes one change in."""
+    def numbered_fills(self) -> Iterator[tuple[int, Fill]]:
+        """Yields the fills with numbers that grow over all accounts in the order in which they were made."""
+        return zip(self.fill_numbers, self.fills, strict=True)
+
+    def apply(self, number: int, change: _Change) -> None:
+        """Takes one change in; `number` grows from change to change."""
         match change:
             case OrderChanged(order=order):
                 self._apply_order(order)
             case FillHappened(fill=fill):
                 self.fills.append(fill)
+                self.fill_numbers.append(number)
             case PositionChanged(position=position):
                 self.positions[position.ticker] = position
             case CashChanged():
@@ -94,6 +100,7 @@ class ReadModel:
         self._watermark_ms = now_ms() - high_ms
         self._stepped_ms = now_ms() - STEP_MS
         self.extra_lag_ms = 0  # ordered by a fault, on top of the usual lag
+        self._applied = 0
 
     def open_account(self, account: Account) -> None:
         """Starts a view; the opening cash is visible at once."""
@@ -139,4 +146,5 @@ class ReadModel:
     def _apply_until(self, time_ms: int) -> None:
         while self._pending and self._pending[0][0] <= time_ms:
             _, account_id, change = self._pending.popleft()
-            self._views[account_id].apply(change)
+            self._applied += 1
+            self._views[account_id].apply(self._applied, change)

@@ -11,7 +11,8 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from functools import cache
+from typing import Any, Final, Literal, cast
 
 import attrs
 import msgspec
@@ -23,20 +24,31 @@ from litestar.plugins.core import MsgspecDIPlugin
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from kalshi.simulator import rest_account as account
+from kalshi.simulator import rest_exchange as exchange
+from kalshi.simulator import rest_groups as groups
+from kalshi.simulator import rest_listings as listings
 from kalshi.simulator import rest_market_data as data
 from kalshi.simulator import rest_orders as orders
 from kalshi.simulator import rest_portfolio as portfolio
-from kalshi.simulator.accounts import Account
+from kalshi.simulator import rest_transfers as transfers
+from kalshi.simulator.api_keys import ApiKey
 from kalshi.simulator.authentication import KEY_HEADER, SIGNATURE_HEADER
+from kalshi.simulator.public_cache import PublicCache
 from kalshi.simulator.refusals import Refused
-from kalshi.simulator.rest_call import Answer, Call
+from kalshi.simulator.rest_call import DEFAULT_COST, Answer, Call
+from kalshi.simulator.rest_incentives import incentive_programs
 from kalshi.simulator.services import Services
 from kalshi.simulator.timestamps import http_date
 
 PREFIX: Final = "/trade-api/v2"
-_DEFAULT_COST: Final = 10
 _BODY_BYTES_MAX: Final = 1_000_000
 _HTTP_SCOPES: Final = ("http",)
+_EXCHANGE_KEY: Final = "simulator.exchange"
+READ: Final = "read"
+WRITE: Final = "write"
+TRADE: Final = "write::trade"
+TRANSFER: Final = "write::transfer"
+BALANCE: Final = "read::portfolio_balance"
 
 Handler = Callable[[Call], Answer]
 HttpMethod = Literal["GET", "POST", "PUT", "DELETE"]
@@ -44,52 +56,62 @@ HttpMethod = Literal["GET", "POST", "PUT", "DELETE"]
 
 @attrs.frozen
 class Route:
-    """One endpoint; `cost` is the read cost, zero where the handler itself bills the write bucket."""
+    """One endpoint: `cost` is the read cost, zero where the handler bills writes; `scope` is what a key needs."""
 
     method: HttpMethod
     path: str
     handler: Handler
-    is_public: bool = False
-    cost: int = _DEFAULT_COST
+    scope: str | None = None
+    cost: int = DEFAULT_COST
+
+    @property
+    def is_public(self) -> bool:
+        return self.scope is None
 
 
 def _public(path: str, handler: Handler) -> Route:
-    return Route("GET", path, handler, is_public=True)
+    return Route("GET", path, handler)
 
 
-def _read(path: str, handler: Handler, cost: int = _DEFAULT_COST) -> Route:
-    return Route("GET", path, handler, cost=cost)
+def _read(path: str, handler: Handler, cost: int = DEFAULT_COST, scope: str = READ) -> Route:
+    return Route("GET", path, handler, scope, cost)
 
 
-def _write(method: HttpMethod, path: str, handler: Handler) -> Route:
-    return Route(method, path, handler, cost=0)
+def _write(method: HttpMethod, path: str, handler: Handler, scope: str = TRADE) -> Route:
+    return Route(method, path, handler, scope, 0)
 
 
 _PUBLIC_ROUTES: Final = (
-    _public("/exchange/status", data.exchange_status),
-    _public("/exchange/schedule", data.exchange_schedule),
-    _public("/exchange/user_data_timestamp", data.user_data_timestamp),
-    _public("/series", data.list_series),
-    _public("/series/fee_changes", data.no_fee_changes),
-    _public("/series/{series_ticker:str}", data.get_series),
+    _public("/exchange/status", exchange.exchange_status),
+    _public("/exchange/schedule", exchange.exchange_schedule),
+    _public("/exchange/user_data_timestamp", exchange.user_data_timestamp),
+    _public("/series", listings.list_series),
+    _public("/series/fee_changes", listings.series_fee_changes),
+    _public("/series/{series_ticker:str}", listings.get_series),
     _public("/series/{series_ticker:str}/markets/{ticker:str}/candlesticks", data.market_candlesticks),
-    _public("/events", data.list_events),
-    _public("/events/fee_changes", data.no_event_fee_changes),
-    _public("/events/{event_ticker:str}", data.get_event),
-    _public("/events/{event_ticker:str}/metadata", data.event_metadata),
-    _public("/markets", data.list_markets),
+    _public("/series/{series_ticker:str}/events/{ticker:str}/candlesticks", data.event_candlesticks),
+    _public("/events", listings.list_events),
+    _public("/events/fee_changes", listings.event_fee_changes),
+    _public("/events/multivariate", listings.multivariate_events),
+    _public("/events/{event_ticker:str}", listings.get_event),
+    _public("/events/{event_ticker:str}/metadata", listings.event_metadata),
+    _public("/markets", listings.list_markets),
     _public("/markets/orderbooks", data.list_orderbooks),
     _public("/markets/trades", data.list_trades),
     _public("/markets/candlesticks", data.batch_candlesticks),
-    _public("/markets/{ticker:str}", data.get_market),
+    _public("/markets/{ticker:str}", listings.get_market),
     _public("/markets/{ticker:str}/orderbook", data.get_orderbook),
-    _public("/incentive_programs", data.incentive_programs),
+    _public("/incentive_programs", incentive_programs),
     _public("/historical/cutoff", data.historical_cutoff),
+    _public("/historical/trades", data.historical_trades),
+    _public("/historical/markets", listings.historical_markets),
+    _public("/historical/markets/{ticker:str}", listings.historical_market),
+    _public("/historical/markets/{ticker:str}/candlesticks", data.historical_candlesticks),
     _public("/account/endpoint_costs", account.endpoint_costs),
 )
 
 _READ_ROUTES: Final = (
-    _read("/portfolio/balance", portfolio.get_balance),
+    _read("/portfolio/balance", portfolio.get_balance, scope=BALANCE),
     _read("/portfolio/positions", portfolio.list_positions),
     _read("/portfolio/fills", portfolio.list_fills),
     _read("/portfolio/orders", portfolio.list_orders),
@@ -100,9 +122,20 @@ _READ_ROUTES: Final = (
     _read("/portfolio/deposits", portfolio.list_deposits),
     _read("/portfolio/withdrawals", portfolio.list_withdrawals),
     _read("/portfolio/summary/total_resting_order_value", portfolio.total_resting_order_value),
-    _read("/portfolio/order_groups", account.list_order_groups),
-    _read("/portfolio/order_groups/{group_id:str}", account.get_order_group),
+    _read("/portfolio/order_groups", groups.list_order_groups),
+    _read("/portfolio/order_groups/{group_id:str}", groups.get_order_group),
+    _read("/portfolio/intra_exchange_instance_transfers", transfers.list_shard_transfers),
+    _read("/portfolio/intra_exchange_instance_transfers/{transfer_id:str}", transfers.get_shard_transfer),
+    _read("/portfolio/subaccounts/balances", transfers.subaccount_balances, scope=BALANCE),
+    _read("/portfolio/subaccounts/transfers", transfers.list_subaccount_transfers),
+    _read("/portfolio/subaccounts/netting", transfers.get_netting),
+    _read("/portfolio/target_balance_allocation", transfers.get_target_allocation),
+    _read("/historical/orders", portfolio.historical_orders),
+    _read("/historical/fills", portfolio.historical_fills),
+    _read("/historical/positions", portfolio.historical_positions),
     _read("/account/limits", account.account_limits),
+    _read("/account/api_usage_level/volume_progress", account.volume_progress),
+    _read("/api_keys", account.list_api_keys),
 )
 
 _WRITE_ROUTES: Final = (
@@ -113,11 +146,20 @@ _WRITE_ROUTES: Final = (
     _write("DELETE", "/portfolio/events/orders/{order_id:str}", orders.cancel_order),
     _write("POST", "/portfolio/events/orders/{order_id:str}/amend", orders.amend_order),
     _write("POST", "/portfolio/events/orders/{order_id:str}/decrease", orders.decrease_order),
-    _write("POST", "/portfolio/order_groups/create", account.create_order_group),
-    _write("DELETE", "/portfolio/order_groups/{group_id:str}", account.delete_order_group),
-    _write("PUT", "/portfolio/order_groups/{group_id:str}/trigger", account.trigger_order_group),
-    _write("PUT", "/portfolio/order_groups/{group_id:str}/reset", account.reset_order_group),
-    _write("PUT", "/portfolio/order_groups/{group_id:str}/limit", account.limit_order_group),
+    _write("POST", "/portfolio/order_groups/create", groups.create_order_group),
+    _write("DELETE", "/portfolio/order_groups/{group_id:str}", groups.delete_order_group),
+    _write("PUT", "/portfolio/order_groups/{group_id:str}/trigger", groups.trigger_order_group),
+    _write("PUT", "/portfolio/order_groups/{group_id:str}/reset", groups.reset_order_group),
+    _write("PUT", "/portfolio/order_groups/{group_id:str}/limit", groups.limit_order_group),
+    _write("POST", "/portfolio/intra_exchange_instance_transfer", transfers.transfer_between_shards, scope=TRANSFER),
+    _write("POST", "/portfolio/subaccounts", transfers.create_subaccount, scope=WRITE),
+    _write("POST", "/portfolio/subaccounts/transfer", transfers.transfer_between_subaccounts, scope=TRANSFER),
+    _write("PUT", "/portfolio/subaccounts/netting", transfers.set_netting, scope=WRITE),
+    _write("POST", "/portfolio/target_balance_allocation", transfers.set_target_allocation, scope=TRANSFER),
+    _write("POST", "/account/api_usage_level/upgrade", account.upgrade_api_usage_level, scope=WRITE),
+    _write("POST", "/api_keys", account.create_api_key, scope=WRITE),
+    _write("POST", "/api_keys/generate", account.generate_api_key, scope=WRITE),
+    _write("DELETE", "/api_keys/{api_key:str}", account.delete_api_key, scope=WRITE),
     _write("POST", "/portfolio/orders", orders.legacy_write),
     _write("POST", "/portfolio/orders/batched", orders.legacy_write),
     _write("DELETE", "/portfolio/orders/batched", orders.legacy_write),
@@ -138,40 +180,75 @@ class _BareLitestar(Litestar):
 
 
 def build_app(services: Services) -> ASGIApp:
-    """Returns the ASGI application of the exchange."""
-    app = _BareLitestar(
-        route_handlers=[_litestar_handler(route, services) for route in ROUTES],
+    """Returns the ASGI application of one exchange."""
+    cache = PublicCache(services.core.settings.public_cache_s * 1_000)
+    return _for_exchange(_routing_app(), _Bound(services=services, cache=cache))
+
+
+@attrs.frozen(kw_only=True)
+class _Bound:
+    """What a request needs of the exchange that it is for."""
+
+    services: Services
+    cache: PublicCache
+
+
+@cache
+def _routing_app() -> Litestar:
+    """Returns the routing, which holds no exchange: it takes a tenth of a second to build, and tests have hundreds."""
+    return _BareLitestar(
+        route_handlers=[_litestar_handler(route) for route in ROUTES],
         exception_handlers={Refused: _answer_refusal, HTTPException: _answer_framework_error},
         request_max_body_size=_BODY_BYTES_MAX,
         openapi_config=None,
         logging_config=None,
     )
-    return _with_exchange_headers(app, services)
 
 
-def _litestar_handler(route: Route, services: Services) -> HTTPRouteHandler:
+def _litestar_handler(route: Route) -> HTTPRouteHandler:
     async def endpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
-        signer = _signer(route, request, services)
+        services = _bound(request).services
+        key = _signing_key(route, request, services)
         call = Call(
             services=services,
             method=route.method,
             path_parameters={name: str(value) for name, value in request.path_params.items()},
             query=tuple(request.query_params.multi_items()),
             raw_body=await request.body(),
-            signer=signer,
+            signer=None if key is None else services.authenticator.account_of(key),
+            key=key,
         )
         _spend(route, call)
-        return _respond(route.handler(call))
+        return _respond(_answer(route, call, request.scope["path"], _bound(request).cache))
 
     return HTTPRouteHandler(PREFIX + route.path, http_method=route.method, status_code=200)(endpoint)
 
 
-def _signer(route: Route, request: Request[Any, Any, Any], services: Services) -> Account | None:
+def _bound(request: Request[Any, Any, Any]) -> _Bound:
+    # The scope's type lists the keys of the standard only; this one is ours, put there by `_for_exchange`.
+    bound: _Bound = cast("dict[str, Any]", request.scope)[_EXCHANGE_KEY]
+    return bound
+
+
+def _answer(route: Route, call: Call, path: str, cache: PublicCache) -> Answer:
+    if not route.is_public:
+        return route.handler(call)
+    answer = cache.find(call, path)
+    if answer is None:
+        answer = route.handler(call)
+        cache.keep(call, path, answer)
+    return answer
+
+
+def _signing_key(route: Route, request: Request[Any, Any, Any], services: Services) -> ApiKey | None:
     is_signed = KEY_HEADER in request.headers or SIGNATURE_HEADER in request.headers
     if route.is_public and not is_signed:
         return None
     raw_path = request.scope["raw_path"].decode("ascii", "replace")
-    return services.authenticator.authenticate(request.headers, route.method, raw_path.partition("?")[0])
+    key = services.authenticator.identify(request.headers, route.method, raw_path.partition("?")[0])
+    if route.scope is not None:
+        services.keys.check_scope(key, route.scope)
+    return key
 
 
 def _spend(route: Route, call: Call) -> None:
@@ -205,25 +282,36 @@ def _answer_framework_error(_: Request[Any, Any, Any], error: HTTPException) -> 
 INSTANCE_HEADER = b"x-simulator-instance"
 
 
-def _with_exchange_headers(app: Litestar, services: Services) -> ASGIApp:
-    """Puts the Date on every answer, and answers a trailing slash with the recorded redirect."""
+def _for_exchange(app: Litestar, bound: _Bound) -> ASGIApp:
+    """Binds the routing to one exchange: its services, its Date on every answer, the redirect of a trailing slash."""
+    core = bound.services.core
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_dated(message: Message) -> None:
             if message["type"] == "http.response.start":
-                date = http_date(services.core.now_ms()).encode()
-                marks = [(b"date", date), (INSTANCE_HEADER, services.core.instance.encode())]
+                date = http_date(core.now_ms()).encode()
+                marks = [(b"date", date), (INSTANCE_HEADER, core.instance.encode())]
                 message["headers"] = [*message.get("headers", ()), *marks]
             await send(message)
 
+        _count_write(scope, services)
         if scope["type"] not in _HTTP_SCOPES:
             await app(scope, receive, send)
         elif scope["path"].endswith("/") and scope["path"] != "/":
             await _redirect(scope["path"].rstrip("/"), send_dated)
         else:
-            await app(scope, receive, send_dated)
+            await app(cast("Scope", {**scope, _EXCHANGE_KEY: bound}), receive, send_dated)
 
     return wrapped
+
+
+def _count_write(scope: Scope, services: Services) -> None:
+    if scope.get("method", "GET") == "GET":  # a socket's scope has none
+        return
+    key_id = next((value.decode("latin-1") for name, value in scope["headers"] if name.decode() == KEY_HEADER), "")
+    # Unknown keys share one count, so that nobody can make the table grow.
+    key_id = key_id if key_id in services.core.accounts_by_key else ""
+    services.write_requests[key_id] = services.write_requests.get(key_id, 0) + 1
 
 
 async def _redirect(path: str, send: Send) -> None:

@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+import bisect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import attrs
 import msgspec
 
 from kalshi.simulator.accounts import Account
+from kalshi.simulator.api_keys import ApiKey, locked
 from kalshi.simulator.read_model import AccountView
 from kalshi.simulator.refusals import QueryInvalid, Refused, TooManyRequests, Undecodable, invalid
 from kalshi.simulator.services import Services
 from kalshi.simulator.wire_numbers import BadNumber, read_decimal
 
 Item = TypeVar("Item")
+# What pages are ordered by: a number that may repeat, and a name that may not.
+Key = tuple[int, str]
+
+DEFAULT_COST: Final = 10
 
 _JSON_WORDS: Final = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+_INT64: Final = 1 << 63
 _GO_TYPES: Final = {str: "string", int: "int", bool: "bool", dict: "map", list: "slice"}
 
 
@@ -50,7 +57,11 @@ class Body:
 
     def integer(self, name: str) -> int | None:
         value = self._typed(name, int)
-        return value if isinstance(value, int) else None
+        if not isinstance(value, int):
+            return None
+        if not -_INT64 <= value < _INT64:
+            raise self._mismatch(name, value, int)
+        return value
 
     def flag(self, name: str) -> bool:
         return self._typed(name, bool) is True
@@ -66,6 +77,16 @@ class Body:
                 raise self._mismatch(name, value, dict)
             rows.append(value)
         return tuple(rows)
+
+    def texts(self, name: str) -> tuple[str, ...] | None:
+        """Returns a list of texts, None where there is none. Raises Undecodable."""
+        values = self._typed(name, list)
+        if not isinstance(values, list):
+            return None
+        for value in values:
+            if not isinstance(value, str):
+                raise self._mismatch(name, value, str)
+        return tuple(values)
 
     def required_text(self, name: str) -> str:
         value = self.text(name)
@@ -112,6 +133,7 @@ class Call:
     query: tuple[tuple[str, str], ...] = ()
     raw_body: bytes = b""
     signer: Account | None = None
+    key: ApiKey | None = None
 
     @property
     def account(self) -> Account:
@@ -120,10 +142,24 @@ class Call:
             raise Refused(401, "signature_is_missing_from_headers")
         return self.signer
 
-    @property
-    def view(self) -> AccountView:
-        """The account as portfolio reads see it now."""
-        return self.services.reads.view(self.account)
+    def subaccount(self, number: int | None) -> Account:
+        """Returns the account to act on: the named one, else the key's own, else the primary. Raises Refused."""
+        own = self.key.subaccount if self.key is not None else None
+        if own is not None and number not in (None, own):
+            raise locked()
+        return self.services.treasury.account(self.account, own or number or 0)
+
+    def subaccounts(self) -> list[Account]:
+        """Returns the accounts that a read covers: the one named in the query, else all that the key may see."""
+        number = self.integer("subaccount")
+        own = self.key.subaccount if self.key is not None else None
+        if number is not None or own is not None:
+            return [self.subaccount(number)]
+        return list(self.services.treasury.subaccounts(self.account).values())
+
+    def view(self, account: Account) -> AccountView:
+        """Returns the account as portfolio reads see it now."""
+        return self.services.reads.view(account)
 
     def text(self, name: str) -> str | None:
         """Returns a query parameter, the last one of that name; None where absent or empty."""
@@ -153,7 +189,7 @@ class Call:
             return Body(type_name, {})
         try:
             fields = msgspec.json.decode(self.raw_body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as bad:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as bad:
             raise Undecodable(f"json: {bad}") from bad
         return self.body_of(type_name, fields, known)
 
@@ -178,35 +214,53 @@ class Call:
     def too_many_requests(self) -> TooManyRequests:
         return TooManyRequests(nested=self.services.core.settings.too_many_requests_shape == "nested")
 
-    def limit(self, operation: str, default: int, maximum: int) -> int:
-        """Returns the page size; zero means the default. Raises QueryInvalid above the maximum or below zero."""
+    def limit(self, operation: str, default: int, maximum: int, tags: tuple[str, str] = ("min", "max")) -> int:
+        """Returns the page size; zero means the default. Raises QueryInvalid outside of what the operation allows."""
         wanted = self.integer("limit")
+        too_low, too_high = tags
         if wanted is not None and wanted > maximum:
-            raise QueryInvalid(operation, "Limit", "lte")
+            raise QueryInvalid(operation, "Limit", too_high)
         if wanted is not None and wanted < 0:
-            raise QueryInvalid(operation, "Limit", "gte")
+            raise QueryInvalid(operation, "Limit", too_low)
         return wanted or default
 
-    def page(self, items: Sequence[Item], key: Callable[[Item], str], limit: int) -> tuple[Sequence[Item], str]:
-        """Returns the page after the call's cursor, and the next one ("" at the end); garbage gives page one."""
+    def cursor(self) -> Key | None:
+        """Returns the place that the call's cursor names; None for none and for garbage."""
+        wanted = _read_cursor(self.text("cursor"))
+        return None if wanted is None else wanted[0]
+
+    def page(self, items: Iterable[Item], key: Callable[[Item], Key], limit: int) -> tuple[Sequence[Item], str]:
+        """Returns the page after the call's cursor in the order of `key`, and the next cursor ("" at the end).
+
+        The cursor names a place in the order, not an item, so that an item that goes between two pages neither hides
+        others nor starts the walk again. Garbage gives page one (recorded).
+        """
+        ordered = sorted(items, key=key)
+        wanted = _read_cursor(self.text("cursor"))
         start = 0
-        last_seen = _read_cursor(self.text("cursor"))
-        if last_seen is not None:
-            positions = (index + 1 for index, item in enumerate(items) if key(item) == last_seen)
-            start = next(positions, 0)
-        chosen = items[start : start + limit]
-        has_more = start + limit < len(items)
-        return chosen, _write_cursor(key(chosen[-1])) if has_more else ""
+        if wanted is not None:
+            place, is_owed = wanted
+            if is_owed:
+                return (), _write_cursor(place, is_owed=False)
+            start = bisect.bisect_right(ordered, place, key=key)
+        chosen = ordered[start : start + limit]
+        if start + limit >= len(ordered):
+            return chosen, ""
+        return chosen, _write_cursor(key(chosen[-1]), is_owed=self.services.core.settings.paging == "loose")
 
 
-def _write_cursor(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+def _write_cursor(place: Key, *, is_owed: bool) -> str:
+    """Returns a cursor; `is_owed` puts an empty page before the next one."""
+    return base64.urlsafe_b64encode(msgspec.json.encode((*place, is_owed))).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str | None) -> str | None:
+def _read_cursor(cursor: str | None) -> tuple[Key, bool] | None:
     if cursor is None:
         return None
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        number, name, is_owed = msgspec.json.decode(
+            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[int, str, bool]
+        )
     except (binascii.Error, ValueError):
         return None
+    return (number, name), is_owed

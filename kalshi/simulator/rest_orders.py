@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from kalshi.simulator.api_keys import locked
 from kalshi.simulator.order_entry import AmendRequest
 from kalshi.simulator.orders import NewOrder, Order
 from kalshi.simulator.refusals import Refused, invalid
@@ -16,6 +17,7 @@ from kalshi.types import SelfTradePrevention, Side, TimeInForce
 WRITE_COST: Final = 10
 CANCEL_COST: Final = 2
 _CLIENT_ID_LENGTH_MAX: Final = 64
+_EXPIRATION_S_MAX: Final = 253_402_300_799  # the last second that RFC 3339 can write
 _CREATE_FIELDS: Final = (
     "ticker",
     "client_order_id",
@@ -37,8 +39,13 @@ _CREATE_FIELDS: Final = (
 def create_order(call: Call) -> Answer:
     body = call.body("CreateOrderV2Request", _CREATE_FIELDS)
     call.spend_write(WRITE_COST, body.integer("exchange_index"))
-    order = call.services.entry.create(call.account, _new_order(body))
-    return Answer(status=201, body=_ack(order))
+    return Answer(status=201, body=_ack(_create(call, body)))
+
+
+def _create(call: Call, body: Body) -> Order:
+    account, request = call.subaccount(body.integer("subaccount")), _new_order(body)
+    call.services.keys.check_region(call.account, request.ticker)
+    return call.services.entry.create(account, request)
 
 
 def batch_create(call: Call) -> Answer:
@@ -46,24 +53,32 @@ def batch_create(call: Call) -> Answer:
     if not items:
         raise invalid("orders is required")
     call.spend_write(WRITE_COST * len(items), 0)
+    _check_locked_key(call, items)
     return Answer(status=201, body={"orders": [_create_item(call, item) for item in items]})
+
+
+def _check_locked_key(call: Call, items: tuple[Mapping[str, object], ...]) -> None:
+    """Raises Refused for the whole batch where a locked key names another subaccount in any item (documented)."""
+    own = call.key.subaccount if call.key is not None else None
+    if own is not None and any(item.get("subaccount") not in (None, own) for item in items):
+        raise locked()
 
 
 def _create_item(call: Call, item: Mapping[str, object]) -> Json:
     client_order_id = item.get("client_order_id")
     try:
-        request = _new_order(call.body_of("CreateOrderV2Request", item, _CREATE_FIELDS))
-        return _ack(call.services.entry.create(call.account, request))
+        return _ack(_create(call, call.body_of("CreateOrderV2Request", item, _CREATE_FIELDS)))
     except Refused as refusal:
+        client_order_id = client_order_id if isinstance(client_order_id, str) else None
         return {"client_order_id": client_order_id, "error": refusal.error}
 
 
 def cancel_order(call: Call) -> Answer:
     exchange_index = call.integer("exchange_index")
     call.spend_write(CANCEL_COST, exchange_index)
-    _check_subaccount(call.integer("subaccount"))
+    account = call.subaccount(call.integer("subaccount"))
     order, removed_e2 = call.services.entry.cancel(
-        call.account, call.path_parameters["order_id"], exchange_index, call.text("market_ticker")
+        account, call.path_parameters["order_id"], exchange_index, call.text("market_ticker")
     )
     return Answer(body=_cancelled(order, removed_e2))
 
@@ -73,6 +88,7 @@ def batch_cancel(call: Call) -> Answer:
     if not items:
         raise invalid("orders is required")
     call.spend_write(CANCEL_COST * len(items), 0)
+    _check_locked_key(call, items)
     return Answer(body={"orders": [_cancel_item(call, item) for item in items]})
 
 
@@ -80,19 +96,22 @@ def _cancel_item(call: Call, item: Mapping[str, object]) -> Json:
     try:
         body = call.body_of("BatchCancelOrdersV2RequestOrder", item)
         order, removed_e2 = call.services.entry.cancel(
-            call.account,
+            call.subaccount(body.integer("subaccount")),
             body.required_text("order_id"),
             body.integer("exchange_index"),
             body.text("market_ticker"),
         )
         return _cancelled(order, removed_e2)
     except Refused as refusal:
-        return {"order_id": item.get("order_id"), "reduced_by": "0.00", "error": refusal.error}
+        order_id = item.get("order_id")
+        order_id = order_id if isinstance(order_id, str) else ""
+        return {"order_id": order_id, "reduced_by": "0.00", "error": refusal.error}
 
 
 def cancel_all(call: Call) -> Answer:
     call.spend_write(CANCEL_COST, 0)
-    call.services.entry.cancel_all(call.account)
+    for account in call.subaccounts():
+        call.services.entry.cancel_all(account)
     return Answer(status=204)
 
 
@@ -110,10 +129,11 @@ def amend_order(call: Call) -> Answer:
         total_e2=body.required_decimal("count", 2, "invalid_order_size"),
         client_order_id=body.text("client_order_id"),
         updated_client_order_id=_client_order_id(body, "updated_client_order_id"),
-        expiration_ts_s=body.integer("expiration_time"),
+        expiration_ts_s=_expiration_s(body),
         exchange_index=exchange_index,
     )
-    order = call.services.entry.amend(call.account, order_id, request)
+    call.services.keys.check_region(call.account, request.ticker)
+    order = call.services.entry.amend(call.subaccount(call.integer("subaccount")), order_id, request)
     return Answer(body=_amended(order, earlier or order))
 
 
@@ -122,7 +142,7 @@ def decrease_order(call: Call) -> Answer:
     exchange_index = body.integer("exchange_index")
     call.spend_write(WRITE_COST, exchange_index)
     order = call.services.entry.decrease(
-        call.account,
+        call.subaccount(call.integer("subaccount")),
         call.path_parameters["order_id"],
         by_e2=body.decimal("reduce_by", 2, "invalid_order_size"),
         to_e2=body.decimal("reduce_to", 2, "invalid_order_size"),
@@ -151,11 +171,6 @@ def _side(body: Body) -> Side:
     return Side(text)
 
 
-def _check_subaccount(subaccount: int | None) -> None:
-    if subaccount not in (None, 0):
-        raise invalid("subaccount not found")
-
-
 def _client_order_id(body: Body, name: str) -> str | None:
     text = body.text(name)
     if text is not None and ("." in text or len(text) > _CLIENT_ID_LENGTH_MAX):
@@ -163,8 +178,14 @@ def _client_order_id(body: Body, name: str) -> str | None:
     return text or None
 
 
+def _expiration_s(body: Body) -> int | None:
+    expiration_s = body.integer("expiration_time")
+    if expiration_s is not None and not 0 <= expiration_s <= _EXPIRATION_S_MAX:
+        raise invalid("expiration_time is out of range")
+    return expiration_s
+
+
 def _new_order(body: Body) -> NewOrder:
-    _check_subaccount(body.integer("subaccount"))
     time_in_force = body.required_text("time_in_force")
     if time_in_force not in tuple(TimeInForce):
         raise invalid("time_in_force is unknown")
@@ -183,7 +204,7 @@ def _new_order(body: Body) -> NewOrder:
         reduce_only=body.flag("reduce_only"),
         cancel_on_pause=body.flag("cancel_order_on_pause"),
         group_id=body.text("order_group_id") or None,
-        expiration_ts_s=body.integer("expiration_time"),
+        expiration_ts_s=_expiration_s(body),
         exchange_index=body.integer("exchange_index"),
     )
 

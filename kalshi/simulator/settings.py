@@ -16,6 +16,8 @@ class AccountSettings:
     public_key_pem: bytes = attrs.field(repr=False)
     cash_by_shard_e6: Mapping[int, int]
     tier: str = "basic"
+    # Until when the account's location attestation holds; None for an account that never attested.
+    attested_until_s: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -24,6 +26,10 @@ class SimulatorSettings:
 
     # Behaviour that is documented or recorded.
     read_lag_ms: tuple[int, int] = (50, 500)
+    finished_orders_live_ms: int = 14 * 86_400_000
+    trades_live_ms: int = 90 * 86_400_000
+    settled_markets_live_ms: int = 90 * 86_400_000
+    cutoff_step_ms: int = 86_400_000
     clock_skew_ms_max: int = 10_000
     fee_rounding: Literal["2026-10", "2026-08"] = "2026-10"
     heartbeat_s: float = 10.0
@@ -40,16 +46,52 @@ class SimulatorSettings:
     group_triggers_at_limit: bool = False
     balance_net_of_resting: bool = False
     post_only_cross: Literal["reject", "cancel"] = "reject"
+    amend_keeps_post_only: bool = False
+    group_calls_during_pause: bool = True
+    open_orders_max: int = 200_000  # per user, documented
     last_update_reason_in_rest: bool = False
     legacy_direction_fields: bool = True
     too_many_requests_shape: Literal["flat", "nested"] = "flat"
     reject_unknown_fields: bool = False
     public_requests_per_s: float | None = 30.0
+    public_cache_s: int = 0
+    missing_scope_code: str = "insufficient_scope"
+    region_refusal_status: int = 403
+    region_refusal_code: str = "region_attestation_expired"
+    # Pages may be short or empty with a cursor: "loose" puts an empty page before every full one but the first.
+    paging: Literal["tight", "loose"] = "tight"
+    # How a liquidity incentive program counts where its text leaves it open (kalshi-rest.md §12).
+    incentive_tick: Literal["grid", "cent"] = "grid"
+    incentive_boundary_counts_whole: bool = True
+    incentive_pool_shrinks: bool = False
+    incentive_payout_delay_ms: int = 60_000
 
     # The socket. A reader that leaves this many frames of one subscription unread loses it with error 25.
     socket_buffer_frames: int = 10_000
     sending_ts_ms: bool = False
     transient_cross_share: float = 0.3
+    # The default of use_yes_price will flip one day; the order of the no side in that mode is unknown.
+    socket_yes_price_default: bool = False
+    socket_yes_price_ascends: bool = True
+    # Each command, and each first snapshot, is answered after a seeded delay up to this, so pipelined ones overtake
+    # each other as recorded; 0 answers at once and in order.
+    socket_reorder_ms: int = 0
+    # Seeded shares: of data frames that bring a key or a type nobody knows, of updates that end with error 18.
+    socket_unknown_share: float = 0.0
+    socket_timeout_share: float = 0.0
+    # Error 27 beyond the documented rate; error 26 beyond a number that is not published.
+    socket_commands_per_s: int = 10_000
+    socket_markets_max: int = 100_000
+    # Connections per account; more are refused with a 429, whose body is unknown.
+    socket_connections_max: int = 200
+    # Unknown: an unknown ticker gets nothing (or an empty snapshot); a merge of held markets is answered;
+    # get_snapshot has no `ok` of its own; a slow reader keeps its socket.
+    socket_unknown_ticker_has_snapshot: bool = False
+    socket_merge_of_nothing_is_answered: bool = True
+    socket_get_snapshot_is_acknowledged: bool = False
+    socket_slow_reader_is_cut: bool = False
+    # The index feeds are paid for: without access a subscribe is error 9.
+    socket_index_channels: bool = False
 
     # The world: seeded traders, and how a closed market goes on to its payout.
     flow: bool = True

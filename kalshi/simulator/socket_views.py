@@ -7,15 +7,19 @@ through an encoder.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
 from kalshi.simulator.accounts import Position
-from kalshi.simulator.events import BookDelta, GroupChanged, MarketChanged
+from kalshi.simulator.events import BookDelta, EventFeesChanged, GroupChanged, MarketChanged
+from kalshi.simulator.listings import EventListing
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import Fill, Order, Reason, Trade
 from kalshi.simulator.side_book import SideBook
+from kalshi.simulator.socket_channels import ERROR_TEXTS
 from kalshi.simulator.timestamps import rfc3339
 from kalshi.simulator.views import Json, range_view
 from kalshi.simulator.wire_numbers import DOLLAR_E4, count_text, money_text, price_text
@@ -27,11 +31,30 @@ def encode(message: object) -> str:
     return msgspec.json.encode(message).decode()
 
 
-@lru_cache(maxsize=1_024)
+# Markets whose id and opening words are kept; a rolling catalogue lists a few hundred at a time.
+_MARKETS_KEPT: Final = 4_096
+# Every price of the finest grid, on either leg.
+_PRICES_KEPT: Final = 10_001
+
+_HUNDREDTHS: Final = tuple(f"{part:02d}" for part in range(100))
+_price_text = lru_cache(maxsize=_PRICES_KEPT)(price_text)
+
+
+@lru_cache(maxsize=_MARKETS_KEPT)
 def market_id(ticker: str) -> str:
     """Returns the market's id: a UUID made of its ticker, the same on every exchange."""
     digits = hashlib.md5(ticker.encode(), usedforsecurity=False).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+@lru_cache(maxsize=_MARKETS_KEPT)
+def _delta_head(ticker: str) -> str:
+    return f'{{"market_ticker":"{ticker}","market_id":"{market_id(ticker)}","clock":'
+
+
+@lru_cache(maxsize=64)
+def _delta_tail(time_ms: int) -> str:
+    return f',"ts":"{rfc3339(time_ms)}","ts_ms":{time_ms}}}'
 
 
 @lru_cache(maxsize=64)
@@ -39,30 +62,51 @@ def _timestamp(time_ms: int) -> str:
     return rfc3339(time_ms)
 
 
-def delta_text(delta: BookDelta, *, yes_price: bool, is_own: bool) -> str:
+def error_msg(code: int, tickers: Sequence[str] = ()) -> Json:
+    """Returns the msg of an error frame, with the markets that it is about."""
+    msg: Json = {"code": code, "msg": ERROR_TEXTS[code]}
+    return msg | {"market_tickers": list(tickers)} if tickers else msg
+
+
+def ok_msg(tickers: Iterable[str] | None, ids: Iterable[str]) -> Json:
+    """Returns the msg of an ok: all markets now held, sorted; by id too where the client named some by id."""
+    held = sorted(tickers) if tickers is not None else []
+    by_id = sorted(ids)
+    return {"market_tickers": held, "market_ids": by_id} if by_id else {"market_tickers": held}
+
+
+def delta_text(delta: BookDelta, clock: int, *, yes_price: bool, is_own: bool) -> str:
     """Returns the msg of an orderbook_delta; the no side in NO prices unless `yes_price`."""
     is_bid = delta.side is Side.BID
     price_e4 = delta.price_e4 if is_bid or yes_price else DOLLAR_E4 - delta.price_e4
-    own = f',"client_order_id":"{delta.client_order_id}","subaccount":0' if is_own else ""
+    # The client chose this text, so it is escaped; everything else here is the exchange's own.
+    own = f',"client_order_id":{encode(delta.client_order_id)}' if is_own else ""
+    size_e2 = delta.delta_e2
+    sign = ""
+    if size_e2 < 0:
+        size_e2, sign = -size_e2, "-"
     return (
-        f'{{"market_ticker":"{delta.ticker}","market_id":"{market_id(delta.ticker)}",'
-        f'"price_dollars":"{price_text(price_e4)}","delta_fp":"{count_text(delta.delta_e2)}",'
-        f'"side":"{"yes" if is_bid else "no"}"{own},"ts":"{_timestamp(delta.ts_ms)}","ts_ms":{delta.ts_ms}}}'
+        f'{_delta_head(delta.ticker)}{clock},"price_dollars":"{_price_text(price_e4)}",'
+        f'"delta_fp":"{sign}{size_e2 // 100}.{_HUNDREDTHS[size_e2 % 100]}",'
+        f'"side":"{"yes" if is_bid else "no"}"{own}{_delta_tail(delta.ts_ms)}'
     )
 
 
-def snapshot_msg(market: MarketState, *, yes_price: bool) -> Json:
+def snapshot_msg(market: MarketState, *, yes_price: bool, no_side_ascends: bool = True) -> Json:
     """Returns the msg of an orderbook_snapshot: ascending, empty sides left away."""
-    view: Json = {"market_ticker": market.ticker, "market_id": market_id(market.ticker)}
+    view = empty_snapshot_msg(market.ticker, market.clock)
     for name, book in (("yes_dollars_fp", market.engine.bids), ("no_dollars_fp", market.engine.asks)):
         rows = _rows(book, as_is=book.side is Side.BID or yes_price)
+        if yes_price and not no_side_ascends and book.side is Side.ASK:
+            rows.reverse()
         if rows:
             view[name] = rows
     return view
 
 
-def empty_snapshot_msg(ticker: str) -> Json:
-    return {"market_ticker": ticker, "market_id": market_id(ticker)}
+def empty_snapshot_msg(ticker: str, clock: int) -> Json:
+    """Returns the msg of a snapshot of an empty book; `clock` is the market's newest change, 0 for none."""
+    return {"market_ticker": ticker, "market_id": market_id(ticker), "clock": clock}
 
 
 def _rows(book: SideBook, *, as_is: bool) -> list[list[str]]:
@@ -156,6 +200,8 @@ def user_order_msg(order: Order) -> Json:
         "maker_fees_dollars": money_text(order.maker_fees_e6),
         "client_order_id": order.client_order_id,
         "self_trade_prevention_type": order.self_trade_prevention.value,
+        "created_time": rfc3339(order.created_ms),
+        "last_update_time": rfc3339(order.updated_ms),
         "created_ts_ms": order.created_ms,
         "last_updated_ts_ms": order.updated_ms,
         "subaccount_number": 0,
@@ -164,6 +210,7 @@ def user_order_msg(order: Order) -> Json:
         view["order_group_id"] = order.group_id
     if order.expiration_ts_s is not None:
         view["expiration_ts_ms"] = order.expiration_ts_s * 1000
+        view["expiration_time"] = rfc3339(order.expiration_ts_s * 1000)
     if order.reason is not Reason.NONE:
         view["last_update_reason"] = order.reason.value
     return view
@@ -188,6 +235,8 @@ def lifecycle_msg(change: MarketChanged, market: MarketState) -> Json | None:
     view: Json = {"event_type": change.kind, "market_ticker": change.ticker}
     now_s = change.ts_ms // 1000
     match change.kind:
+        case "created":
+            return view | _created_part(market)
         case "activated" | "deactivated":
             return view | {"is_deactivated": change.kind == "deactivated"}
         case "close_date_updated":
@@ -198,10 +247,67 @@ def lifecycle_msg(change: MarketChanged, market: MarketState) -> Json | None:
         case "settled":
             return view | {"settled_ts": now_s}
         case "price_level_structure_updated":
-            ranges = [range_view(part) for part in market.listing.price_ranges]
-            return view | {"price_level_structure": market.listing.structure, "price_ranges": ranges}
+            return view | _grid_part(market)
+        case "metadata_updated":
+            return view | _strike_part(market) | {"yes_sub_title": market.listing.yes_sub_title}
         case _:
             return None
+
+
+def _grid_part(market: MarketState) -> Json:
+    ranges = [range_view(part) for part in market.listing.price_ranges]
+    return {"price_level_structure": market.listing.structure, "price_ranges": ranges}
+
+
+def _strike_part(market: MarketState) -> Json:
+    view: Json = {"strike_type": market.listing.strike_type}
+    if market.listing.floor_strike is not None:
+        view["floor_strike"] = market.listing.floor_strike
+    return view
+
+
+def _created_part(market: MarketState) -> Json:
+    listing = market.listing
+    view: Json = {
+        "exchange_index": listing.exchange_index,
+        "open_ts": listing.open_ms // 1000,
+        "close_ts": market.close_ms // 1000,
+    }
+    metadata: Json = {
+        "name": listing.yes_sub_title,
+        "title": listing.title,
+        "yes_sub_title": listing.yes_sub_title,
+        "no_sub_title": listing.yes_sub_title,
+        "rules_primary": f"If the outcome is {listing.yes_sub_title}, then the market resolves to Yes.",
+        "rules_secondary": "",
+        "can_close_early": True,
+        "event_ticker": listing.event_ticker,
+        "expected_expiration_ts": market.close_ms // 1000,
+    }
+    return view | _grid_part(market) | {"additional_metadata": metadata | _strike_part(market)}
+
+
+def event_msg(event: EventListing) -> Json:
+    """Returns the msg of an event_lifecycle frame, which announces a new event."""
+    return {
+        "event_ticker": event.ticker,
+        "exchange_index": event.exchange_index,
+        "title": event.title,
+        "subtitle": event.sub_title,
+        "collateral_return_type": "MECNET" if event.mutually_exclusive else "",
+        "series_ticker": event.series_ticker,
+        "strike_date": event.strike_ms // 1000,
+    }
+
+
+def event_fee_msg(change: EventFeesChanged) -> Json:
+    """Returns the msg of an event_fee_update frame; null where an override ended."""
+    multiplier_e4 = change.fee_multiplier_e4
+    return {
+        "event_ticker": change.event_ticker,
+        "fee_type_override": change.fee_type,
+        "fee_multiplier_override": None if multiplier_e4 is None else multiplier_e4 / 10_000,
+    }
 
 
 def group_msg(change: GroupChanged) -> Json:

@@ -47,7 +47,7 @@ class Truth:
         self._services = services
         self._core = services.core
         self._fills: dict[str, deque[Fill]] = {}
-        self._core.listeners.append(self._take)
+        self._core.listeners.append(self._take, FillHappened)
 
     def resting_orders(self, key_id: str) -> list[TruthOrder]:
         """Returns the orders of the account that rest now, in the order they were first seen."""
@@ -102,6 +102,15 @@ class Truth:
     def create_attempts(self, client_order_id: str) -> int:
         """Returns how many create requests with this client order id have arrived."""
         return self._services.entry.create_attempts(client_order_id)
+
+    def write_requests(self, key_id: str) -> int:
+        """Returns how many requests other than GET have named this key, whatever became of them."""
+        return self._services.write_requests.get(key_id, 0)
+
+    @property
+    def write_requests_total(self) -> int:
+        """The same of all keys, unknown and missing ones included."""
+        return sum(self._services.write_requests.values())
 
     @property
     def requests_rejected_429(self) -> int:

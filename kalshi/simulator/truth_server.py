@@ -1,6 +1,6 @@
 """The truth over HTTP, on a port of its own: for tests and status only, unsigned, never part of the exchange's surface.
 
-GET /truth/orders, /truth/fills, /truth/positions, /truth/cash, /truth/groups take `key_id` (default: the
+GET /truth/orders, /truth/fills, /truth/positions, /truth/cash, /truth/groups, /truth/writes take `key_id` (default: the
 first account); GET /truth/attempts takes `client_order_id`; GET /truth/health sums the whole up. Numbers are
 scaled integers, as in process.
 """
@@ -24,6 +24,10 @@ def truth_routes(truth: Truth) -> Routes:
         "cash": lambda key_id: {
             "cash_e6": truth.cash_e6(key_id),
             "by_shard_e6": {str(shard): cash for shard, cash in truth.cash_by_shard_e6(key_id).items()},
+        },
+        "writes": lambda key_id: {
+            "write_requests": truth.write_requests(key_id),
+            "write_requests_total": truth.write_requests_total,
         },
         "groups": lambda key_id: {"groups": [attrs.asdict(group) for group in truth.groups(key_id)]},
     }

@@ -5,11 +5,15 @@ Source: kalshi-rest.md §7, spec 3.34 schemas, demo answers of 2026-06-11.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
+from typing import Final
 
 from kalshi.simulator.accounts import Position
 from kalshi.simulator.events import Settled
+from kalshi.simulator.fee_changes import Fee, FeeChange
 from kalshi.simulator.history import Candle
+from kalshi.simulator.incentives import IncentiveProgram
 from kalshi.simulator.listings import EventListing, SeriesListing
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import Fill, Order, Reason, Trade
@@ -20,6 +24,8 @@ from kalshi.simulator.wire_numbers import DOLLAR_E4, count_text, money_text, pri
 from kalshi.types import Side
 
 Json = dict[str, object]
+
+SETTLEMENT_SOURCE: Final = {"name": "Simulated result", "url": ""}
 
 
 def direction_view(side: Side, *, legacy: bool) -> Json:
@@ -33,7 +39,7 @@ def direction_view(side: Side, *, legacy: bool) -> Json:
     return view
 
 
-def order_view(order: Order, user_id: str, *, legacy: bool, with_reason: bool) -> Json:
+def order_view(order: Order, user_id: str, subaccount: int, *, legacy: bool, with_reason: bool) -> Json:
     """Returns an order as `GET /portfolio/orders` shows it; the price is the limit, not the fill price."""
     view: Json = {
         "order_id": order.order_id,
@@ -55,7 +61,7 @@ def order_view(order: Order, user_id: str, *, legacy: bool, with_reason: bool) -
         "last_update_time": rfc3339(order.updated_ms),
         "self_trade_prevention_type": order.self_trade_prevention.value,
         "cancel_order_on_pause": order.cancel_on_pause,
-        "subaccount_number": 0,
+        "subaccount_number": subaccount,
         "exchange_index": order.exchange_index,
         **direction_view(order.side, legacy=legacy),
     }
@@ -68,7 +74,7 @@ def order_view(order: Order, user_id: str, *, legacy: bool, with_reason: bool) -
     return view
 
 
-def fill_view(fill: Fill, *, legacy: bool) -> Json:
+def fill_view(fill: Fill, subaccount: int, *, legacy: bool) -> Json:
     """Returns a fill as `GET /portfolio/fills` shows it: no client order id, the net fee with six decimals."""
     return {
         "fill_id": fill.trade_id,
@@ -83,7 +89,7 @@ def fill_view(fill: Fill, *, legacy: bool) -> Json:
         "fee_cost": money_text(fill.fee_e6),
         "created_time": rfc3339(fill.ts_ms),
         "ts": fill.ts_ms // 1000,
-        "subaccount_number": 0,
+        "subaccount_number": subaccount,
         "exchange_index": fill.exchange_index,
         **direction_view(fill.side, legacy=legacy),
     }
@@ -149,7 +155,6 @@ def _market_facts(market: MarketState) -> Json:
         "event_ticker": listing.event_ticker,
         "market_type": "binary",
         "title": listing.title,
-        "subtitle": "",
         "yes_sub_title": listing.yes_sub_title,
         "no_sub_title": listing.yes_sub_title,
         "created_time": rfc3339(listing.created_ms),
@@ -162,6 +167,8 @@ def _market_facts(market: MarketState) -> Json:
         "settlement_timer_seconds": 20,
         "notional_value_dollars": "1.0000",
         "can_close_early": True,
+        "early_close_condition": "This market closes and expires early if the event occurs.",
+        "occurrence_datetime": rfc3339(market.close_ms),
         "settlement_bounds_type": "default",
         "expiration_value": "",
         "rules_primary": f"If the outcome is {listing.yes_sub_title}, then the market resolves to Yes.",
@@ -173,6 +180,8 @@ def _market_facts(market: MarketState) -> Json:
     }
     if listing.floor_strike is not None:
         view["floor_strike"] = listing.floor_strike
+    if listing.strike_type == "custom":
+        view["custom_strike"] = {"outcome": listing.yes_sub_title}
     return view
 
 
@@ -205,8 +214,8 @@ def market_view(market: MarketState, now_ms: int) -> Json:
     return view
 
 
-def event_view(event: EventListing, updated_ms: int, markets: list[Json] | None) -> Json:
-    """Returns an event; `markets` None leaves the nested list away."""
+def event_view(event: EventListing, updated_ms: int, markets: list[Json] | None, override: FeeChange | None) -> Json:
+    """Returns an event; `markets` None leaves the nested list away, `override` None the fee overrides."""
     view: Json = {
         "event_ticker": event.ticker,
         "series_ticker": event.series_ticker,
@@ -216,14 +225,67 @@ def event_view(event: EventListing, updated_ms: int, markets: list[Json] | None)
         "collateral_return_type": "MECNET" if event.mutually_exclusive else "",
         "mutually_exclusive": event.mutually_exclusive,
         "strike_date": rfc3339(event.strike_ms),
-        "settlement_sources": [],
+        "settlement_sources": [SETTLEMENT_SOURCE],
         "last_updated_ts": rfc3339(updated_ms),
         "exchange_index": event.exchange_index,
     }
+    if override is not None:
+        view["fee_type_override"] = override.fee_type
+        view["fee_multiplier_override"] = multiplier_view(override.multiplier_e4)
     return view if markets is None else view | {"markets": markets}
 
 
-def series_view(series: SeriesListing, updated_ms: int, volume_e2: int | None) -> Json:
+def multiplier_view(multiplier_e4: int | None) -> float | None:
+    """Returns a fee multiplier as the JSON number that it is on the wire."""
+    return None if multiplier_e4 is None else multiplier_e4 / 10_000
+
+
+def series_fee_change_view(change: FeeChange) -> Json:
+    return {
+        "id": change.change_id,
+        "series_ticker": change.series_ticker,
+        "fee_type": change.fee_type,
+        "fee_multiplier": multiplier_view(change.multiplier_e4),
+        "scheduled_ts": rfc3339(change.scheduled_ms),
+    }
+
+
+def event_fee_change_view(change: FeeChange) -> Json:
+    return {
+        "id": change.change_id,
+        "event_ticker": change.event_ticker,
+        "series_ticker": change.series_ticker,
+        "fee_type_override": change.fee_type,
+        "fee_multiplier_override": multiplier_view(change.multiplier_e4),
+        "scheduled_ts": rfc3339(change.scheduled_ms),
+    }
+
+
+def incentive_view(program: IncentiveProgram) -> Json:
+    """Returns an incentive program; rewards are in centi-cents."""
+    view: Json = {
+        "id": program.program_id,
+        # The market's own id is nowhere else on this wire; a name from its ticker is as good and stays the same.
+        "market_id": str(uuid.uuid5(uuid.NAMESPACE_OID, program.market_ticker)),
+        "market_ticker": program.market_ticker,
+        "incentive_type": program.kind,
+        "incentive_description": f"{program.kind} program",
+        "start_date": rfc3339(program.start_ms),
+        "end_date": rfc3339(program.end_ms),
+        "period_reward": program.period_reward_e4,
+        "paid_out": program.is_paid_out,
+    }
+    if program.discount_bps is not None:
+        view["discount_factor_bps"] = program.discount_bps
+    if program.target_e2 is not None:
+        view["target_size_fp"] = count_text(program.target_e2)
+    if program.max_reward_e4 is not None:
+        view["max_reward_per_account"] = program.max_reward_e4
+    return view
+
+
+def series_view(series: SeriesListing, fee: Fee, updated_ms: int, volume_e2: int | None) -> Json:
+    """Returns a series with the fee in force; `volume_e2` None leaves the volume away."""
     view: Json = {
         "ticker": series.ticker,
         "title": series.title,
@@ -231,11 +293,11 @@ def series_view(series: SeriesListing, updated_ms: int, volume_e2: int | None) -
         "category": series.category,
         "categories": [series.category],
         "tags": list(series.tags) or None,
-        "settlement_sources": [],
+        "settlement_sources": [SETTLEMENT_SOURCE],
         "contract_url": "",
         "contract_terms_url": "",
-        "fee_type": series.fee_type,
-        "fee_multiplier": series.fee_multiplier_e4 / 10_000,
+        "fee_type": fee.fee_type,
+        "fee_multiplier": multiplier_view(fee.multiplier_e4),
         "additional_prohibitions": [],
         "last_updated_ts": rfc3339(updated_ms),
         "exchange_index": series.exchange_index,
@@ -274,12 +336,20 @@ def orderbook_view(market: MarketState, depth: int = 0) -> Json:
     }
 
 
-def candle_view(candle: Candle, half_spread_e4: int, open_interest_e2: int) -> Json:
-    """Returns a candle; bid and ask are the trade prices less and plus a typical half spread."""
+def candle_view(
+    candle: Candle, previous_e4: int | None, half_spread_e4: int, open_interest_e2: int, *, historical: bool = False
+) -> Json:
+    """Returns a candle; bid and ask are the trade prices less and plus a typical half spread.
+
+    Without trades the prices are left away on the live endpoints and null on the historical ones, whose names have
+    no unit. `previous_e4` is the last traded price before the period.
+    """
+    unit = "" if historical else "_dollars"
+    unit_fp = "" if historical else "_fp"
 
     def stretch(offset_e4: int) -> Json:
         return {
-            f"{name}_dollars": price_text(min(max(value + offset_e4, 0), DOLLAR_E4))
+            f"{name}{unit}": price_text(min(max(value + offset_e4, 0), DOLLAR_E4))
             for name, value in (
                 ("open", candle.open_e4),
                 ("low", candle.low_e4),
@@ -288,12 +358,20 @@ def candle_view(candle: Candle, half_spread_e4: int, open_interest_e2: int) -> J
             )
         }
 
-    mean_e4 = (candle.open_e4 + candle.close_e4) // 2
+    price: Json = {}
+    if candle.volume_e2:
+        price = stretch(0) | {f"mean{unit}": price_text((candle.open_e4 + candle.close_e4) // 2)}
+    elif historical:
+        price = dict.fromkeys(("open", "low", "high", "close", "mean"))
+    if previous_e4 is not None:
+        price[f"previous{unit}"] = price_text(previous_e4)
+    elif historical:
+        price["previous"] = None
     return {
         "end_period_ts": candle.end_s,
         "yes_bid": stretch(-half_spread_e4),
         "yes_ask": stretch(half_spread_e4),
-        "price": stretch(0) | {"mean_dollars": price_text(mean_e4), "previous_dollars": price_text(candle.open_e4)},
-        "volume_fp": count_text(candle.volume_e2),
-        "open_interest_fp": count_text(open_interest_e2),
+        "price": price,
+        f"volume{unit_fp}": count_text(candle.volume_e2),
+        f"open_interest{unit_fp}": count_text(open_interest_e2),
     }

@@ -128,7 +128,10 @@ class Desk:
 
     def market(self, ticker: str) -> MarketDesk:
         """Returns the desk's notes on a market, made at the first mention."""
-        return self._markets.setdefault(ticker, MarketDesk())
+        market = self._markets.get(ticker)
+        if market is None:
+            market = self._markets[ticker] = MarketDesk()
+        return market
 
     def tickers(self) -> list[str]:
         return list(self._markets)
@@ -351,6 +354,8 @@ class Desk:
         if market.paused:
             reasons.append("paused by a person")
         reasons += [f"{side}: risk allows nothing" for side in sorted(market.closed_sides)]
+        if market.facts is not None and self._cash_e6 and self._cash_e6.get(market.facts.exchange_index, 0) <= 0:
+            reasons.append(f"shard {market.facts.exchange_index} has no cash")
         if market.facts is not None and not market.facts.is_tradable:
             reasons.append("the market is not tradable now")
         if market.target is None:

@@ -143,10 +143,8 @@ def room_e2(
     """
     held_e2 = context.position_e2 * context.side.sign + table.open_e2(context.ticker, context.side, without=present)
     unbooked_e2 = 0 if present is None else present.filled_known_e2 - present.filled_booked_e2
-    free_e6 = min(
-        context.cash_available_e6 - table.bound_e6(context.exchange_index, without=present),
-        parameters.resting_value_max_e6 - table.bound_e6(without=present),
-    )
+    shard_e6, total_e6 = table.bounds_e6(context.exchange_index, without=present)
+    free_e6 = min(context.cash_available_e6 - shard_e6, parameters.resting_value_max_e6 - total_e6)
     unit_cost_e4 = max(1, order_cost_e6(context.side, price_e4, CountE2(1)))
     # What closes an opposite position takes no cash.
     affordable_e2 = max(0, -held_e2) + max(0, free_e6 // unit_cost_e4)

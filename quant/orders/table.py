@@ -46,6 +46,7 @@ class OrderTable:
     def __init__(self, is_ours_prefix: str) -> None:
         self._prefix = is_ours_prefix
         self._orders: dict[str, TrackedOrder] = {}
+        self._by_ticker: dict[str, dict[str, TrackedOrder]] = {}
         self._by_order_id: dict[str, str] = {}
         self._early_fills: list[Fill] = []
         self._closed_ms: dict[str, int] = {}
@@ -64,6 +65,7 @@ class OrderTable:
     def add(self, order: TrackedOrder) -> None:
         """Takes up a new order, or one that the journal remembers."""
         self._orders[order.client_order_id] = order
+        self._by_ticker.setdefault(order.ticker, {})[order.client_order_id] = order
         self.index(order)
 
     def index(self, order: TrackedOrder) -> None:
@@ -81,7 +83,8 @@ class OrderTable:
             order.fill_booked(fill.count_e2, fill.ts_ms)
 
     def in_market(self, ticker: str) -> list[TrackedOrder]:
-        return [order for order in self._orders.values() if order.ticker == ticker]
+        """Returns the open orders of one market, oldest first."""
+        return list(self._by_ticker.get(ticker, {}).values())
 
     def groups_of(self, order_id: str) -> tuple[str | None, ...] | None:
         """The group or groups in which the order may have been; None for one that this table never knew."""
@@ -173,37 +176,46 @@ class OrderTable:
             order.fills_complete_to(complete_to_ms)
         closed = [order for order in self._orders.values() if order.state is OrderState.CLOSED]
         for order in closed:
-            del self._orders[order.client_order_id]
+            self._forget(order)
             self._closed_ms[order.client_order_id] = order.ended_ms or 0
             if order.order_id is not None:
                 self._by_order_id.pop(order.order_id, None)
         _keep_newest(self._closed_ms, CLOSED_IDS_MAX)
         return closed
 
+    def _forget(self, order: TrackedOrder) -> None:
+        del self._orders[order.client_order_id]
+        in_market = self._by_ticker[order.ticker]
+        del in_market[order.client_order_id]
+        if not in_market:
+            del self._by_ticker[order.ticker]
+
     # -- exposure --
 
     def open_e2(self, ticker: str, side: Side, *, without: TrackedOrder | None = None) -> CountE2:
         """What may still fill on one side of a market."""
         return CountE2(
-            sum(o.open_e2 for o in self._orders.values() if o.ticker == ticker and o.side is side and o is not without)
+            sum(o.open_e2 for o in self.in_market(ticker) if o.side is side and o is not without)
         )
 
-    def bound_e6(self, exchange_index: int | None = None, *, without: TrackedOrder | None = None) -> MoneyE6:
-        """Cash that our open orders on a shard (None: on all) could take, as if each opened a position."""
-        return MoneyE6(
-            sum(
-                order_cost_e6(order.side, order.worst_price_e4, order.open_e2)
-                for order in self._orders.values()
-                if exchange_index in (None, order.request.exchange_index) and order is not without
-            )
-        )
+    def bounds_e6(self, exchange_index: int, *, without: TrackedOrder | None = None) -> tuple[MoneyE6, MoneyE6]:
+        """Cash that our open orders on a shard, and on all, could take, as if each opened a position."""
+        shard_e6 = total_e6 = 0
+        for order in self._orders.values():
+            if order is without:
+                continue
+            cost_e6 = order_cost_e6(order.request.side, order.worst_price_e4, order.open_e2)
+            total_e6 += cost_e6
+            if order.request.exchange_index == exchange_index:
+                shard_e6 += cost_e6
+        return MoneyE6(shard_e6), MoneyE6(total_e6)
 
     def own_extreme_e4(self, ticker: str, side: Side) -> PriceE4 | None:
         """Our most aggressive live price on one side: the highest bid or the lowest ask that may rest."""
         prices = [
             order.worst_price_e4
-            for order in self._orders.values()
-            if order.ticker == ticker and order.side is side and order.is_live
+            for order in self.in_market(ticker)
+            if order.side is side and order.is_live
         ]
         if not prices:
             return None

@@ -127,6 +127,8 @@ class TrackedOrder:
     @property
     def worst_price_e4(self) -> PriceE4:
         """The most aggressive price at which it may rest, commands in flight included."""
+        if self.pending is None and not self.other_prices_e4:
+            return self.price_e4  # nearly always; this is asked of every order at every plan
         prices = [self.price_e4, *self.other_prices_e4]
         if isinstance(self.pending, AmendOrder | CreateOrder):
             prices.append(self.pending.price_e4)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil, floor
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi.fees import FeeRounding, FeeSchedule, FeeTypeError, OrderFees
+from kalshi.fees import FeeRounding, FeeSchedule, FeeTypeError, OrderFees, fee_schedule
 from kalshi.numbers import CountE2, PriceE4
-from kalshi.types import Side
+from kalshi.types import Event, Market, MarketStatus, Series, Side
 
 PLAIN = FeeSchedule("quadratic", 10_000)
 MAKER = FeeSchedule("quadratic_with_maker_fees", 10_000)
@@ -75,6 +76,58 @@ def test_a_fee_type_that_cannot_be_computed_is_refused(fee_type: str) -> None:
 def test_a_negative_multiplier_is_refused() -> None:
     with pytest.raises(ValueError, match="multiplier"):
         FeeSchedule("quadratic", -1)
+
+
+SERIES = Series(ticker="S", title="", category="", fee_type="quadratic", fee_multiplier_e4=5_000)
+EVENT = Event(ticker="E", series_ticker="S", title="", category="", mutually_exclusive=False)
+
+
+def market(waiver_until_ms: int | None) -> Market:
+    return Market(
+        ticker="M",
+        event_ticker="E",
+        status=MarketStatus.ACTIVE,
+        market_type="binary",
+        title="",
+        open_time_ms=0,
+        close_time_ms=1,
+        created_time_ms=0,
+        yes_bid_e4=PriceE4(0),
+        yes_ask_e4=PriceE4(10_000),
+        yes_bid_size_e2=CountE2(0),
+        yes_ask_size_e2=CountE2(0),
+        last_price_e4=PriceE4(0),
+        volume_e2=CountE2(0),
+        volume_24h_e2=CountE2(0),
+        open_interest_e2=CountE2(0),
+        price_ranges=(),
+        fee_waiver_until_ms=waiver_until_ms,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fee_type", "multiplier_e4", "expected"),
+    [
+        (None, None, ("quadratic", 5_000)),
+        ("quadratic_with_maker_fees", None, ("quadratic_with_maker_fees", 5_000)),
+        (None, 20_000, ("quadratic", 20_000)),
+        ("quadratic_with_combo_maker_fees", 0, ("quadratic_with_combo_maker_fees", 0)),
+    ],
+)
+def test_the_event_overrides_the_series_where_it_says_something(
+    fee_type: str | None, multiplier_e4: int | None, expected: tuple[str, int]
+) -> None:
+    event = attrs.evolve(EVENT, fee_type_override=fee_type, fee_multiplier_override_e4=multiplier_e4)
+    found = fee_schedule(SERIES, event, None, at_ms=0, rounding="2026-08")
+    assert (found.fee_type, found.multiplier_e4, found.rounding) == (*expected, "2026-08")
+    assert fee_schedule(SERIES, None, None, at_ms=0, rounding="2026-10") == FeeSchedule("quadratic", 5_000)
+
+
+@pytest.mark.parametrize(("at_ms", "multiplier_e4"), [(999, 0), (1_000, 5_000), (1_001, 5_000)])
+def test_a_waiver_holds_until_it_expires(at_ms: int, multiplier_e4: int) -> None:
+    found = fee_schedule(SERIES, EVENT, market(1_000), at_ms=at_ms, rounding="2026-10")
+    assert found.multiplier_e4 == multiplier_e4
+    assert fee_schedule(SERIES, EVENT, market(None), at_ms=at_ms, rounding="2026-10").multiplier_e4 == 5_000
 
 
 def test_collected_rounding_comes_back_in_whole_units() -> None:

@@ -1,10 +1,16 @@
-"""The bench measures what it says: valid frames, three ways that agree, ratios that can be read."""
+"""The bench measures what it says: valid frames, ways that agree, ratios that can be read."""
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
 
 from kalshi.feed import BookState, FeedProtocol
 from ops.bench import measure_feed, report_feed
 from ops.bench_frames import make_frames, tickers, websocket_bytes
+from ops.bench_pykalshi import NotInstalled, pykalshi_python
 
 
 def test_synthetic_frames_are_the_same_for_a_seed_and_leave_every_book_live() -> None:
@@ -25,8 +31,17 @@ def test_frames_of_every_length_are_framed_as_a_server_does() -> None:
     assert websocket_bytes(["x" * 70_000])[:10] == b"\x81\x7f\x00\x00\x00\x00\x00\x01\x11\x70"
 
 
-def test_the_three_ways_agree_and_are_reported_as_ratios() -> None:
-    lines = report_feed(measure_feed(rounds=1, deltas=300))
-    assert len(lines) == 6
-    assert all("frames/s" in line for line in lines[1:4])
-    assert all("ratio" in line for line in lines[4:])
+def test_the_ways_agree_and_are_reported_as_ratios() -> None:
+    lines = report_feed(*measure_feed(rounds=1, deltas=300, with_pykalshi=False))
+    assert sum("frames/s" in line for line in lines) == 4
+    assert sum(line.startswith("  ratio") for line in lines) == 3
+    assert lines[-1] == "  pykalshi is left out: not asked for"
+
+
+def test_where_pykalshi_cannot_be_installed_the_reason_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    offline = ("-c", "import sys; sys.exit('WARNING: x' + chr(10) + 'ERROR: No matching distribution found')")
+    with pytest.raises(NotInstalled, match=r"pykalshi 0\.0\.9 cannot be installed: No matching distribution found"):
+        pykalshi_python(tmp_path, "0.0.9", offline)
+    assert [path.name for path in tmp_path.iterdir()] == ["bin"]

@@ -37,8 +37,13 @@ def test_live_orders_need_mode_credentials_and_switch_all_three(
     environ = {**credentials, **({} if switch is None else {"LIVE_TRADING_ENABLED": switch})}
     is_complete = mode is Mode.LIVE and credentials == CREDENTIALS and (switch or "").strip().lower() == "true"
     assert may_send_live(settings(mode), environ) is is_complete
-    if mode is Mode.LIVE:
-        assert (check_mode(settings(mode), environ) == ()) is is_complete
+    may_start = {
+        Mode.SIMULATED: True,
+        Mode.DEMO: credentials == CREDENTIALS,
+        Mode.SHADOW: credentials == CREDENTIALS,
+        Mode.LIVE: is_complete,
+    }
+    assert (check_mode(settings(mode), environ) == ()) is may_start[mode]
 
 
 def test_a_refused_live_start_names_all_that_is_missing_and_what_to_use_instead() -> None:
@@ -47,11 +52,35 @@ def test_a_refused_live_start_names_all_that_is_missing_and_what_to_use_instead(
         assert text in said
 
 
-def test_shadow_comes_later_and_names_what_there_is_now() -> None:
-    (said,) = check_mode(settings(Mode.SHADOW), {**CREDENTIALS, **SWITCH})
-    assert "comes later" in said
-    assert "demo" in said
-    assert "simulated" in said
+def test_shadow_needs_credentials_to_read_with_and_no_switch_and_is_never_live() -> None:
+    assert check_mode(settings(Mode.SHADOW), CREDENTIALS) == ()
+    (said,) = check_mode(settings(Mode.SHADOW), SWITCH)
+    assert "mode `shadow` needs credentials" in said
+    assert not may_send_live(settings(Mode.SHADOW), {**CREDENTIALS, **SWITCH})
+
+
+@pytest.mark.parametrize("switch", [{}, SWITCH])
+@pytest.mark.parametrize(
+    ("url", "is_fine"),
+    [
+        (LIVE_HOSTS[0], True),
+        (LIVE_HOSTS[1], True),
+        ("https://external-api.demo.kalshi.co/trade-api/v2", True),
+        ("http://127.0.0.1:81/trade-api/v2", True),
+        ("http://localhost:81/trade-api/v2", True),
+        ("http://external-api.kalshi.com/trade-api/v2", False),
+        ("http://127.0.0.1.evil.example/x", False),
+    ],
+)
+def test_shadow_reads_from_anywhere_encrypted_and_from_this_machine(
+    switch: dict[str, str], url: str, is_fine: bool
+) -> None:
+    websocket = url.replace("http", "ws", 1)
+    for chosen in (settings(Mode.SHADOW, url), settings(Mode.SHADOW, None, websocket)):
+        said = check_mode(chosen, {**CREDENTIALS, **switch})
+        assert (said == ()) is is_fine
+        assert is_fine or "does not belong to mode" in said[0]
+        assert not may_send_live(chosen, {**CREDENTIALS, **switch})
 
 
 def test_the_simulated_mode_needs_nothing_and_has_no_address() -> None:
@@ -89,6 +118,7 @@ def test_live_refuses_the_demo_address_and_plain_text() -> None:
 
 def test_addresses_follow_from_the_mode_and_can_be_given() -> None:
     live, demo = endpoints_for(settings(Mode.LIVE)), endpoints_for(settings(Mode.DEMO))
+    assert endpoints_for(settings(Mode.SHADOW)) == live
     assert live is not None
     assert demo is not None
     assert (".kalshi.com/" in live.base_url, ".kalshi.com/" in live.websocket_url) == (True, True)

@@ -14,8 +14,10 @@ import pytest
 
 from kalshi.book import OrderBook
 from kalshi.numbers import CountE2, PriceE4
+from kalshi.socket_transports import TRANSPORTS
 from kalshi.types import Side
 from ops.replay import FAILED, BadSpeed, ReplayResult, parse_speed, replay_run
+from ops.settings import Settings, WebsocketSettings
 from supervisor import build_tree
 from tests.ops.replay.recordings import TICKERS, deltas_of, run_of_two, text_of, write
 
@@ -25,12 +27,14 @@ USAGE = 64
 BOOKS = 2 * 4 * 120
 
 
+@pytest.mark.parametrize("transport", sorted(TRANSPORTS))
 def test_a_recorded_run_passes_with_every_book_compared_and_quotes_made(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], transport: str
 ) -> None:
     connections = run_of_two()
     path = write(tmp_path / "run.jsonl.gz", connections)
-    code = replay_run(path, "max", build_tree)
+    settings = attrs.evolve(Settings(), websockets=WebsocketSettings(transport=transport))
+    code = replay_run(path, "max", build_tree, settings)
     said = capsys.readouterr()
     assert code == 0, said
     frames = sum(len(frames) for frames in connections)

@@ -209,7 +209,7 @@ def test_a_file_that_is_missing_binary_or_a_folder_is_named(tmp_path: Path) -> N
     ("text", "key", "said"),
     [
         ("websockets: {freeze_s: 20}", "websockets.freeze_s", "less than websockets.withdraw_s"),
-        ("websockets: {transport: fast}", "websockets.transport", "one of trio-websocket"),
+        ("websockets: {transport: quick}", "websockets.transport", "one of trio-websocket, fast"),
         ("websockets: {ping_every_s: 6}", "websockets.ping_every_s", "less than websockets.freeze_s"),
         ("quoting: {min_total_spread: 0.2}", "quoting.min_total_spread", "at most quoting.max_total_spread"),
         ("quoting: {gamma_per_dollar: -1}", "quoting.gamma_per_dollar", "must be > 0"),
@@ -238,7 +238,7 @@ def test_a_file_that_is_missing_binary_or_a_folder_is_named(tmp_path: Path) -> N
         ("websockets: {enabled: false}", "websockets.enabled", "comes later"),
         ("allocation: {max_markets_with_orders: 101}", "allocation.max_markets_with_orders", "one connection"),
         ("markets: {order_size_contracts: 101}", "markets.order_size_contracts", "pass the limit"),
-        ("mode: shadow", "mode", "comes later; use `demo`"),
+        ("shadow: {queue_model: lucky}", "shadow.queue_model", "front"),
     ],
 )
 def test_a_broken_rule_names_key_and_reason(tmp_path: Path, text: str, key: str, said: str) -> None:

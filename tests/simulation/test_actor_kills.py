@@ -109,6 +109,7 @@ def test_a_killed_market_actor_has_its_own_quotes_pulled_first_and_the_others_st
     _run(scenario)
 
 
+@pytest.mark.long
 def test_every_actor_in_turn_spaced_beyond_the_restart_window() -> None:
     """One life survives the death of each of its actors, one after the other."""
     settings = Settings()

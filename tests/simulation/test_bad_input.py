@@ -109,6 +109,7 @@ def test_frames_that_are_no_json_and_types_nobody_knows_do_not_stop_the_bot() ->
     _run(scenario)
 
 
+@pytest.mark.long
 def test_html_from_a_gateway_makes_outcomes_unknown_and_nothing_worse() -> None:
     async def scenario(world: World, life: Life) -> None:
         world.cable.gateway_is_down = True

@@ -13,6 +13,8 @@ from kalshi.simulator.exchange import SOCKET_PATH, SimulatedExchange
 from kalshi.simulator.listings import Catalogue, EventListing, MarketListing, SeriesListing
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_session import SocketSession
+from tests.kalshi.simulator.contract import check_answer
+from tests.kalshi.simulator.frame_schema import check_frame
 
 START_MS: Final = 1_795_182_900_000
 PREFIX: Final = "/trade-api/v2"
@@ -20,7 +22,7 @@ TICKER: Final = "KXTEST-26NOV20-A"
 OTHER_TICKER: Final = "KXTEST-26NOV20-B"
 SUB_CENT_TICKER: Final = "KXCOIN-26NOV20-C"
 
-_PRIVATE_PEM, _PUBLIC_PEM = generate_key_pair("ed25519")
+PRIVATE_PEM, PUBLIC_PEM = generate_key_pair("ed25519")
 
 
 @attrs.define
@@ -96,19 +98,27 @@ def small_catalogue() -> Catalogue:
 class World:
     """An exchange without traders, on a hand-moved clock, with the customers "alice" and "bob"."""
 
-    def __init__(self, *, cash: int = 10_000, tier: str = "prime", **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        cash: int = 10_000,
+        shards: tuple[int, ...] = (0, 2),
+        tier: str = "prime",
+        catalogue: Catalogue | None = None,
+        **settings: Any,
+    ) -> None:
         self.clock = Clock()
-        cash_by_shard_e6 = {0: cash * 1_000_000, 2: cash * 1_000_000}
+        cash_by_shard_e6 = dict.fromkeys(shards, cash * 1_000_000)
         chosen = {"flow": False, "read_lag_ms": (0, 0), "public_requests_per_s": None, **settings}
         self.exchange = SimulatedExchange(
             seed=5,
             wall_ms=self.clock,
             settings=SimulatorSettings(**chosen),
             accounts=tuple(
-                AccountSettings(key_id=name, public_key_pem=_PUBLIC_PEM, cash_by_shard_e6=cash_by_shard_e6, tier=tier)
+                AccountSettings(key_id=name, public_key_pem=PUBLIC_PEM, cash_by_shard_e6=cash_by_shard_e6, tier=tier)
                 for name in ("alice", "bob")
             ),
-            catalogue=small_catalogue(),
+            catalogue=catalogue or small_catalogue(),
         )
         self.alice = Customer(self, "alice")
         self.bob = Customer(self, "bob")
@@ -125,7 +135,7 @@ class Customer:
     def __init__(self, world: World, key_id: str) -> None:
         self.world = world
         self.key_id = key_id
-        self._signer = Signer(key_id, _PRIVATE_PEM)
+        self.signer = Signer(key_id, PRIVATE_PEM)
         self._numbers = 0
 
     async def send(
@@ -133,11 +143,17 @@ class Customer:
     ) -> httpx.Response:
         """Sends one request, signed unless other headers are given."""
         full = PREFIX + path
-        signed = self._signer.headers(method, full.partition("?")[0], self.world.clock())
+        signed = self.signer.headers(method, full.partition("?")[0], self.world.clock())
         transport = httpx.ASGITransport(app=self.world.exchange.app)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
             content = None if body is None else json.dumps(body).encode()
-            return await client.request(method, full, content=content, headers=signed if headers is None else headers)
+            answer = await client.request(method, full, content=content, headers=signed if headers is None else headers)
+        check_answer(method, full, answer.status_code, answer.content)
+        return answer
+
+    def headers(self, method: str, path: str) -> dict[str, str]:
+        """Returns the signed headers of a request, or of a handshake."""
+        return self.signer.headers(method, path, self.world.clock())
 
     async def get(self, path: str) -> Any:
         answer = await self.send("GET", path)
@@ -170,7 +186,7 @@ class Customer:
         return acknowledgement
 
     def connect(self) -> SocketSession:
-        headers = self._signer.headers("GET", SOCKET_PATH, self.world.clock())
+        headers = self.signer.headers("GET", SOCKET_PATH, self.world.clock())
         session = self.world.exchange.open_socket(headers)
         assert isinstance(session, SocketSession)
         return session
@@ -183,7 +199,5 @@ def command(session: SocketSession, number: int, name: str, **params: Any) -> li
 
 
 def frames(session: SocketSession) -> list[dict[str, Any]]:
-    """Returns the decoded frames that wait; each must end with a newline."""
-    texts = session.drain_frames()
-    assert all(text.endswith("}\n") for text in texts)
-    return [json.loads(text) for text in texts]
+    """Returns the decoded frames that wait; each must end with a newline and obey the exchange's schema."""
+    return [check_frame(text) for text in session.drain_frames()]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalshi.simulator.engine import EngineRefusal, Executed, LevelChanged, MatchingEngine
+from kalshi.simulator.engine import EngineRefusal, Executed, MatchingEngine
+from kalshi.simulator.events import BookDelta
 from kalshi.simulator.orders import Fill, Order, Reason, Trade
 from kalshi.types import OrderStatus, SelfTradePrevention, Side, TimeInForce
 
@@ -228,7 +229,7 @@ def _change(step: tuple[Any, ...], floor: Floor, naive: Naive, our: Order, their
 def _deltas_rebuild_the_book(floor: Floor) -> None:
     sums: dict[tuple[Side, int], int] = {}
     for event in floor.engine.outbox:
-        if isinstance(event, LevelChanged):
+        if isinstance(event, BookDelta):
             key = (event.side, event.price_e4)
             sums[key] = sums.get(key, 0) + event.delta_e2
             assert sums[key] >= 0

@@ -53,7 +53,7 @@ async def test_a_market_closes_settles_and_pays() -> None:
     world.pass_time(5_000)
     (snapshot,) = frames(session)
     assert snapshot["type"] == "orderbook_snapshot"
-    assert snapshot["msg"].keys() == {"market_ticker", "market_id"}
+    assert snapshot["msg"].keys() == {"market_ticker", "market_id", "clock"}
 
     world.pass_time(5_000)
     determined = {frame["msg"]["market_ticker"]: frame["msg"]["result"] for frame in frames(session)}

@@ -43,7 +43,7 @@ async def test_a_subscription_is_acknowledged_then_snapshots_then_deltas_in_one_
     assert [(frame["sid"], frame["seq"]) for frame in received[1:]] == [(1, 1), (1, 2)]
     assert received[1]["msg"]["yes_dollars_fp"] == [["0.4000", "5.00"]]
     assert "no_dollars_fp" not in received[1]["msg"]
-    assert received[2]["msg"].keys() == {"market_ticker", "market_id"}
+    assert received[2]["msg"].keys() == {"market_ticker", "market_id", "clock"}
 
     await world.bob.place("ask", "0.5200", "3.00")
     (delta,) = frames(session)

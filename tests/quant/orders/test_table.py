@@ -229,14 +229,14 @@ class TestExposure:
         here = resting(create("us-1", price_e4=4_000))
         there = resting(create("us-2", Side.ASK, price_e4=6_000, exchange_index=1), order_id="o-2")
         table = table_of(here, there)
-        assert (table.bound_e6(0), table.bound_e6(1), table.bound_e6()) == (400_000, 400_000, 800_000)
-        assert table.bound_e6(without=here) == 400_000
+        assert [table.bounds_e6(index) for index in (0, 1)] == [(400_000, 800_000), (400_000, 800_000)]
+        assert table.bounds_e6(0, without=here) == (0, 400_000)
 
     def test_counts_the_worst_price_that_an_order_may_have(self) -> None:
         order = unknown(create(price_e4=4_000))
         failed(order, create(price_e4=5_000), OutcomeKind.UNKNOWN)
         table = table_of(order)
-        assert table.bound_e6(0) == 500_000
+        assert table.bounds_e6(0) == (500_000, 500_000)
         assert table.own_extreme_e4("M", Side.BID) == 5_000
 
     def test_knows_our_most_aggressive_price_on_each_side(self) -> None:
