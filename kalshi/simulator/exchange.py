@@ -16,6 +16,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 
 import trio
 from litestar.types import ASGIApp
@@ -23,9 +24,10 @@ from litestar.types import ASGIApp
 from kalshi.simulator.api_keys import KeyRing
 from kalshi.simulator.archive import Archive
 from kalshi.simulator.authentication import Authenticator
-from kalshi.simulator.catalogue import build_catalogue
+from kalshi.simulator.catalogue import WorldBuilder
 from kalshi.simulator.clock import ExchangeClock
 from kalshi.simulator.exchange_core import ExchangeCore
+from kalshi.simulator.fair_values import FairValues
 from kalshi.simulator.fault_app import FaultyApp
 from kalshi.simulator.fault_driver import FaultDriver, FillNews
 from kalshi.simulator.fault_plan import FaultPlan
@@ -39,11 +41,13 @@ from kalshi.simulator.listings import Catalogue
 from kalshi.simulator.order_entry import OrderEntry
 from kalshi.simulator.pauses import Pauses
 from kalshi.simulator.rate_limits import RateLimiter
-from kalshi.simulator.read_model import ReadModel
+from kalshi.simulator.read_model import PRIVATE_KINDS, ReadModel
 from kalshi.simulator.refusals import Refused, TooManyRequests
 from kalshi.simulator.rest_api import PREFIX, build_app
+from kalshi.simulator.rolling import Rolling
 from kalshi.simulator.scenario import Scenario
 from kalshi.simulator.scenario_player import ScenarioPlayer
+from kalshi.simulator.seed_books import load_shapes
 from kalshi.simulator.services import Services
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_hub import SocketHub
@@ -71,15 +75,21 @@ class SimulatedExchange:
         self.clock = wall_ms if isinstance(wall_ms, ExchangeClock) else ExchangeClock(wall_ms)
         self.scenario = scenario if scenario is not None else Scenario()
         self.settings = settings if settings is not None else self.scenario.settings
-        listed = catalogue or build_catalogue(random.Random(f"{seed}:catalogue"), self.clock())
-        listed = self.scenario.changed(listed, self.clock())
-        self.core = ExchangeCore(seed=seed, wall_ms=self.clock, settings=self.settings, catalogue=listed)
+        fairs = FairValues(seed)
+        builder: WorldBuilder | None = None
+        if catalogue is None:
+            builder = WorldBuilder(seed, fairs, self.settings.listing_scale)
+            catalogue = builder.boot(self.clock())
+        catalogue = self.scenario.changed(catalogue, self.clock())
+        self.core = ExchangeCore(seed=seed, wall_ms=self.clock, settings=self.settings, catalogue=catalogue)
+        for event in catalogue.events:
+            fairs.add(event, self.core.now_ms())
         reads = ReadModel(
             now_ms=self.core.now_ms,
             lag_ms=self.settings.read_lag_ms,
             rng=random.Random(f"{seed}:lag"),
         )
-        self.core.listeners.append(reads.take)
+        self.core.listeners.append(reads.take, *PRIVATE_KINDS)
         keys = KeyRing(self.core)
         self.services = Services(
             core=self.core,
@@ -88,7 +98,7 @@ class SimulatedExchange:
             reads=reads,
             limiter=RateLimiter(self.settings.public_requests_per_s),
             authenticator=Authenticator(self.core, keys, self.clock.accepted_ms),
-            lifecycle=Lifecycle(self.core),
+            lifecycle=Lifecycle(self.core, fairs),
             keys=keys,
             archive=Archive(settings=self.settings, now_ms=self.core.now_ms),
             treasury=Treasury(self.core, reads.open_account),
@@ -109,7 +119,9 @@ class SimulatedExchange:
             reads.open_account(account)
             if wanted.attested_until_s is not None:
                 keys.attest(account, wanted.attested_until_s)
-        self.flow = OrderFlow(self.core, random.Random(f"{seed}:flow"))
+        shapes = load_shapes(Path(self.settings.seed_books)) if self.settings.seed_books else ()
+        self.flow = OrderFlow(self.core, fairs, shapes)
+        self.rolling = Rolling(self.core, fairs, self.lifecycle, builder if self.settings.rolling else None)
         self.truth = Truth(self.services)
         self.pauses = Pauses(self.core, self.lifecycle)
         self._driver = FaultDriver(plan=self.faults, clock=self.clock, reads=reads, pauses=self.pauses, feed=self.hub)
@@ -119,6 +131,7 @@ class SimulatedExchange:
         self._background: trio.Nursery | None = None
         if self.settings.flow:
             self.flow.open_books()
+            self.lifecycle.hooks.append(self.flow.take_change)
         self._play()
 
     @cached_property
@@ -155,8 +168,9 @@ class SimulatedExchange:
                 self.tick()
 
     def tick(self) -> None:
-        """Does everything that is due by now: what is ordered, expiry and lifecycle, then traders, reads, tickers."""
+        """Does everything that is due by now: what is ordered, listings, lifecycle, then traders, reads, tickers."""
         self._play()
+        self.rolling.tick()
         self.services.fee_changes.tick()
         self.services.lifecycle.tick()
         if self.settings.flow:

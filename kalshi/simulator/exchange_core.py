@@ -45,7 +45,7 @@ from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import Order, Reason
 from kalshi.simulator.price_grid import floor_to_grid
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
-from kalshi.types import OrderStatus
+from kalshi.types import MarketStatus, OrderStatus
 
 # Ended orders whose market is remembered, to answer a late cancel as the exchange does; older ones are
 # plainly unknown. Between one and two times as many are kept.
@@ -89,6 +89,7 @@ class ExchangeCore:
         self.incentives_paid_e6 = 0
         # Counts the actions on books, so that the deltas of one action can be told from those of the next.
         self.clock = 0
+        self.delisted_fees_e6 = 0
         self.trading_active = True
         self.exchange_active = True
         self.events = {event.ticker: event for event in catalogue.events}
@@ -130,6 +131,20 @@ class ExchangeCore:
         self.events[event.ticker] = event
         market = self.markets[listing.ticker] = self._open_market(event, listing)
         return market
+
+    def list_event(self, event: EventListing) -> None:
+        """Adds an event with its markets. The catalogue keeps what was listed at boot."""
+        self.events[event.ticker] = event
+        for listing in event.markets:
+            self.markets[listing.ticker] = self._open_market(event, listing)
+
+    def delist_event(self, event_ticker: str) -> None:
+        """Forgets an event whose markets are all paid out: books, history, and the accounts' empty positions."""
+        for listing in self.events.pop(event_ticker).markets:
+            del self.markets[listing.ticker]
+            self.delisted_fees_e6 += self.clearings.pop(listing.ticker).fees_taken_e6
+            for account in self.accounts.values():
+                account.positions.pop(listing.ticker, None)
 
     def publish(self, event: Event) -> None:
         for listener in self.listeners.of(type(event)):
@@ -241,14 +256,18 @@ class ExchangeCore:
     def imbalance_e6(self) -> int:
         """Returns deposits and paid incentives less everything that is still there; not zero is a defect."""
         cash_e6 = sum(account.cash_e6 for account in self.accounts.values())
-        fees_e6 = sum(clearing.fees_taken_e6 for clearing in self.clearings.values())
+        fees_e6 = self.delisted_fees_e6 + sum(clearing.fees_taken_e6 for clearing in self.clearings.values())
         return self.deposits_e6 + self.incentives_paid_e6 - cash_e6 - fees_e6 - collateral_e6(self.clearings)
 
     def _open_market(self, event: EventListing, listing: MarketListing) -> MarketState:
         series = next(one for one in self.catalogue.series if one.ticker == listing.series_ticker)
         terms = FeeTerms(
-            fee_type=series.fee_type,
-            multiplier_e4=series.fee_multiplier_e4,
+            fee_type=event.fee_type_override or series.fee_type,
+            multiplier_e4=(
+                series.fee_multiplier_e4
+                if event.fee_multiplier_override_e4 is None
+                else event.fee_multiplier_override_e4
+            ),
             rounding=self.settings.fee_rounding,
         )
         clearing = MarketClearing(
@@ -266,6 +285,7 @@ class ExchangeCore:
             engine=MatchingEngine(clearing),
             clearing=clearing,
             history=MarketHistory(listing, self.seed, self._last_ms),
+            status=MarketStatus.ACTIVE if listing.open_ms <= self._last_ms else MarketStatus.INITIALIZED,
             close_ms=listing.close_ms if closes_in_s is None else self._last_ms + closes_in_s * 1000,
             updated_ms=self._last_ms,
             last_price_e4=floor_to_grid(listing.price_ranges, listing.fair_e4),

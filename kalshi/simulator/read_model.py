@@ -25,6 +25,7 @@ from kalshi.simulator.events import (
     CashChanged,
     Event,
     FillHappened,
+    MarketChanged,
     OrderChanged,
     PositionChanged,
     Settled,
@@ -37,6 +38,9 @@ STEP_MS: Final = 50
 FINISHED_ORDERS_MAX: Final = 50_000
 FILLS_MAX: Final = 200_000
 SETTLEMENTS_MAX: Final = 10_000
+
+# What the read model listens to; the rest is public, or of no account.
+PRIVATE_KINDS: Final = (OrderChanged, FillHappened, PositionChanged, CashChanged, Settled, MarketChanged)
 
 _Change = OrderChanged | FillHappened | PositionChanged | CashChanged | Settled
 
@@ -117,6 +121,9 @@ class ReadModel:
                 self._pending.append((fill.ts_ms, fill.account_id, event))
             case PositionChanged() | CashChanged() | Settled():
                 self._pending.append((event.ts_ms, event.account_id, event))
+            case MarketChanged(ticker=ticker, kind="delisted"):
+                for view in self._views.values():
+                    view.positions.pop(ticker, None)
             case _:
                 pass
 

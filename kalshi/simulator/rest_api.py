@@ -294,7 +294,7 @@ def _for_exchange(app: Litestar, bound: _Bound) -> ASGIApp:
                 message["headers"] = [*message.get("headers", ()), *marks]
             await send(message)
 
-        _count_write(scope, services)
+        _count_write(scope, bound.services)
         if scope["type"] not in _HTTP_SCOPES:
             await app(scope, receive, send)
         elif scope["path"].endswith("/") and scope["path"] != "/":

@@ -279,7 +279,7 @@ class SocketHub:
 
     def _take_market(self, event: MarketChanged) -> None:
         market = self._core.markets[event.ticker]
-        if event.kind == "settled":
+        if event.kind in ("settled", "delisted"):
             self._ticker_sent.pop(event.ticker, None)
         msg = lifecycle_msg(event, market)
         if msg is not None:
