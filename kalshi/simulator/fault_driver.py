@@ -12,7 +12,16 @@ from kalshi.simulator.clock import ExchangeClock
 from kalshi.simulator.events import Event, FillHappened
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.fault_plan import FaultPlan, State
-from kalshi.simulator.faults import FeedFault, SequenceGap, Silence, SlowConsumerKick, SocketDrop
+from kalshi.simulator.faults import (
+    ChannelError,
+    DuplicateFrame,
+    FeedFault,
+    LostSnapshot,
+    SequenceGap,
+    Silence,
+    SlowConsumerKick,
+    SocketDrop,
+)
 from kalshi.simulator.pauses import Pauses
 from kalshi.simulator.read_model import ReadModel
 
@@ -29,6 +38,22 @@ class Feed(Protocol):
 
     def fault_gap(self, channel: str, ticker: str | None = None) -> object:
         """Breaks the sequence of the channel once."""
+        ...
+
+    def fault_duplicate(self, channel: str, ticker: str | None = None) -> object:
+        """Sends the next frame of the channel twice."""
+        ...
+
+    def fault_drop_snapshots(self, count: int) -> object:
+        """Never sends the next snapshots."""
+        ...
+
+    def fault_delay_acks_ms(self, delay_ms: int) -> object:
+        """Lets every command wait; 0 ends that."""
+        ...
+
+    def fault_channel_error(self) -> object:
+        """Ends subscriptions with error 10."""
         ...
 
     def fault_drop_all(self) -> object:
@@ -106,6 +131,7 @@ class FaultDriver:
         self._state = state
         self._clock.skew_ms = state.skew_ms
         self._reads.extra_lag_ms = state.read_lag_ms
+        self._feed.fault_delay_acks_ms(state.ack_delay_ms)
         self._pauses.set("fault", trading=state.trading_paused, exchange=state.exchange_paused)
 
     def _strike(self, fault: FeedFault) -> None:
@@ -116,6 +142,12 @@ class FaultDriver:
                 self._feed.fault_silence(lasts_s)
             case SequenceGap(channel=channel):
                 self._feed.fault_gap(channel)
+            case DuplicateFrame(channel=channel):
+                self._feed.fault_duplicate(channel)
+            case LostSnapshot():
+                self._feed.fault_drop_snapshots(1)
+            case ChannelError():
+                self._feed.fault_channel_error()
             case SlowConsumerKick():
                 self._feed.fault_kick_slow()
             case _:

@@ -30,6 +30,7 @@ from kalshi.simulator.faults import (
     FillFault,
     HalfOpen,
     HtmlError,
+    LateAcks,
     LateFill,
     Latency,
     LateWrite,
@@ -116,6 +117,7 @@ class State:
 
     skew_ms: int = 0
     read_lag_ms: int = 0
+    ack_delay_ms: int = 0
     trading_paused: bool = False
     exchange_paused: bool = False
 
@@ -252,6 +254,8 @@ class FaultPlan:
                     state = attrs.evolve(state, read_lag_ms=state.read_lag_ms + lag_ms)
                 case ClockSkew(offset_ms=offset_ms):
                     state = attrs.evolve(state, skew_ms=state.skew_ms + offset_ms)
+                case LateAcks(delay_ms=delay_ms):
+                    state = attrs.evolve(state, ack_delay_ms=state.ack_delay_ms + delay_ms)
                 case TradingPause():
                     state = attrs.evolve(state, trading_paused=True)
                 case ExchangePause():

@@ -196,11 +196,34 @@ class Silence(FeedFault):
 
 @attrs.frozen(kw_only=True)
 class SequenceGap(FeedFault):
-    """One number of the channel's sequence is skipped."""
+    """The next frame of each subscription of the channel is lost; it has taken its number."""
 
     kind = "sequence_gap"
 
     channel: str = "orderbook_delta"
+
+
+@attrs.frozen(kw_only=True)
+class DuplicateFrame(FeedFault):
+    """The next frame of each subscription of the channel comes twice, with the same number."""
+
+    kind = "duplicate_frame"
+
+    channel: str = "orderbook_delta"
+
+
+@attrs.frozen(kw_only=True)
+class LostSnapshot(FeedFault):
+    """The next book snapshot never comes; deltas follow as if it had."""
+
+    kind = "lost_snapshot"
+
+
+@attrs.frozen(kw_only=True)
+class ChannelError(FeedFault):
+    """Subscriptions end with error 10."""
+
+    kind = "channel_error"
 
 
 @attrs.frozen(kw_only=True)
@@ -280,6 +303,15 @@ class ClockSkew(StateFault):
     offset_ms: int = 5_000
 
 
+@attrs.frozen(kw_only=True)
+class LateAcks(StateFault):
+    """Commands on a WebSocket are carried out and answered `delay_ms` late."""
+
+    kind = "late_acks"
+
+    delay_ms: Milliseconds = Milliseconds(2_000)
+
+
 AnyFault = Fault | StateFault
 
 KINDS: Final[dict[str, type[AnyFault]]] = {
@@ -299,12 +331,16 @@ KINDS: Final[dict[str, type[AnyFault]]] = {
         SocketDrop,
         Silence,
         SequenceGap,
+        DuplicateFrame,
+        LostSnapshot,
         SlowConsumerKick,
+        ChannelError,
         DuplicateFill,
         LateFill,
         StaleReads,
         TradingPause,
         ExchangePause,
         ClockSkew,
+        LateAcks,
     )
 }

@@ -11,13 +11,18 @@ import trio
 from trio.testing import MockClock
 
 from kalshi.errors import Rejected
+from kalshi.simulator.exchange import SOCKET_PATH
 from kalshi.simulator.fault_plan import FaultPlan
 from kalshi.simulator.faults import (
+    ChannelError,
     ClockSkew,
     DuplicateFill,
+    DuplicateFrame,
     Duration,
     ExchangePause,
+    LateAcks,
     LateFill,
+    LostSnapshot,
     Milliseconds,
     Positive,
     SequenceGap,
@@ -99,6 +104,55 @@ async def test_a_sequence_gap_misses_one_number(autojump_clock: MockClock) -> No
             await stage.place(cents=cents)
         numbers = [*before, *(frame["seq"] for frame in heard(session))]
         assert [two - one for one, two in pairwise(numbers)].count(2) == 1
+
+
+async def test_a_frame_comes_twice_with_the_same_number(autojump_clock: MockClock) -> None:
+    async with running(Stage((DuplicateFrame(start_s=Duration(1.0), count=Positive(1)),))) as stage:
+        session = stage.session("orderbook_delta")
+        await trio.sleep(1.1)
+        await stage.place()
+        await stage.place(cents=41)
+        first, second, third = (frame["seq"] for frame in heard(session))
+        assert (second, third) == (first, first + 1)
+
+
+async def test_a_lost_snapshot_leaves_deltas_without_one(autojump_clock: MockClock) -> None:
+    async with running(Stage((LostSnapshot(start_s=Duration(1.0), count=Positive(1)),))) as stage:
+        await trio.sleep(1.1)
+        kinds = []
+        for _ in range(2):
+            session = stage.exchange.open_socket(stage.headers("GET", SOCKET_PATH))
+            assert isinstance(session, SocketSession)
+            params = {"channels": ["orderbook_delta"], "market_tickers": [TICKER]}
+            session.receive_text(json.dumps({"id": 1, "cmd": "subscribe", "params": params}))
+            await stage.place()
+            kinds.append([frame["type"] for frame in heard(session)])
+        assert kinds == [
+            ["subscribed", "orderbook_delta"],
+            ["subscribed", "orderbook_snapshot", "orderbook_delta"],
+        ]
+
+
+async def test_a_channel_error_ends_subscriptions_with_error_10(autojump_clock: MockClock) -> None:
+    async with running(Stage((ChannelError(start_s=Duration(1.0), count=Positive(1)),))) as stage:
+        session = stage.session("orderbook_delta")
+        await trio.sleep(1.1)
+        (frame,) = heard(session)
+        assert (frame["type"], frame["msg"]["code"]) == ("error", 10)
+
+
+async def test_commands_are_answered_late_as_long_as_the_fault_lasts(autojump_clock: MockClock) -> None:
+    faults = (LateAcks(delay_ms=Milliseconds(1_500), start_s=Duration(1.0), end_s=Duration(5.0)),)
+    async with running(Stage(faults)) as stage:
+        session, waited_s = stage.session("ticker"), []
+        for pause_s in (0.5, 1.0, 4.0):
+            await trio.sleep(pause_s)
+            asked_s = trio.current_time()
+            session.receive_text('{"id":7,"cmd":"list_subscriptions"}')
+            while not any('"id":7' in text for text in await session.next_frames()):
+                pass
+            waited_s.append(round(trio.current_time() - asked_s, 1))
+        assert waited_s == [0.0, 1.5, 0.0]
 
 
 async def test_a_socket_drop_closes_every_connection(autojump_clock: MockClock) -> None:

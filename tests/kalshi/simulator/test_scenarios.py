@@ -180,14 +180,15 @@ async def test_events_happen_when_they_are_due(autojump_clock: MockClock) -> Non
         assert other.settlement_value_e4 == 3_000
 
 
-async def test_news_moves_the_value_at_once_and_the_book_soon(autojump_clock: MockClock) -> None:
+async def test_news_moves_the_value_and_then_the_book(autojump_clock: MockClock) -> None:
     scenario = Scenario(events=(News(at_s=Duration(20.0), market=TICKER, jump_cents=Jump(-30.0)),))
     async with running(Stage(scenario=scenario, catalogue=small_catalogue())) as stage:
         market = stage.exchange.core.markets[TICKER]
         await trio.sleep(19)
         before_e4, ask_before_e4 = market.fair_e4, market.quote().ask_e4
-        await trio.sleep(2)
-        assert market.fair_e4 < before_e4 - 2_500
+        # News is true at once, and public some seconds later.
+        await trio.sleep(10)
+        assert market.fair_e4 < before_e4 - 2_000
         await trio.sleep(15)
         assert market.quote().ask_e4 < ask_before_e4 - 2_000
 
@@ -195,10 +196,12 @@ async def test_news_moves_the_value_at_once_and_the_book_soon(autojump_clock: Mo
 async def trade(stage: Stage, seconds: int, *, every_s: float = 0.5) -> list[tuple[float, str]]:
     """Places and cancels orders for so long; returns what each attempt came to, with its time."""
     came_to: list[tuple[float, str]] = []
-    tickers = list(stage.exchange.core.markets)
     began_s = trio.current_time()
     while (at_s := trio.current_time() - began_s) < seconds:
-        market = stage.exchange.core.markets[tickers[len(came_to) % len(tickers)]]
+        now_ms = stage.exchange.core.now_ms()
+        # Minutes before the close nothing is in the way of an order and its cancel.
+        markets = [one for one in stage.exchange.core.markets.values() if one.is_tradable(now_ms + 60_000)]
+        market = markets[len(came_to) % len(markets)]
         order = stage.order(
             Side.BID,
             ticker=market.ticker,
@@ -266,7 +269,8 @@ async def test_maintenance_thursday_pauses_after_half_a_minute(autojump_clock: M
 async def test_the_fast_crash_crashes_halts_and_settles(autojump_clock: MockClock) -> None:
     async with running(Stage(scenario=load_scenario(READY / "fast-crash.yaml"))) as stage:
         markets = stage.exchange.core.markets
-        bitcoin = [market for ticker, market in markets.items() if ticker.startswith("KXBTCD")]
+        opened = {ticker: market for ticker, market in markets.items() if market.status is MarketStatus.ACTIVE}
+        bitcoin = [market for ticker, market in opened.items() if ticker.startswith("KXBTCD")]
         await trio.sleep(9)
         before_e4 = [market.fair_e4 for market in bitcoin]
         await trio.sleep(2)
@@ -275,10 +279,10 @@ async def test_the_fast_crash_crashes_halts_and_settles(autojump_clock: MockCloc
         assert {market.status for market in bitcoin} == {MarketStatus.INACTIVE}
         await trio.sleep(15)
         assert {market.status for market in bitcoin} == {MarketStatus.ACTIVE}
-        ether = [market.status for ticker, market in markets.items() if ticker.startswith("KXETHD")]
+        ether = [market.status for ticker, market in opened.items() if ticker.startswith("KXETHD")]
         assert set(ether) == {MarketStatus.DETERMINED}
         await trade(stage, 6)
-        quarter = [market.status for ticker, market in markets.items() if ticker.startswith("KXBTC15M")]
+        quarter = [market.status for ticker, market in opened.items() if ticker.startswith("KXBTC15M")]
         assert set(quarter) == {MarketStatus.CLOSED}
         assert strikes(stage)["latency"] > 0
         assert stage.exchange.truth.imbalance_e6() == 0
