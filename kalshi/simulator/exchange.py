@@ -25,8 +25,13 @@ from kalshi.simulator.api_keys import KeyRing
 from kalshi.simulator.archive import Archive
 from kalshi.simulator.authentication import Authenticator
 from kalshi.simulator.catalogue import WorldBuilder
+from kalshi.simulator.clock import ExchangeClock
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.fair_values import FairValues
+from kalshi.simulator.fault_app import FaultyApp
+from kalshi.simulator.fault_driver import FaultDriver, FillNews
+from kalshi.simulator.fault_plan import FaultPlan
+from kalshi.simulator.fault_stream import StreamFaults
 from kalshi.simulator.fee_changes import FeeChanges
 from kalshi.simulator.flow import OrderFlow
 from kalshi.simulator.group_desk import GroupDesk
@@ -34,11 +39,14 @@ from kalshi.simulator.incentives import Incentives
 from kalshi.simulator.lifecycle import TICK_MS, Lifecycle
 from kalshi.simulator.listings import Catalogue
 from kalshi.simulator.order_entry import OrderEntry
+from kalshi.simulator.pauses import Pauses
 from kalshi.simulator.rate_limits import RateLimiter
 from kalshi.simulator.read_model import PRIVATE_KINDS, ReadModel
-from kalshi.simulator.refusals import Refused
-from kalshi.simulator.rest_api import build_app
+from kalshi.simulator.refusals import Refused, TooManyRequests
+from kalshi.simulator.rest_api import PREFIX, build_app
 from kalshi.simulator.rolling import Rolling
+from kalshi.simulator.scenario import Scenario
+from kalshi.simulator.scenario_player import ScenarioPlayer
 from kalshi.simulator.seed_books import load_shapes
 from kalshi.simulator.services import Services
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
@@ -48,6 +56,7 @@ from kalshi.simulator.treasury import Treasury
 from kalshi.simulator.truth import Truth
 
 SOCKET_PATH = "/trade-api/ws/v2"
+TICK_S_MIN = 0.005
 
 
 class SimulatedExchange:
@@ -61,14 +70,18 @@ class SimulatedExchange:
         settings: SimulatorSettings | None = None,
         accounts: tuple[AccountSettings, ...] = (),
         catalogue: Catalogue | None = None,
+        scenario: Scenario | None = None,
     ) -> None:
-        self.settings = settings if settings is not None else SimulatorSettings()
+        self.clock = wall_ms if isinstance(wall_ms, ExchangeClock) else ExchangeClock(wall_ms)
+        self.scenario = scenario if scenario is not None else Scenario()
+        self.settings = settings if settings is not None else self.scenario.settings
         fairs = FairValues(seed)
         builder: WorldBuilder | None = None
         if catalogue is None:
             builder = WorldBuilder(seed, fairs, self.settings.listing_scale)
-            catalogue = builder.boot(wall_ms())
-        self.core = ExchangeCore(seed=seed, wall_ms=wall_ms, settings=self.settings, catalogue=catalogue)
+            catalogue = builder.boot(self.clock())
+        catalogue = self.scenario.changed(catalogue, self.clock())
+        self.core = ExchangeCore(seed=seed, wall_ms=self.clock, settings=self.settings, catalogue=catalogue)
         for event in catalogue.events:
             fairs.add(event, self.core.now_ms())
         reads = ReadModel(
@@ -84,7 +97,7 @@ class SimulatedExchange:
             groups=GroupDesk(self.core),
             reads=reads,
             limiter=RateLimiter(self.settings.public_requests_per_s),
-            authenticator=Authenticator(self.core, keys),
+            authenticator=Authenticator(self.core, keys, self.clock.accepted_ms),
             lifecycle=Lifecycle(self.core, fairs),
             keys=keys,
             archive=Archive(settings=self.settings, now_ms=self.core.now_ms),
@@ -93,7 +106,14 @@ class SimulatedExchange:
             incentives=Incentives(self.core, random.Random(f"{seed}:incentives")),
         )
         self.hub = SocketHub(self.core)
-        self.core.listeners.append(self.hub.take)
+        self.faults = FaultPlan(
+            seed=seed, elapsed_s=lambda: self.clock.elapsed_s, too_many_requests=self._too_many_requests
+        )
+        for fault in self.scenario.faults:
+            self.faults.order(fault)
+        self.streams = StreamFaults(self.faults)
+        self._fill_news = FillNews(self.core, self.faults, self.hub)
+        self.core.listeners.append(self._fill_news.take)
         for wanted in accounts:
             account = self.core.add_account(wanted)
             reads.open_account(account)
@@ -103,14 +123,27 @@ class SimulatedExchange:
         self.flow = OrderFlow(self.core, fairs, shapes)
         self.rolling = Rolling(self.core, fairs, self.lifecycle, builder if self.settings.rolling else None)
         self.truth = Truth(self.services)
+        self.pauses = Pauses(self.core, self.lifecycle)
+        self._driver = FaultDriver(plan=self.faults, clock=self.clock, reads=reads, pauses=self.pauses, feed=self.hub)
+        self.player = ScenarioPlayer(
+            self.scenario, core=self.core, lifecycle=self.lifecycle, pauses=self.pauses, traders=self.flow
+        )
+        self._background: trio.Nursery | None = None
         if self.settings.flow:
             self.flow.open_books()
             self.lifecycle.hooks.append(self.flow.take_change)
+        self._play()
 
     @cached_property
     def app(self) -> ASGIApp:
-        """The ASGI application for REST; built on first use, because many tests need none."""
-        return build_app(self.services)
+        """The ASGI application for REST, faults in front of it; built on first use, because many tests need none."""
+        return FaultyApp(
+            build_app(self.services),
+            self.faults,
+            prefix=PREFIX,
+            clock=self.clock,
+            nursery=lambda: self._background,
+        )
 
     @property
     def lifecycle(self) -> Lifecycle:
@@ -127,13 +160,16 @@ class SimulatedExchange:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Does the background work until cancelled."""
-        task_status.started()
-        while True:
-            await trio.sleep(TICK_MS / 1000)
-            self.tick()
+        async with trio.open_nursery() as self._background:
+            task_status.started()
+            while True:
+                # A fast clock is ticked oftener, as far as the loop can bear it.
+                await trio.sleep(max(TICK_S_MIN, TICK_MS / 1000 / self.clock.speed))
+                self.tick()
 
     def tick(self) -> None:
-        """Does everything that is due by now: listings, fees and lifecycle first, then traders, reads, tickers."""
+        """Does everything that is due by now: what is ordered, listings, lifecycle, then traders, reads, tickers."""
+        self._play()
         self.rolling.tick()
         self.services.fee_changes.tick()
         self.services.lifecycle.tick()
@@ -141,4 +177,14 @@ class SimulatedExchange:
             self.flow.tick()
         self.services.incentives.tick()
         self.services.reads.advance()
+        self._fill_news.tick()
         self.hub.tick()
+
+    def _play(self) -> None:
+        """Does what scenario, maintenance and faults want by now."""
+        self.player.tick(self.clock.elapsed_s)
+        self.pauses.tick()
+        self._driver.tick()
+
+    def _too_many_requests(self) -> object:
+        return TooManyRequests(nested=self.settings.too_many_requests_shape == "nested").body

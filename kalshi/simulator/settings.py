@@ -100,6 +100,9 @@ class SimulatorSettings:
     settlement_timer_ms: int = 20_000
     close_in_s: Mapping[str, int] = attrs.field(factory=dict)
 
+    # The weekly trading pause, Thursday 03:00 to 05:00 in New York. Off, so that a run does not depend on the day.
+    weekly_maintenance: bool = False
+
     # What is listed, and how it rolls on. Scale 2 lists about 400 markets instead of 80.
     listing_scale: int = 1
     rolling: bool = True
