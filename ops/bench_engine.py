@@ -173,7 +173,12 @@ class LoadMaker:
             if price_e4 is not None:
                 maker = book.front(price_e4)
                 return self._create(
-                    market, side, price_e4, max(1, maker.remaining_e2 * rng.randrange(1, 5) // 4), TimeInForce.IMMEDIATE_OR_CANCEL, but=maker.account_id
+                    market,
+                    side,
+                    price_e4,
+                    max(1, maker.remaining_e2 * rng.randrange(1, 5) // 4),
+                    TimeInForce.IMMEDIATE_OR_CANCEL,
+                    but=maker.account_id,
                 )
 
     def _create(
