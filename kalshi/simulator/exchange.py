@@ -25,11 +25,12 @@ from kalshi.simulator.catalogue import build_catalogue
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.flow import OrderFlow
 from kalshi.simulator.group_desk import GroupDesk
+from kalshi.simulator.invariants import InvariantWatch
 from kalshi.simulator.lifecycle import TICK_MS, Lifecycle
 from kalshi.simulator.listings import Catalogue
 from kalshi.simulator.order_entry import OrderEntry
 from kalshi.simulator.rate_limits import RateLimiter
-from kalshi.simulator.read_model import ReadModel
+from kalshi.simulator.read_model import READ_KINDS, ReadModel
 from kalshi.simulator.refusals import Refused
 from kalshi.simulator.rest_api import build_app
 from kalshi.simulator.services import Services
@@ -61,7 +62,7 @@ class SimulatedExchange:
             lag_ms=self.settings.read_lag_ms,
             rng=random.Random(f"{seed}:lag"),
         )
-        self.core.listeners.append(reads.take)
+        self.core.listeners.append(reads.take, *READ_KINDS)
         self.services = Services(
             core=self.core,
             entry=OrderEntry(self.core),
@@ -71,6 +72,7 @@ class SimulatedExchange:
             authenticator=Authenticator(self.core),
             lifecycle=Lifecycle(self.core),
         )
+        self.invariants = InvariantWatch(self.core)
         self.hub = SocketHub(self.core)
         self.core.listeners.append(self.hub.take)
         for wanted in accounts:
@@ -109,6 +111,7 @@ class SimulatedExchange:
     def tick(self) -> None:
         """Does everything that is due by now: expiry and lifecycle first, then traders, reads and tickers."""
         self.services.lifecycle.tick()
+        self.invariants.tick(self.core.now_ms())
         if self.settings.flow:
             self.flow.tick()
         self.services.reads.advance()

@@ -15,6 +15,7 @@ be said after it could be wrong.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -91,7 +92,7 @@ class InvariantWatch:
 
     def _check_book(self, ticker: str, book: SideBook) -> None:
         prices_e4 = [key * book.side.sign for key in book.keys]
-        if any(low >= high for low, high in zip(book.keys, book.keys[1:], strict=False)):
+        if any(low >= high for low, high in itertools.pairwise(book.keys)):
             raise InvariantBroken("queue", f"prices of {ticker} {prices_e4}")
         for price_e4 in prices_e4:
             level = book.level(price_e4)
@@ -99,7 +100,7 @@ class InvariantWatch:
             if not orders or level.total_e2 != sum(order.remaining_e2 for order in orders):
                 raise InvariantBroken("level_total", f"{ticker} at {price_e4}")
             numbers = [order.queue_number for order in orders]
-            if any(earlier >= later for earlier, later in zip(numbers, numbers[1:], strict=False)):
+            if any(earlier >= later for earlier, later in itertools.pairwise(numbers)):
                 raise InvariantBroken("queue", f"{ticker} at {price_e4}: {numbers}")
             for order in orders:
                 known = order.is_house or order.order_id in self._core.accounts[order.account_id].open_orders

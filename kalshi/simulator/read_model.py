@@ -39,6 +39,7 @@ FILLS_MAX: Final = 200_000
 SETTLEMENTS_MAX: Final = 10_000
 
 _Change = OrderChanged | FillHappened | PositionChanged | CashChanged | Settled
+READ_KINDS: Final = (OrderChanged, FillHappened, PositionChanged, CashChanged, Settled)
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -1,9 +1,10 @@
 """The exchange and the reference side by side: one seeded operation goes to both, and both must say and hold the same.
 
 After every operation are compared: the answer or the refusal; every delta, trade, fill and group update; every order
-that changed, with all its sums; the cash of every account on every shard; every position in the markets; the best level
-of every side. Every `FULL_EVERY` operations, and at the end, also: the whole books with the queue of each level, what is
-open by account and by group, the windows of the groups, the client order ids, and the money of the exchange to the unit.
+that changed, with all its sums; the cash of every account on every shard; every position where something traded; the
+best level of every side. Every `FULL_EVERY` operations, and at the end, also: the whole books with the queue of each
+level, what is open by account and by group, the windows of the groups, the client order ids, and the money of the
+exchange to the unit.
 Deltas are compared in order, but for the operations that cancel many orders at once, whose order nothing prescribes.
 """
 
