@@ -36,6 +36,7 @@ from kalshi.simulator.fee_changes import FeeChanges
 from kalshi.simulator.flow import OrderFlow
 from kalshi.simulator.group_desk import GroupDesk
 from kalshi.simulator.incentives import Incentives
+from kalshi.simulator.invariants import InvariantWatch
 from kalshi.simulator.lifecycle import TICK_MS, Lifecycle
 from kalshi.simulator.listings import Catalogue
 from kalshi.simulator.order_entry import OrderEntry
@@ -105,6 +106,7 @@ class SimulatedExchange:
             fee_changes=FeeChanges(self.core),
             incentives=Incentives(self.core, random.Random(f"{seed}:incentives")),
         )
+        self.invariants = InvariantWatch(self.core)
         self.hub = SocketHub(self.core)
         self.faults = FaultPlan(
             seed=seed, elapsed_s=lambda: self.clock.elapsed_s, too_many_requests=self._too_many_requests
@@ -173,6 +175,7 @@ class SimulatedExchange:
         self.rolling.tick()
         self.services.fee_changes.tick()
         self.services.lifecycle.tick()
+        self.invariants.tick(self.core.now_ms())
         if self.settings.flow:
             self.flow.tick()
         self.services.incentives.tick()

@@ -92,7 +92,7 @@ class InvariantWatch:
 
     def _check_book(self, ticker: str, book: SideBook) -> None:
         prices_e4 = [key * book.side.sign for key in book.keys]
-        if any(low >= high for low, high in zip(book.keys, book.keys[1:], strict=False)):
+        if any(low >= high for low, high in itertools.pairwise(book.keys)):
             raise InvariantBroken("queue", f"prices of {ticker} {prices_e4}")
         for price_e4 in prices_e4:
             level = book.level(price_e4)

@@ -1,9 +1,10 @@
 """The exchange and the reference side by side: one seeded operation goes to both, and both must say and hold the same.
 
-After every operation are compared: the answer or the refusal; every delta, trade, fill and group update; every
-order that changed, with all its sums; the cash of every account on every shard; every position in the markets; the
+After every operation are compared: the answer or the refusal; every delta, trade, fill and group update; every order
+that changed, with all its sums; the cash of every account on every shard; every position where something traded; the
 best level of every side. Every `FULL_EVERY` operations, and at the end, also: the whole books with the queue of each
-level, what is open by account and by group, the windows of the groups, the client order ids, and the money of the exchange to the unit.
+level, what is open by account and by group, the windows of the groups, the client order ids, and the money of the
+exchange to the unit.
 Deltas are compared in order, but for the operations that cancel many orders at once, whose order nothing prescribes.
 """
 
@@ -142,6 +143,7 @@ class Duel:
         self.core.listeners.append(self._take)
         self.order_ids: dict[int, str] = {}
         self.numbers: dict[str, int] = {}
+        self.tickers: dict[int, str] = {}
         self.group_ids: dict[int, str] = {}
         self.group_numbers: dict[str, int] = {}
         self.client_ids = 0
@@ -153,9 +155,10 @@ class Duel:
 
     def step(self) -> None:
         """Draws one operation, does it on both sides, and compares."""
-        self.do(self.rng.choices(_KINDS, _WEIGHTS)[0])
+        self.do(self.rng.choices(KINDS, _WEIGHTS)[0])
 
     def do(self, kind: str) -> None:
+        """Does one operation of that kind on both sides, its details drawn from `rng`, and compares."""
         self.reference.forget_news()
         self.seen = Seen()
         getattr(self, f"_{kind}")()
@@ -207,7 +210,8 @@ class Duel:
         draw = self.rng.random()
         if order is None or draw < 0.03:
             number = self.rng.randrange(self.reference.numbers + 1)
-            return self.rng.choice(NAMES), number, self.order_ids.get(number, "unknown"), -1, TICKER
+            ticker = self.tickers.get(number, TICKER)
+            return self.rng.choice(NAMES), number, self.order_ids.get(number, "unknown"), -1, ticker
         owner = order.owner if draw < 0.97 else self.rng.choice(NAMES)
         return owner, order.number, self.order_ids[order.number], SHARDS[order.ticker], order.ticker
 
@@ -227,7 +231,8 @@ class Duel:
         on_pause = rng.random() < 0.3
         group = None
         if self.group_ids and rng.random() < 0.5:
-            group = rng.choice(list(self.group_ids))
+            living = list(self.reference.groups)
+            group = rng.choice(living if living and rng.random() < 0.95 else list(self.group_ids))
             known = self.reference.groups.get(group)
             if known is not None and rng.random() < 0.9:
                 owner = known.owner
@@ -235,6 +240,10 @@ class Duel:
         expiry_s = None
         if rng.random() < 0.4 and (gtc or wild):
             expiry_s = self.clock.time_ms // 1000 + rng.randrange(0 if wild else 1, 20)
+        if rng.random() < 0.1:
+            # As much as the cash just pays for, or does not, by a hair.
+            own = max(1, price if side is Side.BID else 10_000 - price)
+            count = self.reference.accounts[owner].cash.get(SHARDS[ticker], 0) // (own + rng.randrange(180))
         client_id = self._client_id()
         request = NewOrder(
             ticker=ticker,
@@ -256,6 +265,7 @@ class Duel:
             order = self.entry.create(self.accounts[owner], request)
             number = self.reference.numbers
             self.order_ids[number], self.numbers[order.order_id] = order.order_id, number
+            self.tickers[number] = order.ticker
             return order
 
         def theirs() -> RefOrder:
@@ -378,7 +388,7 @@ class Duel:
                 self._both("delete", lambda: self.desk.delete(group), lambda: reference.delete_group(number))
 
     def _pass_time(self) -> None:
-        self.clock.advance(self.rng.choice((1, 40, 50, 900, 4_000)))
+        self.clock.advance(self.rng.choice((1, 50, 1_000, 5_000, 10_000)))
         self.reference.now_ms = self.clock.time_ms
         self.core.expire_orders(self.core.now_ms())
         self.watch.tick(self.core.now_ms())
@@ -473,6 +483,8 @@ class Duel:
         assert {self.numbers[one] for one in seen.orders} == set(reference.touched)
         for order_id, order in seen.orders.items():
             self._compare_order(order, reference.touched[self.numbers[order_id]])
+            word = order.reason.value or order.status.value
+            self.counts[word] = self.counts.get(word, 0) + 1
         for name, account in self.accounts.items():
             assert account.cash_by_shard_e6 == reference.accounts[name].cash
             if reference.trades or kind == "settle":
@@ -596,7 +608,7 @@ _MIX: Final = {
     "halt": 0.3,
     "reopen": 1.7,
 }
-_KINDS: Final = tuple(_MIX)
+KINDS: Final = tuple(_MIX)
 _WEIGHTS: Final = tuple(_MIX.values())
 
 
