@@ -9,7 +9,8 @@ from kalshi.simulator.accounts import Account
 from kalshi.simulator.api_keys import SUBACCOUNT_MAX, ApiKey
 from kalshi.simulator.rate_limits import TIERS, VOLUME_SHARES_E6, limits_of
 from kalshi.simulator.refusals import Refused, invalid
-from kalshi.simulator.rest_call import DEFAULT_COST, Answer, Body, Call
+from kalshi.simulator.rest_body import Body
+from kalshi.simulator.rest_call import DEFAULT_COST, Answer, Call
 from kalshi.simulator.views import Json
 from kalshi.simulator.wire_numbers import count_text
 

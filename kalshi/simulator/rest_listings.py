@@ -10,12 +10,11 @@ from kalshi.simulator.listings import EventListing
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.refusals import QueryInvalid, Refused, invalid, not_found
 from kalshi.simulator.rest_call import Answer, Call
-from kalshi.simulator.views import (
+from kalshi.simulator.views import Json, market_view
+from kalshi.simulator.views_listings import (
     SETTLEMENT_SOURCE,
-    Json,
     event_fee_change_view,
     event_view,
-    market_view,
     series_fee_change_view,
     series_view,
 )

@@ -9,7 +9,8 @@ from kalshi.simulator.api_keys import locked
 from kalshi.simulator.order_entry import AmendRequest
 from kalshi.simulator.orders import NewOrder, Order
 from kalshi.simulator.refusals import Refused, invalid
-from kalshi.simulator.rest_call import Answer, Body, Call
+from kalshi.simulator.rest_body import Body
+from kalshi.simulator.rest_call import Answer, Call
 from kalshi.simulator.views import Json
 from kalshi.simulator.wire_numbers import DOLLAR_E4, count_text, price_text
 from kalshi.types import SelfTradePrevention, Side, TimeInForce

@@ -7,7 +7,8 @@ from typing import Final
 
 from kalshi.simulator.api_keys import locked
 from kalshi.simulator.refusals import Refused, invalid
-from kalshi.simulator.rest_call import DEFAULT_COST, Answer, Body, Call
+from kalshi.simulator.rest_body import Body
+from kalshi.simulator.rest_call import DEFAULT_COST, Answer, Call
 from kalshi.simulator.treasury import Place, Transfer
 from kalshi.simulator.views import Json
 from kalshi.simulator.wire_numbers import cash_text
