@@ -93,4 +93,4 @@ def _inside(ranges: tuple[GridRange, ...], price_e4: int) -> int:
     if price_e4 < lowest_e4:
         return lowest_e4
     highest_e4 = DOLLAR_E4 - ranges[-1].step_e4
-    return price_e4 if price_e4 < highest_e4 else highest_e4
+    return min(price_e4, highest_e4)
