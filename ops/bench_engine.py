@@ -34,7 +34,7 @@ from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.order_entry import OrderEntry
 from kalshi.simulator.orders import NewOrder, Order
 from kalshi.simulator.price_grid import floor_to_grid
-from kalshi.simulator.read_model import READ_KINDS, ReadModel
+from kalshi.simulator.read_model import PRIVATE_KINDS, ReadModel
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.types import SelfTradePrevention, Side, TimeInForce
 
@@ -162,7 +162,7 @@ class Floor:
         reads = ReadModel(now_ms=self.core.now_ms, lag_ms=(50, 500), rng=self._rng)
         for account in self.accounts:
             reads.open_account(account)
-        self.core.listeners.append(reads.take, *READ_KINDS)
+        self.core.listeners.append(reads.take, *PRIVATE_KINDS)
         return reads
 
 

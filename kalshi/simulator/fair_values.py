@@ -175,7 +175,7 @@ class Race(EventFair):
         change = math.log(wanted / (DOLLAR_E4 - wanted)) - math.log(share / (DOLLAR_E4 - share))
         self._logs[index] += change
         self._homes[index] += change
-        self._values.append(self._shares())
+        self._values[-1] = self._shares()
 
     def _shares(self) -> Values:
         weights = [math.exp(log) for log in self._logs]
@@ -212,7 +212,7 @@ class Ladder(EventFair):
         change = _NORMAL.inv_cdf(wanted / DOLLAR_E4) + self._strikes[index] - self._figure
         self._figure += change
         self._home += change
-        self._values.append(self._chances())
+        self._values[-1] = self._chances()
 
     def _chances(self) -> Values:
         return tuple(_clamped(_phi_e4(self._figure - strike)) for strike in self._strikes)
@@ -250,7 +250,7 @@ class CoinLadder(EventFair):
         wanted = _clamped(self._values[-1][index] + jump_e4) / DOLLAR_E4
         now = min(max(self._values[-1][index], 1.0), DOLLAR_E4 - 1.0) / DOLLAR_E4
         self._coin.shift((_NORMAL.inv_cdf(wanted) - _NORMAL.inv_cdf(now)) * self._deviation(now_ms))
-        self._values.append(self._chances(now_ms))
+        self._values[-1] = self._chances(now_ms)
 
     def close(self) -> None:
         if self._closed_price is None:

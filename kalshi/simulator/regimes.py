@@ -67,6 +67,11 @@ class Drive:
         """Returns how many traders come, as a multiple of the usual."""
         return _MOTIONS[self.regime].activity
 
+    @property
+    def scale(self) -> float:
+        """Returns how large steps and news are, as a multiple of the usual."""
+        return _MOTIONS[self.regime].scale
+
     def step(self, elapsed_s: float, displacement: float) -> float:
         """Returns the next increment; both it and `displacement` from home in units of one second's step."""
         motion, rng = _MOTIONS[self.regime], self._rng

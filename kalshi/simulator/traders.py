@@ -32,6 +32,13 @@ _INFORMED_SHARE: Final = 0.40
 _MOMENTUM_SHARE: Final = 0.12
 # What an informed trader wants beyond the quote, in 1/10,000 dollar; a taker's fee at 50 cents is 175.
 _INFORMED_EDGE_E4: Final = 30
+# One informed trader in five comes because of something new, whose size is measured in half spreads: what a quoter
+# earns from the noise is what the informed take.
+_NEWS_SHARE: Final = 0.2
+_NEWS_WIDTHS: Final = 1.6
+# News leads back to where the market began rather than away: so far away by one in a hundred more, up to the most.
+_HOMING_E4: Final = 5_000
+_HOMING_MAX: Final = 0.3
 _REST_S: Final = 6
 _NOISE_SIZE_LOG: Final = (1.9, 0.9)  # of the lognormal: a median of 7 contracts, a mean of 10
 _NOISE_SIZE_MAX: Final = 60
@@ -238,7 +245,21 @@ class Takers:
             count_e2 += self._rng.randrange(1, 100)
         return count_e2
 
+    def _learn(self, now_ms: int) -> None:
+        """Lets the informed hear something that the public will hear a lead later; a coin's price hides nothing."""
+        listing, drive = self._desk.market.listing, self._fair.drive
+        if self._fair.event.coin or self._rng.random() >= _NEWS_SHARE:
+            return
+        value_e4 = self._fair.ahead_e4(self._index)
+        away_e4 = value_e4 - listing.fair_e4
+        chance_up = 0.5 - max(-_HOMING_MAX, min(_HOMING_MAX, away_e4 / _HOMING_E4))
+        size_e4 = abs(self._rng.gauss(0, _NEWS_WIDTHS * listing.half_spread_e4 * drive.scale))
+        # Near 0 and 1 dollar nothing is worth as much as in the middle.
+        size_e4 *= 4 * value_e4 * (DOLLAR_E4 - value_e4) / DOLLAR_E4**2
+        self._fair.shift(self._index, size_e4 if self._rng.random() < chance_up else -size_e4, now_ms)
+
     def _take_informed(self, bid_e4: int | None, ask_e4: int | None, now_ms: int) -> None:
+        self._learn(now_ms)
         true_e4 = self._fair.ahead_e4(self._index)
         if ask_e4 is not None and ask_e4 < true_e4 - _INFORMED_EDGE_E4:
             side = Side.BID
