@@ -90,6 +90,10 @@ async def test_reads_of_markets_are_the_real_ones_and_reads_of_the_account_are_o
         }
         assert (await scene.ask("GET", "/portfolio/orders")).json()["orders"] == []
         assert (await scene.ask("GET", "/account/limits")).json()["usage_tier"] == "basic"
+        # Whatever is no read stays here, and is answered here.
+        assert (await scene.ask("POST", "/markets")).status_code == 405
+        assert (await scene.ask("DELETE", "/exchange/status")).status_code == 405
+        assert scene.real.exchange.truth.write_requests_total == 0
 
 
 async def test_the_key_of_the_bot_means_nothing_to_the_real_exchange() -> None:
