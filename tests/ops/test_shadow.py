@@ -182,6 +182,12 @@ async def test_a_result_that_no_frame_told_is_found_by_asking(autojump_clock: tr
             seen.append(state.status)
         assert seen == [MarketStatus.INACTIVE, MarketStatus.ACTIVE, MarketStatus.DETERMINED]
         assert state.result == "no"
+        trades: list[bool] = []
+        for is_active in (False, True):
+            real.set_pause(trading_active=is_active)
+            await trio.sleep(POLL_S + 1)
+            trades.append(scene.middle.exchange.core.trading_active)
+        assert trades == [False, True]
         nursery.cancel_scope.cancel()
 
 
