@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from kalshi.feed import BookState, FeedProtocol
+from kalshi.types import TimeInForce
 from ops.bench import measure_feed, report_feed
+from ops.bench_engine import Create, LoadMaker, measure_engine, report_engine
 from ops.bench_frames import make_frames, tickers, websocket_bytes
 
 
@@ -30,3 +32,17 @@ def test_the_three_ways_agree_and_are_reported_as_ratios() -> None:
     assert len(lines) == 6
     assert all("frames/s" in line for line in lines[1:4])
     assert all("ratio" in line for line in lines[4:])
+
+
+def test_the_load_of_the_engine_is_the_stated_mix_and_every_round_does_the_same() -> None:
+    load = LoadMaker(2_000, 800).load
+    creates = [one.request for one in load if isinstance(one, Create)]
+    rests = [one for one in creates if one.time_in_force is TimeInForce.GOOD_TILL_CANCELED]
+    assert 0.40 < (len(load) - len(creates)) / len(load) < 0.50
+    assert 0.40 < len(rests) / len(load) < 0.50
+    runs = measure_engine(rounds=2, operations=2_000, resting_first=800)
+    assert len({run.events for way in runs.values() for run in way}) == 1
+    assert runs["engine"][0].events > 2_000
+    lines = report_engine(runs)
+    assert len(lines) == 3
+    assert all("ops/s" in line for line in lines[1:])
