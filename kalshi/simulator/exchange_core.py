@@ -51,6 +51,7 @@ from kalshi.types import OrderStatus
 ENDED_ORDERS_MAX: Final = 20_000
 
 _RESTING: Final = OrderStatus.RESTING
+_tuple_new: Final = tuple.__new__
 _ID_STRIDE: Final = 7_919
 
 
@@ -283,7 +284,7 @@ class ExchangeCore:
 
     def _publish_fill(self, order: Order, fill: Fill, now_ms: int, triggered: list[OrderGroup]) -> None:
         if self._fill_listeners:
-            event = FillHappened(fill)
+            event = _tuple_new(FillHappened, (fill,))
             for listener in self._fill_listeners:
                 listener(event)
         if self._position_listeners:
