@@ -61,6 +61,13 @@ class MarketHistory:
         self.tape.append(trade)
         end_s = (trade.ts_ms // _MINUTE_MS + 1) * 60
         price_e4 = trade.price_e4
+        last = self._live[-1] if self._live else None
+        if last is not None and last.end_s == end_s:
+            last.high_e4 = max(last.high_e4, price_e4)
+            last.low_e4 = min(last.low_e4, price_e4)
+            last.close_e4 = price_e4
+            last.volume_e2 += trade.count_e2
+            return
         candle = Candle(
             end_s=end_s,
             open_e4=price_e4,
@@ -69,10 +76,7 @@ class MarketHistory:
             close_e4=price_e4,
             volume_e2=trade.count_e2,
         )
-        if self._live and self._live[-1].end_s == end_s:
-            self._live[-1].merge(candle)
-        else:
-            self._live.append(candle)
+        self._live.append(candle)
 
     def candles(self, start_s: int, end_s: int, period_minutes: int) -> list[Candle]:
         """Returns the candles of that period that end inside [start, end], oldest first."""
