@@ -134,7 +134,7 @@ class Customer:
     def __init__(self, world: World, key_id: str) -> None:
         self.world = world
         self.key_id = key_id
-        self.signer = Signer(key_id, _PRIVATE_PEM)
+        self._signer = Signer(key_id, _PRIVATE_PEM)
         self._numbers = 0
 
     async def send(
@@ -142,7 +142,7 @@ class Customer:
     ) -> httpx.Response:
         """Sends one request, signed unless other headers are given."""
         full = PREFIX + path
-        signed = self.signer.headers(method, full.partition("?")[0], self.world.clock())
+        signed = self._signer.headers(method, full.partition("?")[0], self.world.clock())
         transport = httpx.ASGITransport(app=self.world.exchange.app)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
             content = None if body is None else json.dumps(body).encode()
@@ -181,7 +181,7 @@ class Customer:
         return acknowledgement
 
     def connect(self) -> SocketSession:
-        headers = self.signer.headers("GET", SOCKET_PATH, self.world.clock())
+        headers = self._signer.headers("GET", SOCKET_PATH, self.world.clock())
         session = self.world.exchange.open_socket(headers)
         assert isinstance(session, SocketSession)
         return session

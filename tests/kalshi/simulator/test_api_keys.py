@@ -19,7 +19,7 @@ async def key_of(world: World, **fields: Any) -> Customer:
     assert answer.status_code == 201, answer.text
     made = answer.json()
     customer = Customer(world, made["api_key_id"])
-    customer.signer = Signer(made["api_key_id"], made["private_key"].encode())
+    customer._signer = Signer(made["api_key_id"], made["private_key"].encode())
     return customer
 
 
@@ -89,7 +89,7 @@ async def test_own_public_keys_need_a_tier_and_a_readable_pem() -> None:
     assert (await world.alice.send("POST", "/api_keys", body | {"fcm_subtrader_id": "x"})).status_code == 403
     made = (await world.alice.send("POST", "/api_keys", body)).json()
     customer = Customer(world, made["api_key_id"])
-    customer.signer = Signer(made["api_key_id"], private_pem)
+    customer._signer = Signer(made["api_key_id"], private_pem)
     assert (await customer.get("/portfolio/balance"))["balance"] == 2_000_000
 
 

@@ -36,10 +36,10 @@ class Program:
     def __init__(self, process: subprocess.Popen[str], ready: dict[str, Any], private_pem: bytes) -> None:
         self.process = process
         self.ready = ready
-        self.signer = Signer(ready["key_id"], private_pem)
+        self._signer = Signer(ready["key_id"], private_pem)
 
     def headers(self, method: str, path: str) -> dict[str, str]:
-        return self.signer.headers(method, path.partition("?")[0], time.time_ns() // 1_000_000)
+        return self._signer.headers(method, path.partition("?")[0], time.time_ns() // 1_000_000)
 
     def send(self, method: str, path: str, body: object = None) -> httpx.Response:
         url = f"http://127.0.0.1:{self.ready['rest_port']}{PREFIX}{path}"

@@ -196,7 +196,7 @@ class Session:
 
     def _headers(self, name: str, meta: dict[str, Any], path: str) -> dict[str, str] | None:
         """Returns the headers of a request that is not plainly signed; None for one that is."""
-        full, now_ms, signer = PREFIX + path.partition("?")[0], self.world.clock(), self.world.alice.signer
+        full, now_ms, signer = PREFIX + path.partition("?")[0], self.world.clock(), self.world.alice._signer
         match meta["auth"]:
             case "signed":
                 return None

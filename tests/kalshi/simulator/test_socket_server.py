@@ -61,7 +61,7 @@ async def connected(world: World, signed: dict[str, str]) -> AsyncIterator[RawCl
 
 
 def signed_by_alice(world: World) -> dict[str, str]:
-    return world.alice.signer.headers("GET", SOCKET_PATH, world.clock())
+    return world.alice._signer.headers("GET", SOCKET_PATH, world.clock())
 
 
 async def test_heartbeats_carry_their_payload_and_an_answered_one_is_followed_by_the_next() -> None:
