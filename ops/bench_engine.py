@@ -92,7 +92,7 @@ class Floor:
         self.clock = HandClock()
         rng = random.Random(SEED)
         self.core = ExchangeCore(
-            seed=SEED, wall_ms=self.clock, settings=SimulatorSettings(), catalogue=build_catalogue(rng, START_MS)
+            seed=SEED, wall_ms=self.clock, settings=SimulatorSettings(), catalogue=build_catalogue(SEED, START_MS)
         )
         self.entry = OrderEntry(self.core)
         self.desk = GroupDesk(self.core)

@@ -57,11 +57,9 @@ def quoted_edges(seed: int, seconds: int) -> tuple[float, float, int]:
 
 
 def test_the_informed_take_back_much_of_what_a_quoter_earns_at_the_fill() -> None:
-    at_once, later, contracts = (
-        sum(figures) for figures in zip(*(quoted_edges(seed, 120) for seed in (1,)), strict=True)
-    )
+    at_once, later, contracts = quoted_edges(seed=1, seconds=120)
     assert contracts > 1_000
-    assert at_once > 2 * 30, "the noise still pays for being served"
+    assert at_once > 30, "the noise still pays for being served"
     assert later < 0.7 * at_once
 
 
