@@ -15,19 +15,25 @@ if __name__ == "__main__":
 
 from actors.allocation import Allocation
 from actors.discovery import Discovery, DiscoveryTiming
-from actors.feed import Feed, FeedParameters
+from actors.feed import Feed
 from actors.fill_reconciler import FillReconciler
 from actors.ledger import Ledger
 from actors.market_supervisor import MarketsParameters, MarketSupervisor
 from actors.order_desk import OrderDesk
 from actors.portfolio_risk import PortfolioRisk, RiskTiming
+from actors.rest_feed import RestFeed
 from actors.runtime.child import ChildSpec
+from actors.runtime.supervisor import ChildContext
 from actors.stop_loss import StopLoss
+from kalshi.feed_connection import FeedParameters
+from kalshi.feed_rest import RestPace
 from kalshi.numbers import CountE2
 from ops.life import TreeParts
 
 # The brake on runaway fills: this much more in 15 s than the caps allow to be resting at all.
 BRAKE_FACTOR = 1.5
+# A book over REST is given up this much before the age at which quoting freezes: its age is not known to the second.
+REST_AGE_SHARE = 0.8
 
 
 def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
@@ -42,13 +48,6 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
         window=supervision.markets,
         quarantine=supervision.quarantine,
         back_off=supervision.back_off,
-    )
-    feed = FeedParameters(
-        ping_every_s=websockets.ping_every_s,
-        ping_deadline_s=websockets.ping_deadline_s,
-        reconnect_first_s=websockets.reconnect_first_s,
-        reconnect_max_s=websockets.reconnect_max_s,
-        connect_deadline_s=websockets.connect_deadline_s,
     )
     timing = RiskTiming(lease_s=risk.lease_s, renew_s=risk.renew_s, account_every_s=risk.account_every_s)
     both_sides = 2 * sizes.max_position_e2 * settings.allocation.max_markets_with_orders
@@ -68,7 +67,7 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
             ),
         ),
         ChildSpec("stop_loss", lambda c: StopLoss(c, settings.stop_loss)),
-        ChildSpec("feed", lambda c: Feed(c, feed, parts.ports.connect, parts.probe)),
+        ChildSpec("feed", lambda c: make_feed(parts, c)),
         ChildSpec("allocation", lambda c: Allocation(c, settings.allocation)),
         ChildSpec(
             "market_supervisor",
@@ -84,6 +83,22 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
             ),
         ),
     )
+
+
+def make_feed(parts: TreeParts, context: ChildContext) -> Feed | RestFeed:
+    """Returns the feed: over the socket, or over REST alone where the socket is switched off."""
+    websockets = parts.settings.websockets
+    if not websockets.enabled:
+        return RestFeed(context, RestPace(age_max_s=REST_AGE_SHARE * websockets.freeze_s), parts.clock)
+    parameters = FeedParameters(
+        ping_every_s=websockets.ping_every_s,
+        ping_deadline_s=websockets.ping_deadline_s,
+        reconnect_first_s=websockets.reconnect_first_s,
+        reconnect_max_s=websockets.reconnect_max_s,
+        connect_deadline_s=websockets.connect_deadline_s,
+        max_markets_per_connection=websockets.max_markets_per_connection,
+    )
+    return Feed(context, parameters, parts.ports.connect, parts.probe)
 
 
 def main() -> None:

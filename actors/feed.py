@@ -1,19 +1,23 @@
-"""FeedActor: the market-data connection, the books, and what is published of them.
+"""FeedActor: the market-data connections, and what is published of their books.
 
-The protocol (sequence, snapshots, held books, recovery) is `kalshi.feed`; this is its shell. One task reads: it
-drains every frame that has arrived, applies it, then publishes each changed market once, into LATEST slots. It never
-waits for a
-consumer.
+The protocol (sequence, snapshots, held books, recovery) is `kalshi.feed`, the life of one connection is
+`kalshi.feed_connection`, which market goes where is `kalshi.feed_placement`; this is their shell. Each changed market
+is published once per batch, into LATEST slots; nothing here waits for a consumer.
 
-Proof of life is any frame, or the answer to our own ping; a quiet market is not a stale one. After a disconnect every
-book is
-told stale before anything else, and the reconnect waits with jittered back-off.
+Rules:
+1. A connection that ends, gaps or falls silent takes down its own markets only.
+2. What is not about single markets (private channels, lifecycle) is subscribed on one connection, and on another one
+   as soon as that has ended. What falls between is made good over REST by those who need it.
+3. `FeedHealth.proof_at_s` is the oldest proof among the connections that are up: where a quiet market is called fresh,
+   it is by the word of its own connection.
+4. While the connection of a held market is down, its price is read over REST: for exits and marks, never for quotes
+   (its book stays stale).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
+from typing import Final
 
 import attrs
 import trio
@@ -22,18 +26,20 @@ from actors.messages.lifecycle import Heartbeat
 from actors.messages.market import (
     BookCondition,
     BookView,
+    ConnectionHealth,
     FeedHealth,
     MarketEnded,
+    MarketRead,
+    ReadMarket,
     TickerView,
     TradeSeen,
     WantedMarkets,
 )
 from actors.messages.money import PrivateFillSeen
-from actors.messages.orders import GroupSeen, PrivateOrderSeen
-from actors.runtime.lifecycle import leaves
+from actors.messages.orders import FeedRead, GroupSeen, PrivateOrderSeen
 from actors.runtime.supervisor import ChildContext
-from kalshi.errors import AuthenticationFailed, ExchangeError
-from kalshi.feed import FeedProtocol, Probe
+from kalshi.feed import Probe
+from kalshi.feed_connection import Connect, FeedConnection, FeedParameters
 from kalshi.feed_events import (
     BookChanged,
     BookStale,
@@ -43,36 +49,23 @@ from kalshi.feed_events import (
     GapDetected,
     GroupReported,
     MarketLifecycle,
+    MarketLimitReached,
     OrderReported,
-    ReconnectNeeded,
     SubscriptionDied,
     TickerUpdated,
     TradePrinted,
 )
-from kalshi.socket import Socket, SocketClosed, SocketOverflow
-from kalshi.types import Level, Side
+from kalshi.feed_placement import lowered_limit, place
+from kalshi.types import Level, Market, Side
 
 LEVELS_PUBLISHED = 5
 HEALTH_EVERY_S = 0.5
-PRIVATE_CHANNELS = ("fill", "user_orders", "order_group_updates")
+SINGLE_CHANNELS: Final = ("fill", "user_orders", "order_group_updates", "market_lifecycle_v2")
 ENDINGS = frozenset({"determined", "settled", "deactivated", "activated"})
-
-Connect = Callable[[trio.Nursery], Awaitable[Socket]]
-
-
-@attrs.frozen(kw_only=True)
-class FeedParameters:
-    """Pings, their deadline, and the back-off between connections; in seconds."""
-
-    ping_every_s: float = 2.0
-    ping_deadline_s: float = 2.0
-    reconnect_first_s: float = 0.5
-    reconnect_max_s: float = 30.0
-    connect_deadline_s: float = 10.0
-
-
-class _ConnectionOver(Exception):
-    """This connection cannot be used any further; the reason is its text."""
+# Rule 4: each held market this often; so many reads at most per look, a quarter of what a basic account may read.
+PRICE_EVERY_S = 2.0
+PRICE_READS_MAX = 2
+HOLDER = "portfolio_risk"
 
 
 @attrs.define(eq=False)
@@ -83,160 +76,111 @@ class Feed:
     parameters: FeedParameters
     connect: Connect
     probe: Probe | None = None
-    _protocol: FeedProtocol = attrs.field(init=False)
     _wanted: dict[str, tuple[str, ...]] = attrs.field(factory=dict, init=False)
-    _subscribed: set[str] = attrs.field(factory=set, init=False)
-    _generation: int = attrs.field(default=0, init=False)
-    _proof_at_s: float = attrs.field(default=0.0, init=False)
-    _connected: bool = attrs.field(default=False, init=False)
-    _socket: Socket | None = attrs.field(default=None, init=False)
-    _reconnects: int = attrs.field(default=0, init=False)
-    _gaps: int = attrs.field(default=0, init=False)
-    _reason: str = attrs.field(default="not connected yet", init=False)
+    _placed: dict[str, int] = attrs.field(factory=dict, init=False)
+    _markets_max: int = attrs.field(init=False)
+    _connections: dict[int, FeedConnection] = attrs.field(factory=dict, init=False)
+    _single_on: FeedConnection | None = attrs.field(default=None, init=False)
+    _generation: int = attrs.field(init=False)
     _published: set[str] = attrs.field(factory=set, init=False)
+    _price_asked_s: dict[str, float] = attrs.field(factory=dict, init=False)
+    _nursery: trio.Nursery = attrs.field(init=False)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Connects, reads and reconnects until cancelled. Raises AuthenticationFailed when the key is refused."""
-        self._protocol = FeedProtocol(self.context.seams.now, self.probe)
         # Generations of different incarnations must differ, or an old target would pass for a new one.
         self._generation = self.context.incarnation << 20
+        self._markets_max = self.parameters.max_markets_per_connection
         started()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._listen_to_wishes)
-            nursery.start_soon(self._say_health)
-            failures = 0
+        async with trio.open_nursery() as self._nursery:
+            self._place()
+            self._nursery.start_soon(self._say_health)
             while True:
-                began_s = self.context.seams.now()
-                reason = await self._one_connection()
-                self._disconnected(reason)
-                failures = 0 if self.context.seams.now() - began_s > self.parameters.reconnect_max_s else failures + 1
-                await trio.sleep(self._back_off_s(failures))
+                for message in await self.context.mailbox.receive():
+                    self._take(message)
+                for connection in tuple(self._connections.values()):
+                    await connection.flush()
 
-    def _back_off_s(self, failures: int) -> float:
-        parameters = self.parameters
-        delay_s = min(parameters.reconnect_max_s, parameters.reconnect_first_s * 2 ** min(failures - 1, 16))
-        return float(delay_s * self.context.seams.rng.uniform(0.5, 1.0))
+    def _take(self, message: object) -> None:
+        match message:
+            case WantedMarkets():
+                self._wanted[message.owner] = message.tickers
+                self._place()
+            case MarketRead(market=market, heard_at_s=heard_at_s):
+                self._publish_price(market, heard_at_s)
+            case _:
+                pass
 
-    async def _one_connection(self) -> str:
-        """Returns why the connection ended."""
-        reason = "closed"
-        try:
-            async with trio.open_nursery() as nursery:
-                with trio.fail_after(self.parameters.connect_deadline_s):
-                    socket = await self.connect(nursery)
-                self._connected_now(socket)
-                nursery.start_soon(self._ping, socket)
-                nursery.start_soon(self._keep_time, socket)
-                await self._read(socket)
-        except* AuthenticationFailed:
-            raise
-        except* (
-            SocketClosed,
-            SocketOverflow,
-            _ConnectionOver,
-            ExchangeError,
-            trio.TooSlowError,
-            OSError,
-        ) as ended:
-            reason = "; ".join(str(error) or type(error).__name__ for error in leaves(ended))
-        return reason
+    # -- connections --
 
-    def _connected_now(self, socket: Socket) -> None:
+    def _place(self) -> None:
+        """Brings the connections to what is wanted of them; the first stands even without a market."""
+        wanted = sorted({ticker for tickers in self._wanted.values() for ticker in tickers})
+        gone = [ticker for ticker in self._placed if ticker not in set(wanted)]
+        self._placed = place(self._placed, wanted, self._markets_max)
+        for number in sorted({0, *self._placed.values()} - self._connections.keys()):
+            self._open(number)
+        for number, connection in list(self._connections.items()):
+            markets = [ticker for ticker, at in self._placed.items() if at == number]
+            connection.want(markets)
+            if not markets and number:
+                self._close(connection)
+        for ticker in gone:
+            self._price_asked_s.pop(ticker, None)
+            if ticker in self._published:
+                self._publish_stale(ticker, "not subscribed any more", None)
+
+    def _open(self, number: int) -> None:
+        connection = FeedConnection(number, self.parameters, self.connect, self, self.probe)
+        self._connections[number] = connection
+        self._nursery.start_soon(connection.run)
+
+    def _close(self, connection: FeedConnection) -> None:
+        del self._connections[connection.number]
+        connection.close()
+        if self._single_on is connection:
+            self._move_single_channels()
+
+    def _move_single_channels(self) -> None:
+        up = [connection for connection in self._connections.values() if connection.is_connected]
+        self._single_on = min(up, key=lambda connection: connection.number, default=None)
+        if self._single_on is not None:
+            self._single_on.subscribe(SINGLE_CHANNELS)
+            self._nursery.start_soon(self._single_on.flush)
+
+    # -- what connections tell; see FeedOwner --
+
+    def now(self) -> float:
+        return self.context.seams.now()
+
+    def jitter(self) -> float:
+        return self.context.seams.rng.uniform(0.5, 1.0)
+
+    def next_generation(self) -> int:
         self._generation += 1
-        self._connected = True
-        self._socket = socket
-        self._reason = "connected"
-        self._proof_at_s = self.context.seams.now()
-        self._protocol = FeedProtocol(self.context.seams.now, self.probe)
-        for channel in PRIVATE_CHANNELS:
-            self._protocol.subscribe(channel, ())
-        self._protocol.subscribe("market_lifecycle_v2", ())
-        self._subscribed = set()
-        self._update_subscriptions()
-        self.context.log.info(f"connected (generation {self._generation})")
+        return self._generation
 
-    def _disconnected(self, reason: str) -> None:
-        self._connected = False
-        self._socket = None
-        self._reconnects += 1
-        self._reason = reason
-        self.context.log.warning(f"disconnected: {reason}")
+    def connected(self, connection: FeedConnection) -> None:
+        self.context.log.info(f"connection {connection.number}: up (generation {connection.generation})")
+        if self._single_on is None:
+            self._move_single_channels()
+
+    def disconnected(self, connection: FeedConnection, reason: str) -> None:
+        self.context.log.warning(f"connection {connection.number}: {reason}")
         for ticker in sorted(self._published):
-            self._publish_stale(ticker, f"disconnected: {reason}")
+            if self._placed.get(ticker) == connection.number:
+                self._publish_stale(ticker, f"disconnected: {reason}", connection)
+        if self._single_on is connection:
+            self._move_single_channels()
         self._publish_health()
 
-    # -- the tasks of one connection --
-
-    async def _read(self, socket: Socket) -> None:
-        await self._flush(socket)
-        while True:
-            frames = await socket.receive_batch()
-            self._proof_at_s = self.context.seams.now()
-            for event in self._protocol.receive(frames):
-                self._take(event)
-            await self._flush(socket)
-
-    async def _flush(self, socket: Socket) -> None:
-        for text in self._protocol.outbox():
-            await socket.send(text)
-
-    async def _ping(self, socket: Socket) -> None:
-        while True:
-            await trio.sleep(self.parameters.ping_every_s)
-            await socket.ping(self.parameters.ping_deadline_s)
-            self._proof_at_s = self.context.seams.now()
-
-    async def _keep_time(self, socket: Socket) -> None:
-        """Acts on the protocol's deadlines and on changed wishes."""
-        while True:
-            deadline_s = self._protocol.next_deadline()
-            now_s = self.context.seams.now()
-            wait_s = HEALTH_EVERY_S if deadline_s is None else min(HEALTH_EVERY_S, max(0.01, deadline_s - now_s))
-            await trio.sleep(wait_s)
-            for event in self._protocol.tick():
-                self._take(event)
-            await self._flush(socket)
-
-    async def _listen_to_wishes(self) -> None:
-        while True:
-            for message in await self.context.mailbox.receive():
-                if isinstance(message, WantedMarkets):
-                    self._wanted[message.owner] = message.tickers
-            if self._socket is not None:
-                self._update_subscriptions()
-                with suppress(SocketClosed):  # its reader tells of the end
-                    await self._flush(self._socket)
-
-    def _update_subscriptions(self) -> None:
-        wanted = {ticker for tickers in self._wanted.values() for ticker in tickers}
-        new, gone = sorted(wanted - self._subscribed), sorted(self._subscribed - wanted)
-        for channel in ("orderbook_delta", "ticker", "trade"):
-            if new:
-                self._protocol.subscribe(channel, new)
-            if gone:
-                self._protocol.unsubscribe_markets(channel, gone)
-        self._subscribed = wanted
-        for ticker in gone:
-            if ticker in self._published:
-                self._publish_stale(ticker, "not subscribed any more")
-
-    async def _say_health(self) -> None:
-        while True:
-            self._publish_health()
-            self.context.outbox.publish(
-                Heartbeat(actor="feed", incarnation=self.context.incarnation, at_s=self.context.seams.now())
-            )
-            await trio.sleep(HEALTH_EVERY_S)
-
-    # -- events --
-
-    def _take(self, event: FeedEvent) -> None:
+    def happened(self, connection: FeedConnection, event: FeedEvent) -> None:
         outbox = self.context.outbox
         match event:
             case BookChanged(ticker=ticker):
-                self._publish_book(ticker)
+                self._publish_book(ticker, connection)
             case BookStale(ticker=ticker, reason=reason):
-                self._publish_stale(ticker, reason)
+                self._publish_stale(ticker, reason, connection)
             case TickerUpdated():
                 outbox.publish(
                     TickerView(
@@ -246,7 +190,7 @@ class Feed:
                         last_price_e4=event.last_price_e4,
                         volume_e2=event.volume_e2,
                         ts_ms=event.ts_ms,
-                        heard_at_s=self.context.seams.now(),
+                        heard_at_s=self.now(),
                     )
                 )
             case TradePrinted(is_block=False):
@@ -269,17 +213,76 @@ class Feed:
                 outbox.publish(
                     MarketEnded(ticker=event.ticker, kind=event.kind, settlement_e4=event.settlement_value_e4)
                 )
+            case MarketLimitReached(tickers=tickers):
+                self._lower_limit(connection, tickers)
             case GapDetected() | SubscriptionDied() | FrameMalformed():
-                self._gaps += 1
-                self.context.log.warning(str(event))
-            case ReconnectNeeded(reason=reason):
-                raise _ConnectionOver(reason)
+                connection.gaps += 1
+                self.context.log.warning(f"connection {connection.number}: {event}")
             case _:
                 pass
 
-    def _publish_book(self, ticker: str) -> None:
-        tracked = self._protocol.books.get(ticker)
-        if tracked is None:
+    def _lower_limit(self, connection: FeedConnection, tickers: tuple[str, ...]) -> None:
+        refused = [ticker for ticker in tickers if self._placed.get(ticker) == connection.number]
+        if not refused:
+            return  # another channel was refused the same markets, and they have moved already
+        held = len(connection.markets) - len(refused)
+        self._markets_max = lowered_limit(held, len(refused), self._markets_max)
+        self.context.log.warning(f"a connection takes no more than {self._markets_max} markets: opening another")
+        connection.want(connection.markets - set(refused))  # forgets that they were refused: some may come back
+        for ticker in refused:
+            del self._placed[ticker]
+            if ticker in self._published:
+                self._publish_stale(ticker, "moved to another connection", connection)
+        self._place()
+        self._nursery.start_soon(connection.flush)
+
+    # -- what is published --
+
+    async def _say_health(self) -> None:
+        while True:
+            self._publish_health()
+            self.context.outbox.publish(Heartbeat(actor="feed", incarnation=self.context.incarnation, at_s=self.now()))
+            self._read_prices()
+            await trio.sleep(HEALTH_EVERY_S)
+
+    def _silent(self) -> frozenset[str]:
+        return frozenset(
+            ticker for ticker, number in self._placed.items() if not self._connections[number].is_connected
+        )
+
+    def _read_prices(self) -> None:
+        """Asks over REST for the prices of held markets whose connection is down (rule 4)."""
+        now_s = self.now()
+        silent = self._silent()
+        due = [
+            ticker
+            for ticker in self._wanted.get(HOLDER, ())
+            if ticker in silent and now_s - self._price_asked_s.get(ticker, float("-inf")) >= PRICE_EVERY_S
+        ]
+        due.sort(key=lambda ticker: self._price_asked_s.get(ticker, float("-inf")))
+        for ticker in due[:PRICE_READS_MAX]:
+            self._price_asked_s[ticker] = now_s
+            slot = self.context.mailbox.reply_slot()
+            self.context.outbox.publish(FeedRead(read=ReadMarket(ticker=ticker), reply=slot, is_urgent=True))
+
+    def _publish_price(self, market: Market, heard_at_s: float) -> None:
+        if market.ticker not in self._silent():
+            return  # the socket is back, and its word is newer
+        self.context.outbox.publish(
+            TickerView(
+                ticker=market.ticker,
+                yes_bid_e4=market.yes_bid_e4,
+                yes_ask_e4=market.yes_ask_e4,
+                last_price_e4=market.last_price_e4,
+                volume_e2=market.volume_e2,
+                ts_ms=self.context.seams.wall_ms(),
+                heard_at_s=heard_at_s,
+            )
+        )
+
+    def _publish_book(self, ticker: str, connection: FeedConnection) -> None:
+        tracked = connection.book(ticker)
+        if tracked is None or self._placed.get(ticker) != connection.number:
             return
         self._published.add(ticker)
         self.context.outbox.publish(
@@ -287,42 +290,62 @@ class Feed:
                 ticker=ticker,
                 condition=BookCondition.LIVE,
                 reason="",
-                generation=self._generation,
+                generation=connection.generation,
                 sequence=tracked.sequence,
-                bids=tuple(tracked.book.levels(Side.BID, LEVELS_PUBLISHED)),
-                asks=tuple(tracked.book.levels(Side.ASK, LEVELS_PUBLISHED)),
+                bids=tracked.book.levels(Side.BID, LEVELS_PUBLISHED),
+                asks=tracked.book.levels(Side.ASK, LEVELS_PUBLISHED),
                 ts_ms=tracked.last_ts_ms,
-                published_at_s=self.context.seams.now(),
+                published_at_s=self.now(),
             )
         )
 
-    def _publish_stale(self, ticker: str, reason: str) -> None:
+    def _publish_stale(self, ticker: str, reason: str, connection: FeedConnection | None) -> None:
         empty: tuple[Level, ...] = ()
-        tracked = self._protocol.books.get(ticker)
+        tracked = None if connection is None else connection.book(ticker)
         self._published.discard(ticker)
         self.context.outbox.publish(
             BookView(
                 ticker=ticker,
                 condition=BookCondition.STALE,
                 reason=reason,
-                generation=self._generation,
+                generation=self._generation if connection is None else connection.generation,
                 sequence=tracked.sequence if tracked is not None else 0,
                 bids=empty,
                 asks=empty,
                 ts_ms=tracked.last_ts_ms if tracked is not None else 0,
-                published_at_s=self.context.seams.now(),
+                published_at_s=self.now(),
             )
         )
 
     def _publish_health(self) -> None:
+        connections = [self._connections[number] for number in sorted(self._connections)]
+        up = [connection for connection in connections if connection.is_connected]
+        down = [connection for connection in connections if not connection.is_connected]
+        if up:
+            proof_at_s = min(connection.proof_at_s for connection in up)
+        else:
+            proof_at_s = max((connection.proof_at_s for connection in down), default=0.0)
         self.context.outbox.publish(
             FeedHealth(
-                connected=self._connected,
-                generation=self._generation if self._connected else 0,
-                proof_at_s=self._proof_at_s,
-                published_at_s=self.context.seams.now(),
-                reconnects=self._reconnects,
-                gaps=self._gaps,
-                reason=self._reason,
+                connected=bool(up),
+                generation=up[0].generation if up else 0,
+                proof_at_s=proof_at_s,
+                published_at_s=self.now(),
+                reconnects=sum(connection.reconnects for connection in connections),
+                gaps=sum(connection.gaps for connection in connections),
+                reason=down[0].reason if down else "connected",
+                silent=self._silent(),
+                connections=tuple(
+                    ConnectionHealth(
+                        number=connection.number,
+                        connected=connection.is_connected,
+                        markets=len(connection.markets),
+                        proof_at_s=connection.proof_at_s,
+                        reconnects=connection.reconnects,
+                        gaps=connection.gaps,
+                        reason=connection.reason,
+                    )
+                    for connection in connections
+                ),
             )
         )

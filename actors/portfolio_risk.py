@@ -69,6 +69,7 @@ class PortfolioRisk:
     drift_parameters: DriftParameters = attrs.field(factory=DriftParameters)
     _portfolio: Portfolio = attrs.field(factory=Portfolio, init=False)
     _marks: dict[str, Mark] = attrs.field(factory=dict, init=False)
+    _booked: set[str] = attrs.field(factory=set, init=False)  # whose mark comes from a book that is live
     _rules: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
     _assigned: frozenset[str] = attrs.field(default=frozenset(), init=False)
     _balance: Balance | None = attrs.field(default=None, init=False)
@@ -121,10 +122,10 @@ class PortfolioRisk:
                     if self._apply(message.fills):
                         await self._catch_up()
                     self._complete_to_ms = max(self._complete_to_ms, message.complete_to_ms)
-                case BookView(condition=BookCondition.LIVE):
-                    self._mark(message.ticker, _book_mark(message))
+                case BookView():
+                    self._take_book(message)
                 case TickerView():
-                    self._mark(message.ticker, _ticker_mark(message), is_better=False)
+                    self._take_ticker(message)
                 case MarketRules():
                     self._rules[message.ticker] = message
                 case Assignments():
@@ -146,10 +147,19 @@ class PortfolioRisk:
         await self._compare_account()
         return self._portfolio.sequence.watermark != before
 
-    def _mark(self, ticker: str, mark: Mark | None, *, is_better: bool = True) -> None:
-        # The ticker lags the book: it only serves a market whose book we do not have.
-        if mark is not None and (is_better or ticker not in self._marks):
-            self._marks[ticker] = mark
+    def _take_book(self, view: BookView) -> None:
+        mark = _book_mark(view)
+        if view.condition is BookCondition.LIVE and mark is not None:
+            self._marks[view.ticker] = mark
+            self._booked.add(view.ticker)
+        elif view.condition is BookCondition.STALE:
+            self._booked.discard(view.ticker)
+
+    def _take_ticker(self, view: TickerView) -> None:
+        # The ticker lags the book: it only serves a market whose book we do not have, or may not trust now.
+        mark = _ticker_mark(view)
+        if mark is not None and view.ticker not in self._booked:
+            self._marks[view.ticker] = mark
 
     async def _compare_account(self) -> None:
         """Looks for drift, once our fills are complete up to the read: before that it would find lag."""

@@ -96,7 +96,7 @@ class StopLoss:
             self._release(ticker)
             return
         price = self._prices.get(ticker)
-        age_s = float("inf") if price is None else self._age_s(price)
+        age_s = float("inf") if price is None else self._age_s(ticker, price)
         if price is None or is_stale(age_s, self.parameters):
             await self._read_price(ticker)
             return
@@ -114,11 +114,12 @@ class StopLoss:
             return
         self._claim(ticker, wanted)
 
-    def _age_s(self, price: _Price) -> float:
+    def _age_s(self, ticker: str, price: _Price) -> float:
         """A price from the socket is as old as the connection's last sign of life, whatever the market does."""
         feed = self._feed
         now_s = self.context.seams.now()
-        if price.from_socket and feed is not None and feed.connected and price.heard_at_s <= feed.proof_at_s:
+        is_up = feed is not None and feed.connected and ticker not in feed.silent
+        if price.from_socket and feed is not None and is_up and price.heard_at_s <= feed.proof_at_s:
             return now_s - feed.proof_at_s
         return now_s - price.heard_at_s
 

@@ -44,6 +44,7 @@ from kalshi.feed_events import (
     FeedEvent,
     FrameMalformed,
     GapDetected,
+    MarketLimitReached,
     ReconnectNeeded,
     SubscriptionDied,
     UnknownFrame,
@@ -62,10 +63,10 @@ from kalshi.feed_frames import (
     book_price,
     decode_envelope,
     decode_frame,
-    event_of,
     snapshot_levels,
 )
-from kalshi.feed_subscriptions import ERRORS_TERMINAL, ORDERBOOK, Channel, Subscriptions
+from kalshi.feed_subscriptions import ERROR_MARKET_LIMIT, ERRORS_TERMINAL, ORDERBOOK, Channel, Subscriptions
+from kalshi.feed_translation import event_of
 from kalshi.numbers import ONE_DOLLAR_E4, PriceE4
 from kalshi.types import Side
 
@@ -248,7 +249,7 @@ class FeedProtocol:
         try:
             price = book_price(msg.price_dollars)
             delta = book_count(msg.delta_fp)
-            if msg.ts_ms != tracked.last_ts_ms:
+            if msg.ts_ms and msg.ts_ms != tracked.last_ts_ms:
                 if self._probe is not None and tracked.last_ts_ms:
                     self._probe(msg.market_ticker, tracked.last_ts_ms, tracked.book)
                 tracked.last_ts_ms = msg.ts_ms
@@ -332,6 +333,9 @@ class FeedProtocol:
         for ticker in refused:
             self._abandon(ticker, f"the exchange refused the subscription: error {code}, {excerpt(message)}")
         self._events.append(CommandFailed(id=frame.id or 0, code=code, message=excerpt(message)))
+        still_wanted = tuple(ticker for ticker in refused if ticker in self.books)
+        if still_wanted and code == ERROR_MARKET_LIMIT:
+            self._events.append(MarketLimitReached(tickers=still_wanted))
 
     def _unreadable(self, raw: str | bytes, error: Exception) -> None:
         envelope = decode_envelope(raw)

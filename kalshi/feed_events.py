@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from kalshi.numbers import CountE2, PriceE4
+from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Order, PriceRange, Side
 
 
@@ -35,6 +35,10 @@ class TickerUpdated:
     last_price_e4: PriceE4
     volume_e2: CountE2
     ts_ms: int
+    open_interest_e2: CountE2 | None = None
+    last_trade_e2: CountE2 | None = None
+    dollar_volume: int | None = None  # whole dollars, signed
+    dollar_open_interest: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -47,6 +51,7 @@ class TradePrinted:
     taker_side: Side
     ts_ms: int
     is_block: bool
+    trade_id: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -54,6 +59,7 @@ class FillReported:
     """One of our orders traded."""
 
     fill: Fill
+    subaccount: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -61,6 +67,13 @@ class OrderReported:
     """One of our orders changed."""
 
     order: Order
+    taker_cost_e6: MoneyE6 | None = None
+    maker_cost_e6: MoneyE6 | None = None
+    taker_fees_e6: MoneyE6 | None = None
+    maker_fees_e6: MoneyE6 | None = None
+    self_trade_prevention: str | None = None
+    created_ms: int | None = None
+    subaccount: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -69,6 +82,12 @@ class PositionReported:
 
     ticker: str
     position_e2: CountE2
+    cost_e6: MoneyE6 | None = None
+    realised_e6: MoneyE6 | None = None
+    fees_e6: MoneyE6 | None = None
+    open_fees_e6: MoneyE6 | None = None  # of what is held now
+    volume_e2: CountE2 | None = None
+    subaccount: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -81,6 +100,40 @@ class MarketLifecycle:
     result: str
     settlement_value_e4: PriceE4 | None
     price_ranges: tuple[PriceRange, ...] | None
+    open_time_ms: int | None = None
+    determined_ms: int | None = None
+    settled_ms: int | None = None
+    is_deactivated: bool | None = None
+    price_level_structure: str | None = None
+    exchange_index: int | None = None
+    event_ticker: str = ""
+    title: str = ""
+    yes_sub_title: str = ""
+    can_close_early: bool = False
+    expected_expiration_ms: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class EventListed:
+    """An event was made; its markets are announced one by one."""
+
+    event_ticker: str
+    series_ticker: str
+    title: str
+    subtitle: str
+    is_exclusive: bool  # only one of its markets can pay
+    strike_date_ms: int | None
+    strike_period: str
+    exchange_index: int
+
+
+@attrs.frozen(kw_only=True)
+class EventFeesChanged:
+    """The fees of an event are other than its series' from now on; None where the override was cleared."""
+
+    event_ticker: str
+    fee_type_override: str | None
+    fee_multiplier_override_e4: int | None
 
 
 @attrs.frozen(kw_only=True)
@@ -90,6 +143,7 @@ class GroupReported:
     group_id: str
     kind: str
     ts_ms: int
+    contracts_limit_e2: CountE2 | None = None  # of "created" and "limit_updated"
 
 
 @attrs.frozen(kw_only=True)
@@ -136,6 +190,13 @@ class CommandFailed:
 
 
 @attrs.frozen(kw_only=True)
+class MarketLimitReached:
+    """The exchange takes no more order books on this connection: these markets belong on another one."""
+
+    tickers: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
 class ReconnectNeeded:
     """This connection cannot be repaired from within: close it and open another with a new FeedProtocol."""
 
@@ -151,11 +212,14 @@ FeedEvent = (
     | OrderReported
     | PositionReported
     | MarketLifecycle
+    | EventListed
+    | EventFeesChanged
     | GroupReported
     | GapDetected
     | SubscriptionDied
     | FrameMalformed
     | UnknownFrame
     | CommandFailed
+    | MarketLimitReached
     | ReconnectNeeded
 )

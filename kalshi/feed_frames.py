@@ -1,4 +1,4 @@
-"""The frames of the exchange's WebSocket: their shapes, and their translation into events.
+"""The frames of the exchange's WebSocket: their shapes. Their translation into events is `kalshi.feed_translation`.
 
 One decoder for a tagged union reads a frame in a single pass; the tag is the top-level `type`, wherever it
 stands. Unknown keys are ignored everywhere, unknown types are reported by the envelope decoder.
@@ -10,27 +10,19 @@ Rules:
    decimal.
 3. The legacy fields (`side`, `action`, `purchased_side`, `is_yes`) are not read, except on order book deltas,
    where `side` names the side whose bids rest.
+4. Required is only what we cannot do without: recordings of May 2026 lack fields that the present spec requires.
+   `sending_ts_ms`, `ts`, `time` and the deprecated texts of times are ignored.
 
 Source: Kalshi asyncapi 2.0.0 of October 2026; recorded frames of May to July 2026.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final, Literal
 
 import msgspec
 
-from kalshi.feed_events import (
-    FeedEvent,
-    FillReported,
-    GroupReported,
-    MarketLifecycle,
-    OrderReported,
-    PositionReported,
-    TickerUpdated,
-    TradePrinted,
-    UnknownFrame,
-)
 from kalshi.numbers import (
     ONE_DOLLAR_E4,
     CountE2,
@@ -38,11 +30,9 @@ from kalshi.numbers import (
     complement,
     format_price,
     parse_count,
-    parse_money,
     parse_price,
 )
-from kalshi.types import Fill, Order, OrderStatus
-from kalshi.wire import RangeWire, direction, price_ranges
+from kalshi.wire import RangeWire
 
 
 class Frame(msgspec.Struct, tag_field="type", gc=False):
@@ -58,7 +48,7 @@ class DeltaMsg(msgspec.Struct, gc=False):
     price_dollars: str
     delta_fp: str
     side: Literal["yes", "no"]
-    ts_ms: int
+    ts_ms: int = 0  # not promised; without it the last known time of the market stays
 
 
 class DeltaFrame(msgspec.Struct, tag_field="type", tag="orderbook_delta", gc=False):
@@ -86,6 +76,10 @@ class TickerMsg(msgspec.Struct, gc=False):
     yes_ask_size_fp: str
     volume_fp: str
     ts_ms: int
+    open_interest_fp: str | None = None
+    last_trade_size_fp: str | None = None
+    dollar_volume: int | None = None
+    dollar_open_interest: int | None = None
 
 
 class TickerFrame(Frame, tag="ticker", kw_only=True):
@@ -100,6 +94,7 @@ class TradeMsg(msgspec.Struct, gc=False):
     taker_book_side: str = ""
     taker_outcome_side: str = ""
     is_block_trade: bool = False
+    trade_id: str = ""
 
 
 class TradeFrame(Frame, tag="trade", kw_only=True):
@@ -120,6 +115,7 @@ class FillMsg(msgspec.Struct, gc=False):
     post_position_fp: str | None = None
     client_order_id: str | None = None
     exchange_index: int = 0
+    subaccount: int | None = None
 
 
 class FillFrame(Frame, tag="fill", kw_only=True):
@@ -143,6 +139,12 @@ class OrderMsg(msgspec.Struct, gc=False):
     last_updated_ts_ms: int | None = None
     last_update_reason: str | None = None
     exchange_index: int = 0
+    taker_fill_cost_dollars: str | None = None
+    maker_fill_cost_dollars: str | None = None
+    taker_fees_dollars: str | None = None
+    maker_fees_dollars: str | None = None
+    self_trade_prevention_type: str | None = None
+    subaccount_number: int | None = None
 
 
 class OrderFrame(Frame, tag="user_order", kw_only=True):
@@ -152,37 +154,79 @@ class OrderFrame(Frame, tag="user_order", kw_only=True):
 class PositionMsg(msgspec.Struct, gc=False):
     market_ticker: str
     position_fp: str
+    position_cost_dollars: str | None = None
+    realized_pnl_dollars: str | None = None
+    fees_paid_dollars: str | None = None
+    position_fee_cost_dollars: str | None = None
+    volume_fp: str | None = None
+    subaccount: int | None = None
 
 
 class PositionFrame(Frame, tag="market_position", kw_only=True):
     msg: PositionMsg
 
 
+class LifecycleMetadata(msgspec.Struct, gc=False):
+    """What is told of a market when it is created; the rules and strikes are read over REST."""
+
+    event_ticker: str = ""
+    title: str = ""
+    yes_sub_title: str = ""
+    can_close_early: bool = False
+    expected_expiration_ts: int | None = None
+
+
 class LifecycleMsg(msgspec.Struct, gc=False):
     market_ticker: str
     event_type: str
+    exchange_index: int | None = None
+    open_ts: int | None = None
     close_ts: int | None = None
+    determination_ts: int | None = None
+    settled_ts: int | None = None
     result: str = ""
     settlement_value: str | None = None
+    is_deactivated: bool | None = None
+    price_level_structure: str | None = None
     price_ranges: list[RangeWire] | None = None
+    additional_metadata: LifecycleMetadata | None = None
+    yes_sub_title: str | None = None
 
 
 class LifecycleFrame(Frame, tag="market_lifecycle_v2", kw_only=True):
     msg: LifecycleMsg
 
 
-class EventLifecycleFrame(Frame, tag="event_lifecycle"):
-    """Known, and of no use here: the markets of a new event are announced one by one."""
+class EventLifecycleMsg(msgspec.Struct, gc=False):
+    event_ticker: str
+    exchange_index: int = 0
+    title: str = ""
+    subtitle: str = ""
+    collateral_return_type: str = ""
+    series_ticker: str = ""
+    strike_date: int | None = None
+    strike_period: str | None = None
 
 
-class EventFeeFrame(Frame, tag="event_fee_update"):
-    """Known, and of no use here: fees are read from the event before a market is quoted."""
+class EventLifecycleFrame(Frame, tag="event_lifecycle", kw_only=True):
+    msg: EventLifecycleMsg
+
+
+class EventFeeMsg(msgspec.Struct, gc=False):
+    event_ticker: str
+    fee_type_override: str | None = None
+    fee_multiplier_override: Decimal | None = None
+
+
+class EventFeeFrame(Frame, tag="event_fee_update", kw_only=True):
+    msg: EventFeeMsg
 
 
 class GroupMsg(msgspec.Struct, gc=False):
     order_group_id: str
     event_type: str
     ts_ms: int
+    contracts_limit_fp: str | None = None
 
 
 class GroupFrame(Frame, tag="order_group_updates", kw_only=True):
@@ -291,101 +335,3 @@ def snapshot_levels(
     bids = [(book_price(price), book_count(count)) for price, count in msg.yes_dollars_fp or ()]
     asks = [(complement(book_price(price)), book_count(count)) for price, count in msg.no_dollars_fp or ()]
     return bids, asks
-
-
-def event_of(frame: AnyFrame) -> FeedEvent | None:
-    """Returns what a frame of a channel without books says, or None where it says nothing to us.
-
-    Raises NumberFormatError or WireError for values that have no meaning.
-    """
-    match frame:
-        case TickerFrame(msg=msg):
-            return _ticker(msg)
-        case TradeFrame(msg=msg):
-            return TradePrinted(
-                ticker=msg.market_ticker,
-                price_e4=parse_price(msg.yes_price_dollars),
-                count_e2=parse_count(msg.count_fp),
-                taker_side=direction(msg.taker_book_side, msg.taker_outcome_side),
-                ts_ms=msg.ts_ms,
-                is_block=msg.is_block_trade,
-            )
-        case FillFrame(msg=msg):
-            return FillReported(fill=_fill(msg))
-        case OrderFrame(msg=msg):
-            return _order(msg)
-        case PositionFrame(msg=msg):
-            return PositionReported(ticker=msg.market_ticker, position_e2=parse_count(msg.position_fp))
-        case LifecycleFrame(msg=msg):
-            return _lifecycle(msg)
-        case GroupFrame(msg=msg):
-            return GroupReported(group_id=msg.order_group_id, kind=msg.event_type, ts_ms=msg.ts_ms)
-        case _:
-            return None
-
-
-def _ticker(msg: TickerMsg) -> TickerUpdated:
-    return TickerUpdated(
-        ticker=msg.market_ticker,
-        yes_bid_e4=parse_price(msg.yes_bid_dollars),
-        yes_ask_e4=parse_price(msg.yes_ask_dollars),
-        yes_bid_size_e2=parse_count(msg.yes_bid_size_fp),
-        yes_ask_size_e2=parse_count(msg.yes_ask_size_fp),
-        last_price_e4=parse_price(msg.price_dollars),
-        volume_e2=parse_count(msg.volume_fp),
-        ts_ms=msg.ts_ms,
-    )
-
-
-def _fill(msg: FillMsg) -> Fill:
-    return Fill(
-        fill_id=msg.trade_id,
-        order_id=msg.order_id,
-        ticker=msg.market_ticker,
-        side=direction(msg.book_side, msg.outcome_side),
-        price_e4=parse_price(msg.yes_price_dollars),
-        count_e2=parse_count(msg.count_fp),
-        fee_e6=parse_money(msg.fee_cost),
-        is_taker=msg.is_taker,
-        ts_ms=msg.ts_ms,
-        exchange_index=msg.exchange_index,
-        client_order_id=msg.client_order_id,
-        post_position_e2=None if msg.post_position_fp is None else parse_count(msg.post_position_fp),
-    )
-
-
-def _order(msg: OrderMsg) -> OrderReported | UnknownFrame:
-    try:
-        status = OrderStatus(msg.status)
-    except ValueError:
-        # The spec has a status "unknown". It says nothing, and the order list over REST will.
-        return UnknownFrame(type=f"user_order, status {msg.status[:20]}")
-    return OrderReported(
-        order=Order(
-            order_id=msg.order_id,
-            client_order_id=msg.client_order_id,
-            ticker=msg.ticker,
-            side=direction(msg.book_side, msg.outcome_side),
-            status=status,
-            price_e4=parse_price(msg.yes_price_dollars),
-            initial_e2=parse_count(msg.initial_count_fp),
-            filled_e2=parse_count(msg.fill_count_fp),
-            remaining_e2=parse_count(msg.remaining_count_fp),
-            order_group_id=msg.order_group_id or None,
-            expiration_ts_s=None if not msg.expiration_ts_ms else msg.expiration_ts_ms // 1000,
-            last_update_ms=msg.last_updated_ts_ms or msg.created_ts_ms or 0,
-            exchange_index=msg.exchange_index,
-            reason=msg.last_update_reason or None,
-        )
-    )
-
-
-def _lifecycle(msg: LifecycleMsg) -> MarketLifecycle:
-    return MarketLifecycle(
-        ticker=msg.market_ticker,
-        kind=msg.event_type,
-        close_time_ms=None if msg.close_ts is None else msg.close_ts * 1000,
-        result=msg.result,
-        settlement_value_e4=None if not msg.settlement_value else parse_price(msg.settlement_value),
-        price_ranges=None if msg.price_ranges is None else price_ranges(msg.price_ranges),
-    )

@@ -33,14 +33,17 @@ TICKER: Final = "ticker"
 ACK_TIMEOUT_S: Final = 5.0
 # A second new subscription within this time means that the trouble is not in the subscription.
 RESTART_WINDOW_S: Final = 30.0
-# Error 18 and 27 ask to come back later; one second is 10,000 commands of the session's allowance.
+# Error 18 and 27 ask to come back later; one second is 10,000 commands of the session's allowance. Each refusal in a
+# row doubles the wait.
 RETRY_AFTER_S: Final = 1.0
+RETRY_AFTER_S_MAX: Final = 30.0
 # A command with more tickers than this is split, to stay far below any frame limit (about 30 bytes a ticker).
 COMMAND_TICKERS_MAX: Final = 500
 
 ERRORS_TERMINAL: Final = frozenset({10, 25})
 _ERROR_UNKNOWN_SID: Final = 7
 _ERRORS_TRANSIENT: Final = frozenset({18, 27})
+ERROR_MARKET_LIMIT: Final = 26
 
 
 class Phase(enum.Enum):
@@ -72,6 +75,7 @@ class Channel:
     refused: set[str] = attrs.field(factory=set)
     is_refused: bool = False
     retry_at: float | None = None
+    refusals_in_a_row: int = 0
     restarted_at: float | None = None
 
     @property
@@ -177,6 +181,7 @@ class Subscriptions:
         if channel.sid is not None:
             self.by_sid.pop(channel.sid, None)
         channel.sid, channel.next_seq, channel.phase = sid, next_seq, Phase.ACTIVE
+        channel.refusals_in_a_row = 0
         channel.held = held
         self.by_sid[sid] = channel
         if is_ours or channel.is_wanted:
@@ -193,6 +198,7 @@ class Subscriptions:
         if command.kind is Kind.SUBSCRIBE and sid is not None:
             return self.on_subscribed(command_id, command.channel.name, sid, 1 if seq is None else seq + 1)
         self._pending.pop(command_id or 0)
+        command.channel.refusals_in_a_row = 0
         return None
 
     def on_unsubscribed(self, command_id: int | None, sid: int | None) -> Channel | None:
@@ -206,11 +212,14 @@ class Subscriptions:
 
     def on_error(self, command_id: int | None, code: int) -> tuple[str, ...]:
         """Ends a refused command; returns the order book tickers that the exchange will not serve."""
-        command = self._pending.pop(command_id or 0, None)
+        command = self._pending.get(command_id or 0)
         if command is None:
             return ()
         channel = command.channel
-        if command.kind is Kind.UNSUBSCRIBE and code == _ERROR_UNKNOWN_SID:
+        if command.kind is Kind.UNSUBSCRIBE and code != _ERROR_UNKNOWN_SID:
+            return ()  # whether the subscription still lives is not known: the deadline ends the connection
+        self._pending.pop(command_id or 0)
+        if command.kind is Kind.UNSUBSCRIBE:
             channel.phase = Phase.IDLE
             self._drive(channel)
         if command.kind not in (Kind.SUBSCRIBE, Kind.ADD):
@@ -218,11 +227,15 @@ class Subscriptions:
         if command.kind is Kind.SUBSCRIBE:
             channel.phase = Phase.IDLE
         channel.held.difference_update(command.tickers)
-        if code in _ERRORS_TRANSIENT:
-            channel.retry_at = self._now() + RETRY_AFTER_S
+        if code in _ERRORS_TRANSIENT or (code == ERROR_MARKET_LIMIT and channel.name != ORDERBOOK):
+            # Where there are too many markets the order books decide how many stay; the rest is asked for again.
+            wait_s = min(RETRY_AFTER_S_MAX, RETRY_AFTER_S * 2 ** min(channel.refusals_in_a_row, 8))
+            channel.refusals_in_a_row += 1
+            channel.retry_at = self._now() + wait_s
             return ()
         channel.refused.update(command.tickers)
-        channel.is_refused = command.kind is Kind.SUBSCRIBE
+        # Past the limit of markets a part of them may still be subscribed to.
+        channel.is_refused = command.kind is Kind.SUBSCRIBE and code != ERROR_MARKET_LIMIT
         return command.tickers if channel.name == ORDERBOOK else ()
 
     def tick(self) -> list[Overdue]:

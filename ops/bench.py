@@ -81,7 +81,8 @@ def report_feed(runs: dict[str, list[Run]], missing: str) -> list[str]:
         f"feed: first frame to last published view, loopback, {scale}, median of {len(runs['fast'])} rounds in turn"
     ]
     lines += [
-        f"  {_NAMES[way]:<50} {cpu[way]:>6.1f} us processor  {wall[way]:>6.1f} us wall  {1e6 / wall[way]:>9,.0f} frames/s"
+        f"  {_NAMES[way]:<50} {cpu[way]:>6.1f} us processor  {wall[way]:>6.1f} us wall  "
+        f"{1e6 / wall[way]:>9,.0f} frames/s"
         for way in runs
     ]
     lines.append(f"  ratio fast to trio-websocket: {cpu['trio-websocket'] / cpu['fast']:.2f} x")

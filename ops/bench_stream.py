@@ -33,7 +33,7 @@ _WAIT_S: Final = 30.0
 
 @attrs.frozen(kw_only=True)
 class StreamRun:
-    """One paced run; `idle_share` is the server's share of a core for the same trading with nobody listening."""
+    """One paced run; `idle_us` is what a delta costs the same process with nobody listening."""
 
     rate: int
     seconds: float
@@ -45,8 +45,13 @@ class StreamRun:
     lag_max_s: float
     backlog_max: int
     server_share: float
-    idle_share: float
+    idle_us: float
     problem: str
+
+    @property
+    def us_per_delta(self) -> float:
+        """CPU time of the server process per delta, trading included."""
+        return self.server_share / self.rate_kept * 1e6
 
     @property
     def holds(self) -> bool:
@@ -86,12 +91,16 @@ def climb_stream(steps: Sequence[int] = STEPS, seconds: float = STEP_SECONDS) ->
 
 def report_stream(run: StreamRun, climb: Sequence[StreamRun] = ()) -> list[str]:
     """Returns the lines to print about the stream."""
+    server = (
+        f"  server: {run.server_share:.0%} of a core, {run.us_per_delta:.1f} us a delta"
+        f" (the same trading with nobody listening: {run.idle_us:.1f})"
+    )
     lines = [
         f"stream: from engine to client, {MARKETS} markets, {run.rate:,} deltas/s for {run.seconds:.0f} s",
         f"  {_line_of(run)}",
-        f"  server: {run.server_share:.0%} of a core, of which the trading itself {run.idle_share:.0%}",
+        server,
     ]
-    lines += [f"  {_line_of(step)}, server {step.server_share:.0%}" for step in climb]
+    lines += [f"  {_line_of(step)}, server {step.us_per_delta:.1f} us each" for step in climb]
     best = max((step.rate for step in (run, *climb) if step.holds), default=0)
     lines.append(f"  highest rate that held: {best:,} deltas/s")
     return lines
@@ -123,7 +132,7 @@ def _judge(
         lag_max_s=weighted(lags, 1.0),
         backlog_max=largest_backlog(marks, arrivals),
         server_share=sent["cpu_s"] / sent["wall_s"],
-        idle_share=idle["cpu_s"] / idle["wall_s"],
+        idle_us=idle["cpu_s"] / idle["marks"][-1][0] * 1e6,
         problem=received["problem"],
     )
 

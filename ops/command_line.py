@@ -17,6 +17,7 @@ import yaml
 
 from actors.messages.control import ControlCommand
 from actors.runtime.exit_guard import ExitCode
+from kalshi.simulator.queue_model import QueueModel
 from ops.console import render
 from ops.control import summary
 from ops.control_server import ControlClient, ControlSocketError, control_socket_path
@@ -214,8 +215,14 @@ def _add_tools(app: typer.Typer, build_tree: BuildTree) -> None:
     def replay(
         path: Annotated[Path, typer.Argument(help="a recorded run (.jsonl or .jsonl.gz)")],
         speed: Annotated[str, typer.Option(help='"max", or a factor of real time')] = "max",
+        queue_model: Annotated[
+            list[QueueModel] | None,
+            typer.Option(
+                help="let our orders meet the recorded book, by this model of queues; several: one after another"
+            ),
+        ] = None,
     ) -> None:
         """Serve a recorded run through a real WebSocket to the real actors; orders go to a simulated account."""
         from ops.replay import replay_run
 
-        raise typer.Exit(replay_run(path, speed, build_tree))
+        raise typer.Exit(replay_run(path, speed, build_tree, models=queue_model or ()))

@@ -78,6 +78,8 @@ def endpoints_for(settings: Settings) -> Endpoints | None:
 def check_mode(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Returns what is missing before the bot may start in its mode, as sentences; empty means: go."""
     missing = [*_wrong_address(settings), *_missing_credentials(settings, environ)]
+    if settings.mode is Mode.SHADOW and not settings.websockets.enabled:
+        missing.append("mode `shadow` needs websockets.enabled: true, for orders are matched against the live feed")
     if settings.mode is Mode.LIVE and not _is_switched_on(environ):
         missing.append(f"mode `live` needs {LIVE_SWITCH_VARIABLE}=true in the environment")
     if missing and settings.mode is Mode.LIVE:

@@ -10,8 +10,9 @@ The bot is `ops.life.Life` with its whole tree; only discovery and allocation ar
 must equal the exact one.
 
 What is not as it was: our orders rest on the simulated account, not in the recorded books, so nobody trades
-with them. At `max` speed the actors' monotonic clock is real while the market's time flies, so volatility per
-second is overestimated; quotes then stand as wide as the settings allow. `--speed 1` has neither clock wrong.
+with them, unless a queue model says who would have (`--queue-model`). At `max` speed the actors' monotonic
+clock is real while the market's time flies, so volatility per second is overestimated; quotes then stand as
+wide as the settings allow. `--speed 1` has neither clock wrong.
 
 Exit codes: 0 all books equal, no gap, quotes were made; 1 something of that is not so; 3 the account was not
 verified flat; 64 the recording or the speed cannot be used.
@@ -23,7 +24,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -34,8 +35,9 @@ import trio
 from actors.runtime.child import Log
 from actors.runtime.exit_guard import ExitCode, ExitReport
 from actors.runtime.stop_signals import watch_stop_signals
+from kalshi.simulator.queue_model import QueueModel
 from ops.life import BuildTree, CannotStart, Life
-from ops.replay_account import BASE_URL, RecordedClock, ReplayAccount
+from ops.replay_account import BASE_URL, QueueReport, RecordedClock, ReplayAccount
 from ops.replay_books import Comparison
 from ops.replay_recording import Recording, RecordingError, load_recording
 from ops.replay_server import ReplayServer
@@ -75,6 +77,7 @@ class ReplayResult:
     problem: str | None  # why it ended before the recording did
     verdict: str  # of the exit guard, on the account
     account_code: int
+    queue: QueueReport | None = None
 
     def faults(self) -> tuple[str, ...]:
         """Returns what is not as it must be, each as a sentence."""
@@ -89,6 +92,8 @@ class ReplayResult:
             faults.append(f"the feed reported {self.gaps} gaps or unreadable frames")
         if not self.quotes:
             faults.append("no quote was decided")
+        if self.queue is not None and self.queue.imbalance_e6:
+            faults.append(f"money was made or lost by nobody: {self.queue.imbalance_e6} millionths of a dollar")
         return tuple(faults)
 
     def exit_code(self) -> int:
@@ -105,15 +110,30 @@ class ReplayResult:
             f"quotes decided {self.quotes:,}, orders accepted {self.orders_accepted:,}, "
             f"account {self.verdict}\n"
             f"time {self.seconds:.1f} s, {rate:,.0f} frames/s"
+            + (f"\n{self.queue.summary()}" if self.queue is not None else "")
         )
 
 
-def replay_run(path: Path, speed: str, build_tree: BuildTree, settings: Settings | None = None) -> int:
-    """Replays the recorded run in `path`, prints what came of it, and returns the exit code of the process."""
+def replay_run(
+    path: Path,
+    speed: str,
+    build_tree: BuildTree,
+    settings: Settings | None = None,
+    models: Sequence[QueueModel] = (),
+) -> int:
+    """Replays the recorded run in `path`, once for each queue model, and returns the exit code of the process."""
+    return max(_replay_once(path, speed, build_tree, settings, model) for model in models or (None,))
+
+
+def _replay_once(
+    path: Path, speed: str, build_tree: BuildTree, settings: Settings | None, model: QueueModel | None
+) -> int:
     warnings: list[str] = []
     try:
-        factor = parse_speed(speed)
-        result = run_replay(load_recording(path), factor, build_tree, settings=settings, tell=_tell, warnings=warnings)
+        factor, recording = parse_speed(speed), load_recording(path)
+        result = run_replay(
+            recording, factor, build_tree, settings=settings, model=model, tell=_tell, warnings=warnings
+        )
     except (BadSpeed, RecordingError) as error:
         print(f"cannot replay: {error}", file=sys.stderr)
         return ExitCode.USAGE
@@ -153,6 +173,7 @@ def run_replay(
     build_tree: BuildTree,
     *,
     settings: Settings | None = None,
+    model: QueueModel | None = None,
     tell: Callable[[str], None] = lambda line: None,
     warnings: list[str] | None = None,
 ) -> ReplayResult:
@@ -161,14 +182,9 @@ def run_replay(
     with tempfile.TemporaryDirectory(prefix="replay-") as folder:
         try:
             return trio.run(
-                _replay,
-                recording,
-                factor,
-                build_tree,
-                settings or Settings(),
-                tell,
-                kept,
-                Path(folder),
+                partial(
+                    _replay, recording, factor, build_tree, settings or Settings(), model, tell, kept, Path(folder)
+                ),
                 strict_exception_groups=True,
             )
         except BaseExceptionGroup as group:
@@ -183,12 +199,13 @@ async def _replay(
     factor: float | None,
     build_tree: BuildTree,
     settings: Settings,
+    model: QueueModel | None,
     tell: Callable[[str], None],
     warnings: list[str],
     folder: Path,
 ) -> ReplayResult:
-    account = ReplayAccount(recording)
     clock = RecordedClock(recording.connections[0].first_ns)
+    account = ReplayAccount(recording, model, clock)
     stage, comparison, witness = Stage(recording), Comparison(), Witness()
     server = ReplayServer(
         stage=stage,
@@ -243,6 +260,7 @@ async def _replay(
         problem=_problem(server, report),
         verdict=report.verdict,
         account_code=report.exit_code,
+        queue=account.queue_report(),
     )
 
 

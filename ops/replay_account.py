@@ -7,7 +7,10 @@ Rules:
    monotonic one is rightly distrusted. At speed 1 the two agree.
 2. Its markets close long after the recording ends, for the same reason; when a market closes is told to the
    actors by rules.
-3. Its own books are empty: our orders rest there and nobody trades with them.
+3. Its own books are empty: our orders rest there and nobody trades with them. With a queue model they meet the
+   recorded book and its trades instead (`kalshi.simulator.replay_market`), on the recording's clock, LATENCY_MS
+   after they were sent. At `max` speed the bot thinks while recorded time flies, so its quotes are older there
+   than they would be; `--speed 1` is the honest one.
 """
 
 from __future__ import annotations
@@ -21,22 +24,30 @@ import trio
 
 from actors.runtime.seams import Seams, real_seams
 from actors.runtime.server_clock import ServerClock
+from kalshi.numbers import CountE2, MoneyE6
 from kalshi.rest import make_http
 from kalshi.signing import Signer, generate_key_pair
 from kalshi.simulator.events import Event, OrderChanged
 from kalshi.simulator.exchange import SOCKET_PATH, SimulatedExchange
 from kalshi.simulator.listings import Catalogue, EventListing, MarketListing, SeriesListing
+from kalshi.simulator.queue_model import QueueModel
+from kalshi.simulator.replay_market import ReplayMarkets
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
+from kalshi.simulator.wire_numbers import DOLLAR_E4
 from kalshi.socket import Socket
 from kalshi.socket_transports import TRANSPORTS
+from kalshi.types import Side
+from ops.money_text import contracts, signed_dollars
 from ops.ports import Ports
 from ops.replay_books import Bell
-from ops.replay_recording import Recording
+from ops.replay_recording import Frame, Recording
 from ops.replay_stage import event_of, series_of
 from ops.settings import Settings
 
 BASE_URL: Final = "http://replay.invalid/trade-api/v2"
 CASH_E6: Final = 10_000_000_000
+# From the bot to the exchange and back, as measured from a good host.
+LATENCY_MS: Final = 50
 _DAY_MS: Final = 86_400_000
 _NS_PER_MS: Final = 1_000_000
 
@@ -56,10 +67,35 @@ class RecordedClock:
         return self._now_ns // _NS_PER_MS
 
 
+@attrs.frozen(kw_only=True)
+class QueueReport:
+    """What a queue model made of our orders: counts in 1/100 contract, money in 1/1,000,000 dollar."""
+
+    model: QueueModel
+    fills: int
+    filled_e2: CountE2
+    fees_e6: MoneyE6
+    cash_e6: MoneyE6  # what the fills did to it, fees included
+    marks_e6: MoneyE6  # what closing the positions would bring, by the last books before their markets' close
+    trades: int
+    prints: int
+    unplaced: int
+    imbalance_e6: int
+
+    def summary(self) -> str:
+        """Returns the figures in a line or two."""
+        told = f"{self.trades:,} trades" if self.trades else f"{self.prints:,} prints ({self.unplaced:,} not placed)"
+        return (
+            f"queue model {self.model}: {self.fills:,} fills, {contracts(self.filled_e2)} contracts, of {told}\n"
+            f"PnL {signed_dollars(MoneyE6(self.cash_e6 + self.marks_e6), 4)} = cash {signed_dollars(self.cash_e6, 4)} "
+            f"{signed_dollars(self.marks_e6, 4)} marks; fees {signed_dollars(self.fees_e6, 4).lstrip('+')}"
+        )
+
+
 class ReplayAccount:
     """The exchange, its one customer, and the way there; `accepted` counts the orders that it took."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, model: QueueModel | None, clock: RecordedClock) -> None:
         private_pem, public_pem = generate_key_pair("ed25519")
         began_s = trio.current_time()
         start_ms = recording.first_ms
@@ -77,6 +113,16 @@ class ReplayAccount:
             accounts=(AccountSettings(key_id=self.key_id, public_key_pem=public_pem, cash_by_shard_e6={0: CASH_E6}),),
             catalogue=catalogue_of(recording),
         )
+        self.markets: ReplayMarkets | None = None
+        if model is not None:
+            self.markets = ReplayMarkets(self.exchange.core, model, latency_ms=LATENCY_MS, market_ms=clock.wall_ms)
+            for ticker in recording.structures:
+                self.markets.drive(ticker)
+        self._clock = clock
+        self._close_ms = {
+            ticker: close_ms for one in recording.connections for ticker, close_ms in one.close_ms.items()
+        }
+        self._touches_e4: dict[str, tuple[int, int]] = {}
         self.bell = Bell()
         self._accepted: set[str] = set()
         self.exchange.core.listeners.append(self._take)
@@ -84,6 +130,44 @@ class ReplayAccount:
     @property
     def accepted(self) -> int:
         return len(self._accepted)
+
+    def take_frame(self, frame: Frame) -> None:
+        """Lets our orders meet a recorded frame, just before the bot gets it."""
+        if self.markets is None:
+            return
+        self.markets.take_frame(frame)
+        if frame["type"] == "ticker":
+            self._mark(frame["msg"]["market_ticker"])
+
+    def _mark(self, ticker: str) -> None:
+        """Remembers the touch of a book while its market is open: about once a second, when its ticker comes."""
+        if self.markets is None or ticker not in self.markets.tickers:
+            return
+        bids, asks = (self.markets.queue(ticker).levels[side] for side in Side)
+        if bids and asks and self._clock.wall_ms() < self._close_ms[ticker]:
+            self._touches_e4[ticker] = max(bids), min(asks)
+
+    def queue_report(self) -> QueueReport | None:
+        """Returns what became of our orders; None without a queue model."""
+        if self.markets is None:
+            return None
+        counters, truth = self.markets.counters, self.exchange.truth
+        positions = truth.positions(self.key_id)
+        for ticker in positions.keys() - self._touches_e4.keys():
+            self._mark(ticker)
+        fills = truth.fills(self.key_id)
+        return QueueReport(
+            model=self.markets.model,
+            fills=len(fills),
+            filled_e2=CountE2(sum(fill.count_e2 for fill in fills)),
+            fees_e6=MoneyE6(sum(fill.fee_e6 for fill in fills)),
+            cash_e6=MoneyE6(truth.cash_e6(self.key_id) - CASH_E6),
+            marks_e6=MoneyE6(sum(value_e6(held, self._touches_e4.get(ticker)) for ticker, held in positions.items())),
+            trades=counters.trades,
+            prints=counters.prints,
+            unplaced=counters.unplaced,
+            imbalance_e6=truth.imbalance_e6(),
+        )
 
     def _take(self, event: Event) -> None:
         if isinstance(event, OrderChanged) and event.order.order_id not in self._accepted:
@@ -108,6 +192,12 @@ class ReplayAccount:
             control_http=client(settings.exchange.control_connections, transport=transport()),
             connect=connect,
         )
+
+
+def value_e6(count_e2: int, touch_e4: tuple[int, int] | None) -> int:
+    """Returns what closing a position would bring at the best bid and ask; nothing where no book was ever seen."""
+    bid_e4, ask_e4 = touch_e4 or (0, DOLLAR_E4)
+    return abs(count_e2) * (bid_e4 if count_e2 > 0 else DOLLAR_E4 - ask_e4)
 
 
 def catalogue_of(recording: Recording) -> Catalogue:

@@ -19,6 +19,8 @@ from typing import Final
 import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, WebSocketServer
+from wsproto.events import Event, Pong
+from wsproto.utilities import LocalProtocolError
 
 from kalshi.simulator.exchange import SOCKET_PATH
 from kalshi.simulator.socket_session import HandshakeRefused, SessionClosed, SocketSession
@@ -121,7 +123,12 @@ class ReplayServer:
     async def _converse(
         self, socket: WebSocketConnection, session: SocketSession, connection: RecordedConnection
     ) -> None:
+<<<<<<< HEAD
+        conversation = Conversation(socket, session, self._stage, self._comparison, self._account.take_frame)
+=======
+        forgive_late_pings(socket)
         conversation = Conversation(socket, session, self._stage, self._comparison)
+>>>>>>> h-feed
         disconnects, began_s = self._witness.disconnects, trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
@@ -203,6 +210,23 @@ class ReplayServer:
             return
         await witness.bell.wait_until(lambda: witness.may_quote, PERMIT_WITHIN_S)
         await account.bell.wait_until(lambda: account.accepted > accepted, ORDER_WITHIN_S)
+
+
+def forgive_late_pings(socket: WebSocketConnection) -> None:
+    """Lets a ping that arrives after our close frame go unanswered: the library would end the whole server over it.
+
+    trio-websocket 0.12.2 answers each ping, and wsproto refuses to send a pong once we are closing.
+    """
+    send = socket._send
+
+    async def forgiving(event: Event) -> None:
+        try:
+            await send(event)
+        except LocalProtocolError:
+            if not isinstance(event, Pong):
+                raise
+
+    socket._send = forgiving  # type: ignore[method-assign]
 
 
 class Pace:

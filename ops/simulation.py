@@ -84,6 +84,7 @@ class Cable(httpx.AsyncBaseTransport):
         self.faults = faults
         self.gateway_is_down = False  # every request is answered by a proxy's HTML page instead of the exchange
         self.counters = CableCounters()
+        self.book_age_s: dict[str, int] = {}  # by ticker: books come from a cache, which says so in an Age header
         self.bug: Exception | None = None  # raised instead of carrying an order, as a defect of ours would be
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -110,6 +111,9 @@ class Cable(httpx.AsyncBaseTransport):
             self.counters.lost += 1
             await trio.sleep_forever()
         await trio.sleep(rng.uniform(*faults.latency_s))
+        if request.url.path.endswith("/orderbook"):
+            age_s = self.book_age_s.get(request.url.path.split("/")[-2], 0)
+            response.headers["Age"] = str(age_s)
         return response
 
     async def _deliver(self, request: httpx.Request) -> httpx.Response:

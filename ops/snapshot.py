@@ -8,7 +8,7 @@ import attrs
 
 from actors.messages.control import ActorRow, MarketRow, QuoteRow, SystemSnapshot, Totals
 from actors.messages.lifecycle import Heartbeat
-from actors.messages.market import Assignments, BookView, DiscoveryReport, FeedHealth, MarketRules
+from actors.messages.market import Assignments, BookView, ConnectionHealth, DiscoveryReport, FeedHealth, MarketRules
 from actors.messages.money import PnlView, PositionView
 from actors.messages.orders import PermitView, TargetQuotes, WireHealth, WorkingOrder, WorkingOrders
 from actors.runtime.child import ChildState, ChildStatus
@@ -132,7 +132,10 @@ class SnapshotMaker:
         if not feed.connected:
             return feed.reason
         age_s = self.seams.now() - feed.proof_at_s
-        return f"connected, heard {age_s:.1f} s ago, {feed.reconnects} reconnects, {feed.gaps} gaps"
+        text = f"connected, heard {age_s:.1f} s ago, {feed.reconnects} reconnects, {feed.gaps} gaps"
+        if len(feed.connections) > 1:
+            text += "; " + ", ".join(_connection_text(connection) for connection in feed.connections)
+        return text
 
     def _discovery_text(self) -> str:
         report = self._discovery
@@ -223,3 +226,8 @@ def _own(orders: tuple[WorkingOrder, ...], side: Side) -> QuoteRow | None:
         if order.side is side and order.is_quote and order.state == "resting":
             return QuoteRow(price_e4=order.price_e4, remaining_e2=order.remaining_e2)
     return None
+
+
+def _connection_text(connection: ConnectionHealth) -> str:
+    state = "up" if connection.connected else f"down ({connection.reason})"
+    return f"connection {connection.number}: {state}, {connection.markets} markets"

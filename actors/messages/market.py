@@ -7,7 +7,7 @@ import enum
 import attrs
 
 from kalshi.numbers import CountE2, PriceE4
-from kalshi.types import Event, Level, Market, PriceRange, Side
+from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side
 
 
 class BookCondition(enum.StrEnum):
@@ -42,8 +42,23 @@ class BookView:
 
 
 @attrs.frozen(kw_only=True)
+class ConnectionHealth:
+    """One of the market-data connections."""
+
+    number: int
+    connected: bool
+    markets: int
+    proof_at_s: float
+    reconnects: int
+    gaps: int
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class FeedHealth:
-    """Proof of life of the market-data connection. `proof_at_s` is when anything was last heard on it."""
+    """Proof of life of market data as a whole. `proof_at_s` is when the connection that has been silent for longest,
+    of those that are up, was last heard; `silent` are the markets of those that are down.
+    """
 
     connected: bool
     generation: int
@@ -52,6 +67,8 @@ class FeedHealth:
     reconnects: int
     gaps: int
     reason: str
+    silent: frozenset[str] = frozenset()
+    connections: tuple[ConnectionHealth, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -61,8 +78,8 @@ class TickerView:
     ticker: str
     yes_bid_e4: PriceE4
     yes_ask_e4: PriceE4
-    last_price_e4: PriceE4
-    volume_e2: CountE2
+    last_price_e4: PriceE4 | None  # None where the view was made from a book
+    volume_e2: CountE2 | None
     ts_ms: int
     heard_at_s: float
 
@@ -179,6 +196,21 @@ class ReadMarket:
     """One market's facts and touch, for who cannot wait for the socket."""
 
     ticker: str
+
+
+@attrs.frozen(kw_only=True)
+class ReadBook:
+    """One market's whole book, for who has no socket."""
+
+    ticker: str
+
+
+@attrs.frozen(kw_only=True)
+class BookRead:
+    """A book over REST; its `read_time_ms` says when it was made, None where nobody can tell."""
+
+    ticker: str
+    book: BookSnapshot
 
 
 @attrs.frozen(kw_only=True)

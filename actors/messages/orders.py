@@ -208,6 +208,7 @@ class WireHealth:
     shut_groups: tuple[str, ...]
     write_tokens: float
     write_refill_per_s: float
+    read_refill_per_s: float
     published_at_s: float
 
 
@@ -238,6 +239,11 @@ class ReadRequest:
     read: object
     reply: ReplySlot
     is_urgent: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class FeedRead(ReadRequest):
+    """A read for the feed, which waits for nobody: one too many is dropped, and asked again in its time."""
 
 
 @attrs.frozen(kw_only=True)

@@ -36,6 +36,7 @@ from actors.messages.money import (
 from actors.messages.orders import (
     ExitClaim,
     ExitStatus,
+    FeedRead,
     GroupSeen,
     PermitView,
     PrivateOrderSeen,
@@ -147,7 +148,8 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(ExitStatus, ("order_desk",), ("stop_loss", "snapshot"), keyed=True),
     _block(WireCommand, 256, ("order_desk",), ("wire",)),
     _block(ReadRequest, 64, _READERS, ("wire",)),
-    _latest(WireHealth, ("wire",), ("order_desk", "snapshot")),
+    _sample(FeedRead, 64, ("feed",), ("wire",)),
+    _latest(WireHealth, ("wire",), ("order_desk", "snapshot", "feed")),
     # Money.
     _block(RecordFills, 64, ("fill_reconciler",), ("ledger",)),
     _block(ReadNumberedFills, 64, ("order_desk", "portfolio_risk"), ("ledger",)),

@@ -207,6 +207,7 @@ class Wire:
                 shut_groups=tuple(self._shut_groups),
                 write_tokens=snapshot.write.tokens - snapshot.write.reserve,
                 write_refill_per_s=snapshot.write.refill_per_s,
+                read_refill_per_s=snapshot.read.refill_per_s,
                 published_at_s=self._seams.now(),
             )
         )

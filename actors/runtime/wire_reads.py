@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from actors.messages.market import EventPage, MarketRead, ReadEvents, ReadMarket
+from actors.messages.market import BookRead, EventPage, MarketRead, ReadBook, ReadEvents, ReadMarket
 from actors.messages.money import AccountRead, FillPage, ReadAccount, ReadFills
 from actors.messages.orders import OrderList, ReadOrders, ReadRequest
 from kalshi.budget import Priority
@@ -39,6 +39,8 @@ async def carry_out_read(request: ReadRequest, client: RestClient, now: Callable
             return EventPage(events=events, cursor=following)
         case ReadMarket(ticker=ticker):
             return MarketRead(market=await client.market(ticker, priority=priority), heard_at_s=now())
+        case ReadBook(ticker=ticker):
+            return BookRead(ticker=ticker, book=await client.order_book(ticker, priority=priority))
         case _:
             raise TypeError(f"the Wire does not know the read {type(request.read).__name__}")
 

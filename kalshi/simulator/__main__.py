@@ -1,85 +1,96 @@
 """The simulated exchange as a program: `python -m kalshi.simulator --port N --seed S`.
 
-It prints one JSON line when it is ready (ports, key id) and serves until SIGTERM, SIGINT, or, with
-`--parent-fd`, until the inherited pipe closes, so that it never outlives the bot that started it. A port in
-use ends it with a plain sentence and code 64. Without `--public-key` it makes a throwaway key and announces
-the private part: it guards play money on loopback.
+It prints one JSON line when it serves (ports, addresses, key ids) and runs until SIGTERM, SIGINT, or, with
+`--parent-fd`, until the inherited pipe closes, so that it never outlives the bot that started it. What a person
+needs (addresses, the keys made for them, as lines to paste) goes to standard error. A mistake on the command line
+or in a scenario ends it with plain sentences and code 64.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, NoReturn
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, BinaryIO
 
-import attrs
-import trio
+from kalshi.simulator.startup import (
+    DEFAULT_SEED,
+    USAGE_EXIT_CODE,
+    Doors,
+    UsageError,
+    accounts_of,
+    open_doors,
+    open_record,
+    parser,
+    scenario_of,
+)
 
-from kalshi.signing import CredentialError, generate_key_pair, verify
-from kalshi.simulator.exchange import SimulatedExchange
-from kalshi.simulator.http_server import serve_http
-from kalshi.simulator.rate_limits import TIERS
-from kalshi.simulator.settings import AccountSettings, SimulatorSettings
-from kalshi.simulator.socket_server import serve_socket
-from kalshi.simulator.truth_server import build_truth_app
+if TYPE_CHECKING:
+    import argparse
 
-USAGE_EXIT_CODE: Final = 64
-_BACKLOG: Final = 128
-_MAIN_SHARD_SHARE: Final = 0.6
-_CRYPTO_SHARD: Final = 2
-_DEFAULT_KEY_ID: Final = "00000000-0000-4000-8000-00000000feed"
+    import trio
 
-
-class UsageError(Exception):
-    """The operator asked for something impossible; the message says what and what to do."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        # argparse would exit with 2; here every mistake on the command line has one code.
-        raise UsageError(f"{message}; --help lists the options")
-
-
-@attrs.frozen(kw_only=True)
-class Doors:
-    """The three listening sockets."""
-
-    rest: socket.socket
-    websocket: socket.socket
-    truth: socket.socket
-
-    def ports(self) -> dict[str, int]:
-        names = {"rest_port": self.rest, "ws_port": self.websocket, "truth_port": self.truth}
-        return {name: int(door.getsockname()[1]) for name, door in names.items()}
+    from kalshi.simulator.exchange import SimulatedExchange
+    from kalshi.simulator.key_files import ReadyKey
+    from kalshi.simulator.scenario import Scenario
+    from kalshi.simulator.settings import AccountSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
-    try:
-        options = _parser().parse_args(arguments)
-        account, private_pem = _account(options)
-        doors = _open_doors(options)
-    except UsageError as error:
-        sys.stderr.write(f"kalshi.simulator: {error}\n")
-        return USAGE_EXIT_CODE
-    exchange = SimulatedExchange(
-        seed=options.seed,
-        wall_ms=_wall_ms,
-        settings=SimulatorSettings(flow=not options.no_flow, flow_rate=options.flow_rate),
-        accounts=(account,),
-    )
-    ready = {"event": "ready", **doors.ports(), "key_id": account.key_id}
-    if private_pem is not None:
-        ready["private_key_pem"] = private_pem.decode()
-    trio.run(_serve, exchange, doors, ready, options.parent_fd)
+    with ExitStack() as stack:
+        try:
+            options = parser().parse_args(arguments)
+            scenario = scenario_of(options)
+            # Keys that nobody keeps end with the exchange that knows them.
+            folder = options.keys or stack.enter_context(TemporaryDirectory(prefix="kalshi-in-a-box-"))
+            accounts, keys = accounts_of(options, scenario, Path(folder).expanduser())
+            doors = open_doors(options)
+            stack.callback(doors.close)
+            record = open_record(options)
+        except UsageError as error:
+            sys.stderr.write(f"kalshi.simulator: {error}\n")
+            return USAGE_EXIT_CODE
+        if record is not None:
+            stack.enter_context(record)
+        _run(options, scenario, accounts, keys, doors, record)
     return 0
+
+
+def _run(
+    options: argparse.Namespace,
+    scenario: Scenario,
+    accounts: tuple[AccountSettings, ...],
+    keys: tuple[ReadyKey, ...],
+    doors: Doors,
+    record: BinaryIO | None,
+) -> None:
+    # Half a second of imports, which a mistake on the command line need not wait for.
+    import trio
+
+    from kalshi.simulator.clock import ExchangeClock
+    from kalshi.simulator.exchange import SimulatedExchange
+
+    exchange = SimulatedExchange(
+        seed=DEFAULT_SEED if scenario.seed is None else scenario.seed,
+        wall_ms=ExchangeClock(_wall_ms, speed=scenario.speed or 1.0, starts_at_ms=scenario.starts_at),
+        accounts=accounts,
+        scenario=scenario,
+    )
+    ready = {
+        "event": "ready",
+        **doors.ports(),
+        "key_id": accounts[0].key_id,
+        **doors.addresses(options.host),
+        "keys": [{"key_id": key.key_id, "kind": key.kind, "private_key_file": str(key.private_file)} for key in keys],
+    }
+    trio.run(_serve, exchange, doors, ready, options, record)
 
 
 def _wall_ms() -> int:
@@ -87,88 +98,68 @@ def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m kalshi.simulator", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="REST port; 0 picks a free one")
-    parser.add_argument("--ws-port", type=int, default=0, help="WebSocket port; 0 picks a free one")
-    parser.add_argument("--truth-port", type=int, default=0, help="truth port; 0 picks a free one")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--seed", type=int, default=1, help="seed of ids, markets and traders")
-    parser.add_argument("--key-id", default=_DEFAULT_KEY_ID, help="API key id of the account")
-    parser.add_argument("--public-key", metavar="PEMFILE", help="its public key, RSA or Ed25519")
-    parser.add_argument("--balance", type=float, default=10_000.0, help="dollars, 60 %% on shard 0, the rest on 2")
-    parser.add_argument("--tier", choices=tuple(TIERS), default="basic", help="rate limit tier")
-    parser.add_argument("--parent-fd", type=int, help="end when this inherited pipe reads end of file")
-    parser.add_argument("--no-flow", action="store_true", help="no traders: books stay empty")
-    parser.add_argument("--flow-rate", type=float, default=1.0, help="how busy the traders are")
-    return parser
+async def _serve(
+    exchange: SimulatedExchange,
+    doors: Doors,
+    ready: dict[str, object],
+    options: argparse.Namespace,
+    record: BinaryIO | None,
+) -> None:
+    import trio
 
+    from kalshi.simulator.control_server import control_routes
+    from kalshi.simulator.http_server import serve_http
+    from kalshi.simulator.json_server import build_json_app
+    from kalshi.simulator.recorder import Recorder
+    from kalshi.simulator.socket_server import serve_socket
+    from kalshi.simulator.truth_server import truth_routes
 
-def _account(options: argparse.Namespace) -> tuple[AccountSettings, bytes | None]:
-    private_pem: bytes | None = None
-    if options.public_key is None:
-        private_pem, public_pem = generate_key_pair("ed25519")
-    else:
-        try:
-            public_pem = Path(options.public_key).read_bytes()
-            verify(public_pem, "", "0", "GET", "/")
-        except OSError as error:
-            raise UsageError(f"cannot read --public-key {options.public_key}: {error.strerror}") from error
-        except CredentialError as error:
-            raise UsageError(f"--public-key {options.public_key} is not usable: {error}") from error
-    if not 0 <= options.balance <= 1e9 or not 0 < options.flow_rate <= 100:
-        raise UsageError("--balance must be 0 to 1e9 dollars and --flow-rate above 0, at most 100")
-    total_e6 = round(options.balance * 10_000) * 100
-    main_e6 = int(total_e6 * _MAIN_SHARD_SHARE) // 100 * 100
-    account = AccountSettings(
-        key_id=options.key_id,
-        public_key_pem=public_pem,
-        cash_by_shard_e6={0: main_e6, _CRYPTO_SHARD: total_e6 - main_e6},
-        tier=options.tier,
-    )
-    return account, private_pem
-
-
-def _open_doors(options: argparse.Namespace) -> Doors:
-    return Doors(
-        rest=_bind(options.host, options.port, "--port"),
-        websocket=_bind(options.host, options.ws_port, "--ws-port"),
-        truth=_bind(options.host, options.truth_port, "--truth-port"),
-    )
-
-
-def _bind(host: str, port: int, option: str) -> socket.socket:
-    if not 0 <= port <= 65_535:
-        raise UsageError(f"{option} {port} is no port: give 0 to 65535")
-    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Lets a restart take a port whose old connections still linger; a port that is listened on stays refused.
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        door.bind((host, port))
-        door.listen(_BACKLOG)
-    except OSError as error:
-        door.close()
-        raise UsageError(
-            f"cannot listen on {host}:{port} ({error.strerror}): give another {option}, or 0 for a free one"
-        ) from error
-    return door
-
-
-async def _serve(exchange: SimulatedExchange, doors: Doors, ready: dict[str, object], parent_fd: int | None) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_end_on_signal, nursery.cancel_scope)
-        if parent_fd is not None:
-            nursery.start_soon(_end_with_parent, parent_fd, nursery.cancel_scope)
-        await nursery.start(serve_http, exchange.app, doors.rest)
+        if options.parent_fd is not None:
+            nursery.start_soon(_end_with_parent, options.parent_fd, nursery.cancel_scope)
+        await nursery.start(serve_http, exchange.app, doors.rest, exchange.streams)
         await nursery.start(serve_socket, exchange, doors.websocket)
-        await nursery.start(serve_http, build_truth_app(exchange.truth), doors.truth)
+        glass = build_json_app({**truth_routes(exchange.truth), **control_routes(exchange)})
+        await nursery.start(serve_http, glass, doors.truth)
         await nursery.start(exchange.run)
+        if record is not None:
+            recorder = Recorder(exchange.core, exchange.hub, record, pattern=options.record_markets)
+            await nursery.start(recorder.run)
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
+        if ready["keys"]:
+            sys.stderr.write(_welcome(exchange, ready))
+            sys.stderr.flush()
+
+
+def _welcome(exchange: SimulatedExchange, ready: dict[str, object]) -> str:
+    """Returns what a person needs to begin."""
+    core = exchange.core
+    lines = [
+        f"Kalshi in a box: seed {core.seed}, speed {exchange.clock.speed:g}, {len(core.markets)} markets",
+        f"  REST       {ready['base_url']}",
+        f"  WebSocket  {ready['websocket_url']}",
+        f"  truth      {ready['truth_url']}/health",
+        f"  control    {ready['control_url']}",
+    ]
+    keys = ready["keys"]
+    assert isinstance(keys, list)
+    for key in keys:
+        dollars = core.accounts_by_key[key["key_id"]].cash_e6 / 1_000_000
+        lines += [
+            f"An account with ${dollars:,.2f} and an {key['kind'].replace('rsa', 'RSA').replace('ed', 'Ed')} key:",
+            f"  export KALSHI_ACCESS_KEY={key['key_id']}",
+            f"  export KALSHI_PRIVATE_KEY={key['private_key_file']}",
+            f"  export KALSHI_BASE_URL={ready['base_url']}",
+            f"  export KALSHI_BOT__EXCHANGE__WEBSOCKET_URL={ready['websocket_url']}",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 async def _end_on_signal(scope: trio.CancelScope) -> None:
+    import trio
+
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
             scope.cancel()
@@ -176,6 +167,8 @@ async def _end_on_signal(scope: trio.CancelScope) -> None:
 
 
 async def _end_with_parent(descriptor: int, scope: trio.CancelScope) -> None:
+    import trio
+
     async with trio.lowlevel.FdStream(os.dup(descriptor)) as pipe:
         while await pipe.receive_some(1_024):
             pass

@@ -11,7 +11,7 @@ Rules (kalshi-rest.md §9):
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import attrs
 
@@ -52,30 +52,22 @@ class Position:
         )
 
 
-class CashFlow(NamedTuple):
-    """What an execution does before fees: money in (positive) or out, and the split into closing and opening."""
-
-    closing_e2: int
-    opening_e2: int
-    proceeds_e6: int
-    cost_e6: int
-
-    @property
-    def revenue_e6(self) -> int:
-        return self.proceeds_e6 - self.cost_e6
+# Closing count, opening count (1/100 contract), proceeds and cost (1/1,000,000 dollar) of an execution before fees. A
+# plain tuple: two are made at each match.
+CashFlow = tuple[int, int, int, int]
 
 
 def cash_flow(position_e2: int, side: Side, price_e4: int, count_e2: int) -> CashFlow:
-    """Returns the cash flow of an execution on top of `position_e2` (rules 1 and 2)."""
+    """Returns closing, opening, proceeds and cost of an execution on top of `position_e2` (rules 1 and 2)."""
     if side is _BID:
         own_e4, opposed_e2 = price_e4, -position_e2
     else:
         own_e4, opposed_e2 = DOLLAR_E4 - price_e4, position_e2
     if opposed_e2 <= 0:
-        return CashFlow(0, count_e2, 0, count_e2 * own_e4)
+        return 0, count_e2, 0, count_e2 * own_e4
     closing_e2 = min(count_e2, opposed_e2)
     opening_e2 = count_e2 - closing_e2
-    return CashFlow(closing_e2, opening_e2, closing_e2 * (DOLLAR_E4 - own_e4), opening_e2 * own_e4)
+    return closing_e2, opening_e2, closing_e2 * (DOLLAR_E4 - own_e4), opening_e2 * own_e4
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -1,334 +1,221 @@
-"""The world that the simulated exchange lists: 16 events over 8 categories, built from a seed and the present time.
+"""The world that the simulated exchange lists: events built from the plans of its series, now and as time goes on.
+
+`WorldBuilder.boot` lists everything that is open or announced at a moment: some seventy markets of eight
+categories by default, several times as many with the extra plans. After that `Rolling` asks it for the events
+that fall due. An event depends on the seed, its own name and (for coins) the price at its listing, and on
+nothing else, so the order of listing does not matter.
 
 It is made so that a discovery finds work at once: most markets are priced between 15 and 85 cents, older than
 a minute, busy, and close inside the time windows of their category; a few are not (too thin, too soon, too
-extreme), so that a filter has something to reject. Crypto lives on shard 2, everything else on shard 0.
+extreme), so that a filter has something to reject.
 """
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 import attrs
 
+from kalshi.simulator.fair_values import COIN_STEP, FairValues, coin_chance_e4
 from kalshi.simulator.listings import Catalogue, EventListing, MarketListing, SeriesListing
-from kalshi.simulator.timestamps import ticker_date
+from kalshi.simulator.series_plans import DAY_MS, CoinStrikes, Figure, Game, Outcome, Plan, Race, all_plans
+from kalshi.simulator.timestamps import MONTHS, new_york
 
-_HOUR_MS: Final = 3_600_000
-_CRYPTO_SHARD: Final = 2
+# Copies of an extra plan beyond these would list the same thing twice; the largest world stands at two.
+SCALE_MAX: Final = 2
+_EXTRA_STRIKES: Final = 2
+_FAIR_JITTER_E4: Final = 100
+
+
+class WorldBuilder:
+    """Makes events of the plans; `scale` 1 is the light world, 2 has the extra plans too."""
+
+    def __init__(self, seed: int, fairs: FairValues, scale: int = 1) -> None:
+        if not 1 <= scale <= SCALE_MAX:
+            raise ValueError(f"the scale of the world is 1 to {SCALE_MAX}, not {scale}")
+        self._seed = seed
+        self._fairs = fairs
+        self.plans = tuple(_scaled(plan, scale) for plan in all_plans() if scale > 1 or not plan.is_extra)
+
+    def series(self) -> tuple[SeriesListing, ...]:
+        """Returns every series that will ever be listed."""
+        return tuple({plan.series.ticker: plan.series for plan in self.plans}.values())
+
+    def boot(self, now_ms: int) -> Catalogue:
+        """Returns what is listed at that moment."""
+        events = tuple(
+            self.event(plan, close_ms, now_ms) for plan in self.plans for close_ms in due_closes(plan, now_ms)
+        )
+        return Catalogue(series=self.series(), events=events)
+
+    def event(self, plan: Plan, close_ms: int, now_ms: int) -> EventListing:
+        """Returns the event of the plan that closes then, as listed at `now_ms`."""
+        day = new_york(close_ms)
+        teams = _pair(plan.content, self._seed, plan.series.ticker, day) if isinstance(plan.content, Game) else ()
+        ticker = f"{plan.series.ticker}-{_dated(plan.suffix, day, ''.join(code for code, _ in teams))}"
+        rng = random.Random(f"{self._seed}:{ticker}:listing")
+        title = plan.title.replace("%g", " at ".join(name for _, name in teams))
+        open_ms = close_ms - plan.opens_before_ms
+        outcomes = self._outcomes(plan, rng, teams, open_ms, close_ms, now_ms)
+        market = _MarketMaker(plan=plan, event_ticker=ticker, title=title, close_ms=close_ms, now_ms=now_ms, rng=rng)
+        markets = tuple(market.listing(outcome) for outcome in outcomes)
+        return EventListing(
+            ticker=ticker,
+            series_ticker=plan.series.ticker,
+            title=title,
+            sub_title=day.strftime("%b %d, %Y"),
+            category=plan.series.category,
+            mutually_exclusive=isinstance(plan.content, Race | Game) and len(markets) > 1,
+            strike_ms=close_ms,
+            exchange_index=plan.series.exchange_index,
+            created_ms=markets[0].created_ms,
+            markets=markets,
+            coin=plan.content.coin if isinstance(plan.content, CoinStrikes) else "",
+            volatility=plan.volatility,
+            fee_type_override=plan.fee_type_override,
+            fee_multiplier_override_e4=plan.fee_multiplier_override_e4,
+        )
+
+    def _outcomes(
+        self,
+        plan: Plan,
+        rng: random.Random,
+        teams: tuple[tuple[str, str], ...],
+        open_ms: int,
+        close_ms: int,
+        now_ms: int,
+    ) -> tuple[Outcome, ...]:
+        match plan.content:
+            case Race() | Figure():
+                return plan.content.outcomes(rng)
+            case Game():
+                favourite_e4 = rng.randrange(3_400, 6_600)
+                fairs = (favourite_e4, 10_000 - favourite_e4)
+                return tuple(
+                    Outcome(suffix=code, label=name, fair_e4=fair)
+                    for (code, name), fair in zip(teams, fairs, strict=True)
+                )
+            case CoinStrikes(count=0):
+                return (self._up_or_down(plan.content.coin, rng, open_ms, close_ms, now_ms),)
+            case CoinStrikes():
+                return tuple(self._coin_strikes(plan.content, close_ms, now_ms))
+
+    def _up_or_down(self, coin: str, rng: random.Random, open_ms: int, close_ms: int, now_ms: int) -> Outcome:
+        minute = new_york(close_ms).minute
+        if open_ms > now_ms:
+            # The strike is the price at the opening, which nobody knows yet.
+            return Outcome(suffix=f"{minute:02d}", label="Up", fair_e4=5_000)
+        price = self._fairs.coin(coin).price
+        strike = round(price * math.exp(COIN_STEP * math.sqrt((now_ms - open_ms) / 1000) * rng.gauss(0, 1)), 2)
+        fair_e4 = round(coin_chance_e4(price, strike, (close_ms - now_ms) / 1000))
+        return Outcome(suffix=f"{minute:02d}", label="Up", fair_e4=fair_e4, strike=strike)
+
+    def _coin_strikes(self, content: CoinStrikes, close_ms: int, now_ms: int) -> Iterator[Outcome]:
+        price = self._fairs.coin(content.coin).price
+        unit = _round_unit(price * content.spacing_share)
+        middle = round(price / unit) * unit
+        for index in range(content.count):
+            strike = round(middle + unit * (index - (content.count - 1) // 2), 6)
+            fair_e4 = round(coin_chance_e4(price, strike, (close_ms - now_ms) / 1000))
+            yield Outcome(suffix=f"T{strike:g}", label=f"${strike:,g} or above", fair_e4=fair_e4, strike=strike)
 
 
 @attrs.frozen(kw_only=True)
-class _Outcome:
-    suffix: str
-    label: str
-    fair_e4: int
-    strike: float | None = None
+class _MarketMaker:
+    """Writes the listings of one event's markets."""
 
-
-@attrs.frozen(kw_only=True)
-class _EventPlan:
-    """One event to list. `volume` is dollars of the last day per market; `half_spread_e4` the typical maker's."""
-
-    series: SeriesListing
-    suffix: str
+    plan: Plan
+    event_ticker: str
     title: str
-    closes_in_h: float
-    outcomes: tuple[_Outcome, ...]
-    exclusive: bool = True
-    structure: str = "linear_cent"
-    half_spread_e4: int = 150
-    trades_per_minute: float = 40.0
-    volume: int = 60_000
+    close_ms: int
+    now_ms: int
+    rng: random.Random
+
+    def listing(self, outcome: Outcome) -> MarketListing:
+        plan = self.plan
+        open_ms = self.close_ms - plan.opens_before_ms
+        # A market has had the share of a day's trade that it has been open for, give or take a fifth.
+        age = min(1.0, max(0, self.now_ms - open_ms) / DAY_MS)
+        life = min(1.0, plan.opens_before_ms / DAY_MS)
+        day_e2 = int(plan.volume * (age / life) * self.rng.uniform(0.8, 1.2)) * 100
+        fair_e4 = 5_000 if outcome.fair_e4 is None else outcome.fair_e4
+        if outcome.strike is None and isinstance(plan.content, Race):
+            fair_e4 += self.rng.randrange(-_FAIR_JITTER_E4, _FAIR_JITTER_E4 + 1)
+        return MarketListing(
+            ticker=f"{self.event_ticker}-{outcome.suffix}",
+            event_ticker=self.event_ticker,
+            series_ticker=plan.series.ticker,
+            title=f"{self.title}: {outcome.label}?",
+            yes_sub_title=outcome.label,
+            created_ms=open_ms - plan.listed_before_ms,
+            open_ms=open_ms,
+            close_ms=self.close_ms,
+            structure=plan.structure,
+            exchange_index=plan.series.exchange_index,
+            fair_e4=min(max(fair_e4, 100), 9_900),
+            half_spread_e4=plan.half_spread_e4,
+            trades_per_minute=plan.trades_per_minute,
+            volume_e2=day_e2 * max(1, min(3, (self.now_ms - open_ms) // DAY_MS)),
+            volume_24h_e2=day_e2,
+            open_interest_e2=day_e2 // 200 * 100,
+            floor_strike=outcome.strike,
+            strike_type="custom" if isinstance(plan.content, Race | Game) else "greater_or_equal",
+            maker_size=plan.maker_size,
+            taker_size=plan.taker_size,
+            look_scale=plan.look_scale,
+        )
 
 
-def _outcomes(*rows: tuple[str, str, int]) -> tuple[_Outcome, ...]:
-    return tuple(_Outcome(suffix=suffix, label=label, fair_e4=cents * 100) for suffix, label, cents in rows)
+def due_closes(plan: Plan, now_ms: int) -> Iterator[int]:
+    """Yields the closes whose events are listed at that moment, soonest first."""
+    close_ms = plan.cycle.next_close(now_ms)
+    while listed_ms(plan, close_ms) <= now_ms:
+        yield close_ms
+        close_ms = plan.cycle.next_close(close_ms)
 
 
-def _ladder(unit: str, *rows: tuple[float, int]) -> tuple[_Outcome, ...]:
-    return tuple(
-        _Outcome(suffix=f"T{strike:g}", label=f"{strike:,g}{unit} or above", fair_e4=cents * 100, strike=strike)
-        for strike, cents in rows
-    )
+def listed_ms(plan: Plan, close_ms: int) -> int:
+    """Returns when the event of the plan that closes then is listed."""
+    return close_ms - plan.opens_before_ms - plan.listed_before_ms
 
 
-def _series(ticker: str, title: str, category: str, frequency: str, *tags: str) -> SeriesListing:
-    return SeriesListing(
-        ticker=ticker,
-        title=title,
-        category=category,
-        frequency=frequency,
-        tags=tags,
-        exchange_index=_CRYPTO_SHARD if category == "Crypto" else 0,
-    )
+def build_catalogue(seed: int, now_ms: int, scale: int = 1) -> Catalogue:
+    """Returns the world as it is listed at that moment; the same arguments give the same one."""
+    return WorldBuilder(seed, FairValues(seed), scale).boot(now_ms)
 
 
-_NHL: Final = _series("KXNHLGAME", "NHL game winner", "Sports", "daily", "Hockey")
-_NFL: Final = attrs.evolve(
-    _series("KXNFLGAME", "NFL game winner", "Sports", "weekly", "Football"),
-    fee_type="quadratic_with_maker_fees",
-)
+def _scaled(plan: Plan, scale: int) -> Plan:
+    content = plan.content
+    if scale > 1 and isinstance(content, Figure | CoinStrikes) and 2 <= content.count <= 3:
+        return attrs.evolve(plan, content=attrs.evolve(content, count=content.count * _EXTRA_STRIKES))
+    return plan
 
 
-def _sports() -> tuple[_EventPlan, ...]:
-    return (
-        _EventPlan(
-            series=_NHL,
-            suffix="{date}BOSNYR",
-            title="Boston at New York Rangers",
-            closes_in_h=7,
-            outcomes=_outcomes(("BOS", "Boston", 46), ("NYR", "New York Rangers", 54)),
-            half_spread_e4=100,
-            trades_per_minute=70,
-            volume=180_000,
-        ),
-        _EventPlan(
-            series=_NHL,
-            suffix="{date}COLDAL",
-            title="Colorado at Dallas",
-            closes_in_h=9,
-            outcomes=_outcomes(("COL", "Colorado", 58), ("DAL", "Dallas", 42)),
-            trades_per_minute=60,
-            volume=140_000,
-        ),
-        _EventPlan(
-            series=_NFL,
-            suffix="{date+3}GBDET",
-            title="Green Bay at Detroit",
-            closes_in_h=80,
-            outcomes=_outcomes(("GB", "Green Bay", 37), ("DET", "Detroit", 63)),
-            half_spread_e4=100,
-            trades_per_minute=70,
-            volume=320_000,
-        ),
-    )
+def _round_unit(rough: float) -> float:
+    """Returns the nearest of 1, 2, 2.5 and 5 times a power of ten, as strikes are spaced."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return min((power * step for step in (1, 2, 2.5, 5, 10)), key=lambda unit: abs(unit - rough))
 
 
-def _crypto() -> tuple[_EventPlan, ...]:
-    return (
-        _EventPlan(
-            series=_series("KXBTCD", "Bitcoin price above", "Crypto", "daily", "BTC"),
-            suffix="{date+2}17",
-            title="Bitcoin price at 5pm EST",
-            closes_in_h=50,
-            outcomes=_ladder("", (96_000, 74), (97_000, 58), (98_000, 41), (99_000, 26)),
-            exclusive=False,
-            structure="tapered_deci_cent",
-            trades_per_minute=60,
-            volume=240_000,
-        ),
-        _EventPlan(
-            series=_series("KXETHD", "Ethereum price above", "Crypto", "daily", "ETH"),
-            suffix="{date+3}17",
-            title="Ethereum price at 5pm EST",
-            closes_in_h=74,
-            outcomes=_ladder("", (3_100, 66), (3_200, 47), (3_300, 29)),
-            exclusive=False,
-            structure="center_half_edge_deci_cent",
-            half_spread_e4=200,
-            volume=90_000,
-        ),
-        _EventPlan(
-            series=_series("KXBTC15M", "Bitcoin up or down", "Crypto", "fifteen_min", "BTC"),
-            suffix="{date}-NEXT",
-            title="Bitcoin up in the next hours",
-            closes_in_h=3,
-            outcomes=_outcomes(("UP", "Up", 51)),
-            structure="deci_cent",
-            half_spread_e4=60,
-            trades_per_minute=90,
-            volume=150_000,
-        ),
-    )
+def _pair(game: Game, seed: int, series: str, day: datetime) -> tuple[tuple[str, str], ...]:
+    teams = list(game.teams)
+    random.Random(f"{seed}:{series}:{day:%Y%m%d}:pairs").shuffle(teams)
+    return tuple(teams[2 * game.slot : 2 * game.slot + 2])
 
 
-def _economy() -> tuple[_EventPlan, ...]:
-    return (
-        _EventPlan(
-            series=_series("KXFEDDECISION", "Fed decision", "Economics", "custom", "Interest rates", "Fed"),
-            suffix="{date+26}",
-            title="Fed decision at the next meeting",
-            closes_in_h=26 * 24,
-            outcomes=_outcomes(("H0", "Hold", 55), ("C25", "Cut 25bp", 40), ("H25", "Hike 25bp", 4)),
-            half_spread_e4=100,
-            trades_per_minute=50,
-            volume=900_000,
-        ),
-        _EventPlan(
-            series=_series("KXCPIYOY", "Inflation", "Economics", "monthly", "Inflation"),
-            suffix="{date+12}",
-            title="CPI year over year",
-            closes_in_h=12 * 24,
-            outcomes=_ladder("%", (2.8, 78), (2.9, 52), (3.0, 27)),
-            exclusive=False,
-            half_spread_e4=200,
-            volume=80_000,
-        ),
-    )
-
-
-def _financials() -> tuple[_EventPlan, ...]:
-    return (
-        _EventPlan(
-            series=_series("KXINX", "S&P 500 close", "Financials", "daily", "S&P"),
-            suffix="{date+2}H1600",
-            title="S&P 500 at the close",
-            closes_in_h=49,
-            outcomes=_ladder("", (6_900, 69), (6_950, 45), (7_000, 24)),
-            exclusive=False,
-            half_spread_e4=200,
-            volume=110_000,
-        ),
-        _EventPlan(
-            series=_series("KXEURUSD", "EUR/USD close", "Financials", "weekly", "Forex"),
-            suffix="{date+5}",
-            title="EUR/USD at the end of the week",
-            closes_in_h=120,
-            outcomes=_ladder("", (1.15, 61), (1.16, 34)),
-            exclusive=False,
-            half_spread_e4=250,
-            trades_per_minute=30,
-            volume=45_000,
-        ),
-    )
-
-
-def _weather() -> tuple[_EventPlan, ...]:
-    return (
-        _EventPlan(
-            series=_series("KXHIGHNY", "Highest temperature in NYC", "Climate and Weather", "daily", "Temp"),
-            suffix="{date+2}",
-            title="Highest temperature in NYC",
-            closes_in_h=42,
-            outcomes=_outcomes(
-                ("B49.5", "49 to 50", 22), ("B51.5", "51 to 52", 36), ("B53.5", "53 to 54", 27), ("T54", "55+", 15)
-            ),
-            volume=70_000,
-        ),
-        _EventPlan(
-            series=_series("KXRAINSEA", "Rain in Seattle", "Climate and Weather", "monthly", "Precipitation"),
-            suffix="{date+10}",
-            title="Rain in Seattle this month",
-            closes_in_h=240,
-            outcomes=_ladder(" inches", (5.0, 57), (6.0, 31)),
-            exclusive=False,
-            half_spread_e4=250,
-            trades_per_minute=25,
-            volume=40_000,
-        ),
-    )
-
-
-def _politics() -> tuple[_EventPlan, ...]:
-    return (
-        _EventPlan(
-            series=_series("KXSENATEVOTE", "Senate vote", "Politics", "custom", "Congress"),
-            suffix="{date+30}",
-            title="Will the Senate pass the bill?",
-            closes_in_h=30 * 24,
-            outcomes=_outcomes(("Y", "Passes", 38)),
-            half_spread_e4=150,
-            volume=130_000,
-        ),
-        _EventPlan(
-            series=_series("KXSPEAKER", "Next Speaker", "Politics", "custom", "Congress"),
-            suffix="{date+55}",
-            title="Who will be the next Speaker?",
-            closes_in_h=55 * 24,
-            outcomes=_outcomes(("JEF", "Jeffries", 61), ("JOH", "Johnson", 33), ("OTH", "Somebody else", 6)),
-            half_spread_e4=200,
-            trades_per_minute=30,
-            volume=90_000,
-        ),
-    )
-
-
-def _culture() -> tuple[_EventPlan, ...]:
-    return (
-        _EventPlan(
-            series=_series("KXTOPSONG", "Top song", "Entertainment", "weekly", "Music"),
-            suffix="{date+6}",
-            title="Top song this week",
-            closes_in_h=6 * 24,
-            outcomes=_outcomes(("ORD", "Ordinary", 44), ("GOL", "Golden", 35), ("MAN", "Manchild", 19)),
-            structure="deci_cent",
-            half_spread_e4=250,
-            volume=55_000,
-        ),
-        _EventPlan(
-            series=_series("KXLAUNCH", "Rocket launches", "Science and Technology", "monthly", "Space"),
-            suffix="{date+20}",
-            title="Rocket launches this month",
-            closes_in_h=20 * 24,
-            outcomes=_ladder("", (14, 48)),
-            exclusive=False,
-            half_spread_e4=300,
-            trades_per_minute=4,
-            volume=1_500,
-        ),
-    )
-
-
-def build_catalogue(rng: random.Random, now_ms: int) -> Catalogue:
-    """Returns the listed world as of `now_ms`; the same seed and time give the same one."""
-    plans = (*_sports(), *_crypto(), *_economy(), *_financials(), *_weather(), *_politics(), *_culture())
-    series = {plan.series.ticker: plan.series for plan in plans}
-    return Catalogue(series=tuple(series.values()), events=tuple(_list_event(plan, rng, now_ms) for plan in plans))
-
-
-def _list_event(plan: _EventPlan, rng: random.Random, now_ms: int) -> EventListing:
-    ticker = f"{plan.series.ticker}-{_dated(plan.suffix, now_ms)}"
-    hour_ms = (now_ms // _HOUR_MS) * _HOUR_MS
-    close_ms = hour_ms + int((plan.closes_in_h + 1) * _HOUR_MS)
-    created_ms = now_ms - rng.randrange(36, 120) * _HOUR_MS
-    markets = tuple(
-        _list_market(plan, outcome, rng, ticker=ticker, created_ms=created_ms, close_ms=close_ms)
-        for outcome in plan.outcomes
-    )
-    return EventListing(
-        ticker=ticker,
-        series_ticker=plan.series.ticker,
-        title=plan.title,
-        sub_title=plan.suffix.partition("}")[2],
-        category=plan.series.category,
-        mutually_exclusive=plan.exclusive and len(markets) > 1,
-        strike_ms=close_ms,
-        exchange_index=plan.series.exchange_index,
-        created_ms=created_ms,
-        markets=markets,
-    )
-
-
-def _list_market(
-    plan: _EventPlan, outcome: _Outcome, rng: random.Random, *, ticker: str, created_ms: int, close_ms: int
-) -> MarketListing:
-    # Contracts, not dollars, are what the exchange counts: dollars over the price, give or take a fifth.
-    volume_24h_e2 = int(plan.volume * 1_000_000 / outcome.fair_e4 * rng.uniform(0.8, 1.2)) // 100 * 100
-    return MarketListing(
-        ticker=f"{ticker}-{outcome.suffix}",
-        event_ticker=ticker,
-        series_ticker=plan.series.ticker,
-        title=f"{plan.title}: {outcome.label}?",
-        yes_sub_title=outcome.label,
-        created_ms=created_ms,
-        open_ms=created_ms + 600_000,
-        close_ms=close_ms,
-        structure=plan.structure,
-        exchange_index=plan.series.exchange_index,
-        fair_e4=outcome.fair_e4 + rng.randrange(-100, 101),
-        half_spread_e4=plan.half_spread_e4,
-        trades_per_minute=plan.trades_per_minute,
-        volume_e2=volume_24h_e2 * 3,
-        volume_24h_e2=volume_24h_e2,
-        open_interest_e2=volume_24h_e2 // 200 * 100,
-        floor_strike=outcome.strike,
-        strike_type="custom" if outcome.strike is None else "greater_or_equal",
-    )
-
-
-def _dated(suffix: str, now_ms: int) -> str:
-    head, _, tail = suffix.partition("}")
-    days = int(head.partition("+")[2] or "0")
-    return ticker_date(now_ms + days * 24 * _HOUR_MS) + tail
+def _dated(suffix: str, day: datetime, teams: str) -> str:
+    month = f"{day.year % 100:02d}{MONTHS[day.month - 1]}"
+    facts = {
+        "%d": f"{month}{day.day:02d}",
+        "%h": f"{day.hour:02d}",
+        "%m": f"{day.minute:02d}",
+        "%y": month,
+        "%g": teams,
+    }
+    for mark, text in facts.items():
+        suffix = suffix.replace(mark, text)
+    return suffix

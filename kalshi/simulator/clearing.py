@@ -11,7 +11,7 @@ from typing import Final
 
 from kalshi.simulator.accounts import Account, CashFlow, Position, cash_flow
 from kalshi.simulator.engine import Executed
-from kalshi.simulator.fees import FeeCharge, FeeTerms, charge, fee_bound_e6, trade_fee_e6
+from kalshi.simulator.fees import ALIGNMENT_E6, FeeTerms, charge, fee_ratio, trade_fee_e6
 from kalshi.simulator.invariants import InvariantBroken
 from kalshi.simulator.orders import Fill, Order, Trade
 from kalshi.simulator.wire_numbers import DOLLAR_E4
@@ -19,6 +19,8 @@ from kalshi.types import Side
 
 _CENT_E6: Final = 10_000
 _BID: Final = Side.BID
+# What rounding can add to a fee: up to a step, up to the alignment, each below one 1/10,000 dollar.
+FEE_ROUNDINGS_E6: Final = 3 * ALIGNMENT_E6
 
 
 class MarketClearing:
@@ -37,9 +39,28 @@ class MarketClearing:
         self._exchange_index = exchange_index
         self._accounts = accounts
         self._new_trade_id = new_trade_id
-        self.terms = terms
+        self._terms = terms
+        self._set_terms(terms)
         self.fees_taken_e6 = 0
         self.open_interest_e2 = 0
+
+    @property
+    def terms(self) -> FeeTerms:
+        """What fees the market takes; may be set anew, and counts from the next fill on."""
+        return self._terms
+
+    @terms.setter
+    def terms(self, terms: FeeTerms) -> None:
+        self._set_terms(terms)
+
+    def _set_terms(self, terms: FeeTerms) -> None:
+        self._terms = terms
+        self._rounding = terms.rounding
+        self._taker_ratio = fee_ratio(terms, is_taker=True)
+        self._maker_ratio = fee_ratio(terms, is_taker=False)
+        # More than a fill could cost in fees for each 1/100 contract, at half a dollar where the fee is highest.
+        numerator, denominator, step_e6 = self._taker_ratio
+        self.fee_bound_e6 = numerator * 25_000_000 * step_e6 // denominator + 1
 
     def affords(self, order: Order, price_e4: int, count_e2: int, *, is_taker: bool) -> bool:
         """Says whether the owner's cash on this shard covers the execution and its fee."""
@@ -47,56 +68,58 @@ class MarketClearing:
             return True
         account = self._accounts[order.account_id]
         cash_e6 = account.cash_by_shard_e6.get(self._exchange_index, 0)
-        if cash_e6 >= self.cost_bound_e6(order.side, price_e4, count_e2):
+        own_e4 = price_e4 if order.side is _BID else DOLLAR_E4 - price_e4
+        if cash_e6 >= count_e2 * (own_e4 + self.fee_bound_e6) + FEE_ROUNDINGS_E6:
             return True
         flow = cash_flow(account.position_e2(self._ticker), order.side, price_e4, count_e2)
-        cost = self._charge(order.fee_accumulator_e6, price_e4, count_e2, flow, is_taker=is_taker)
-        return cash_e6 + flow.revenue_e6 - cost.net_e6 >= 0
-
-    def cost_bound_e6(self, side: Side, price_e4: int, count_e2: int) -> int:
-        """Returns more than the execution could take from its owner, whatever is held; cheap, and mostly enough."""
-        own_e4 = price_e4 if side is _BID else DOLLAR_E4 - price_e4
-        return count_e2 * own_e4 + fee_bound_e6(self.terms, count_e2)
+        return cash_e6 >= self._cost_e6(order, price_e4, count_e2, flow, is_taker=is_taker)
 
     def entry_cost_e6(self, account: Account, order: Order, price_e4: int, count_e2: int, *, is_taker: bool) -> int:
         """Returns what the order would take from the account at that limit, fee included; zero where it frees money."""
         flow = cash_flow(account.position_e2(self._ticker), order.side, price_e4, count_e2)
-        cost = self._charge(order.fee_accumulator_e6, price_e4, count_e2, flow, is_taker=is_taker)
-        return max(0, cost.net_e6 - flow.revenue_e6)
+        return max(0, self._cost_e6(order, price_e4, count_e2, flow, is_taker=is_taker))
 
     def execute(self, maker: Order, taker: Order, count_e2: int, now_ms: int) -> Executed:
-        """Books the trade at the maker's price for both owners. Raises InvariantBroken where money appears or is lost."""
+        """Books the trade at the maker's price for both owners. Raises InvariantBroken where money appears or goes."""
         price_e4 = maker.price_e4
         trade = Trade(self._new_trade_id(), self._ticker, price_e4, count_e2, taker.side, now_ms)
         interest_e2 = self.open_interest_e2
         made, maker_revenue_e6 = self._book(maker, trade, is_taker=False)
         taken, taker_revenue_e6 = self._book(taker, trade, is_taker=True)
-        # What both sides paid in for new pairs, or got back for closed ones, is what now stands behind them, fees aside.
+        # What both sides paid for new pairs, or got back for closed ones, now stands behind them, fees aside.
         if maker_revenue_e6 + taker_revenue_e6 + (self.open_interest_e2 - interest_e2) * DOLLAR_E4:
             raise InvariantBroken("cash_conserved", f"trade {trade.trade_id} in {self._ticker}")
         return Executed(trade, maker, taker, (made, taken))
 
-    def _charge(
-        self, accumulator_e6: int, price_e4: int, count_e2: int, flow: CashFlow, *, is_taker: bool
-    ) -> FeeCharge:
-        fee_e6 = trade_fee_e6(self.terms, price_e4, count_e2, is_taker=is_taker)
-        return charge(fee_e6, flow.revenue_e6, accumulator_e6, self.terms.rounding)
+    def _cost_e6(self, order: Order, price_e4: int, count_e2: int, flow: CashFlow, *, is_taker: bool) -> int:
+        """Returns what an execution takes from its owner, net fee included; below zero where it brings money."""
+        _, _, proceeds_e6, cost_e6 = flow
+        fee_e6 = trade_fee_e6(self._terms, price_e4, count_e2, is_taker=is_taker)
+        net_e6, _ = charge(fee_e6, proceeds_e6 - cost_e6, order.fee_accumulator_e6, self._terms.rounding)
+        return net_e6 + cost_e6 - proceeds_e6
 
     def _book(self, order: Order, trade: Trade, *, is_taker: bool) -> tuple[Fill, int]:
         """Books one side of a trade; returns its fill, and the money in or out before fees."""
         account = self._accounts[order.account_id]
-        position = account.position(self._ticker, self._exchange_index)
+        position = account.positions.get(self._ticker)
+        if position is None:
+            position = account.position(self._ticker, self._exchange_index)
         held_e2 = position.count_e2
         side, price_e4, count_e2 = order.side, trade.price_e4, trade.count_e2
+        no_price_e4 = DOLLAR_E4 - price_e4
         flow = cash_flow(held_e2, side, price_e4, count_e2)
-        revenue_e6 = flow.proceeds_e6 - flow.cost_e6
-        fee_e6 = trade_fee_e6(self.terms, price_e4, count_e2, is_taker=is_taker)
-        net_e6, order.fee_accumulator_e6 = charge(fee_e6, revenue_e6, order.fee_accumulator_e6, self.terms.rounding)
+        revenue_e6 = flow[2] - flow[3]
+        numerator, denominator, step_e6 = self._taker_ratio if is_taker else self._maker_ratio
+        fee_e6 = -(-numerator * count_e2 * price_e4 * no_price_e4 // denominator) * step_e6
+        net_e6, order.fee_accumulator_e6 = charge(fee_e6, revenue_e6, order.fee_accumulator_e6, self._rounding)
         account.book_execution(position, flow, side, net_e6)
         position.updated_ms = trade.ts_ms
-        self.open_interest_e2 += max(0, position.count_e2) - max(0, held_e2)
+        if position.count_e2 > 0:
+            self.open_interest_e2 += position.count_e2
+        if held_e2 > 0:
+            self.open_interest_e2 -= held_e2
         self.fees_taken_e6 += net_e6
-        cost_e6 = count_e2 * (price_e4 if side is _BID else DOLLAR_E4 - price_e4)
+        cost_e6 = count_e2 * (price_e4 if side is _BID else no_price_e4)
         if is_taker:
             order.taker_cost_e6 += cost_e6
             order.taker_fees_e6 += net_e6

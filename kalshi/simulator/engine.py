@@ -103,19 +103,11 @@ class MatchingEngine:
     def submit(self, order: Order, now_ms: int) -> None:
         """Matches a new order and rests what is left, if it may rest. Raises EngineRefusal (rule 2)."""
         if self.crosses(order.side, order.price_e4):
-            if order.post_only:
-                raise EngineRefusal("post_only_cross")
-            if order.time_in_force is _FOK:
-                self._check_volume(order)
-            self._match(order, now_ms)
-            if order.remaining_e2 == 0:
-                # Filled, or ended at the cross; both are marked already.
-                self.touched.append(order)
-                return
+            self._take(order, now_ms)
+        elif order.time_in_force is _GTC:
+            self._rest(order, now_ms)
         elif order.time_in_force is _FOK:
             raise EngineRefusal("fill_or_kill")
-        if order.time_in_force is _GTC:
-            self._rest(order, now_ms)
         else:
             self._end(order, _NO_REASON, now_ms)
         self.touched.append(order)
@@ -161,10 +153,19 @@ class MatchingEngine:
         if order.remaining_e2:
             self._rest(order, now_ms)
 
-    def _check_volume(self, order: Order) -> None:
-        book = self.asks if order.side is _BID else self.bids
-        if book.volume_at_or_better_e2(order.price_e4) < order.remaining_e2:
-            raise EngineRefusal("fill_or_kill")
+    def _take(self, order: Order, now_ms: int) -> None:
+        if order.post_only:
+            raise EngineRefusal("post_only_cross")
+        if order.time_in_force is _FOK:
+            book = self.asks if order.side is _BID else self.bids
+            if book.volume_at_or_better_e2(order.price_e4) < order.remaining_e2:
+                raise EngineRefusal("fill_or_kill")
+        self._match(order, now_ms)
+        if order.remaining_e2:
+            if order.time_in_force is _GTC:
+                self._rest(order, now_ms)
+            else:
+                self._end(order, _NO_REASON, now_ms)
 
     def _match(self, taker: Order, now_ms: int) -> None:
         """Trades until the taker is gone or meets nobody; its `remaining_e2` is what may rest."""
@@ -182,7 +183,10 @@ class MatchingEngine:
             elif not clearing.affords(taker, price_e4, count_e2, is_taker=True):
                 self._end(taker, _NO_REASON, now_ms)
             else:
-                self._check_place(book, maker, price_e4)
+                level = book.level(price_e4)
+                if maker.price_e4 != price_e4 or maker.queue_number < level.traded_number:
+                    raise InvariantBroken("queue", f"{maker.order_id} trades at {price_e4} out of its turn")
+                level.traded_number = maker.queue_number
                 self._trade(maker, taker, count_e2, now_ms)
 
     def _prevent_self_trade(self, maker: Order, taker: Order, now_ms: int) -> None:
@@ -190,13 +194,6 @@ class MatchingEngine:
             self._end(taker, Reason.SELF_TRADE, now_ms)
         else:
             self.cancel(maker, Reason.SELF_TRADE, now_ms)
-
-    @staticmethod
-    def _check_place(book: SideBook, maker: Order, price_e4: int) -> None:
-        level = book.level(price_e4)
-        if maker.price_e4 != price_e4 or maker.queue_number < level.traded_number:
-            raise InvariantBroken("queue", f"{maker.order_id} trades at {price_e4} out of its turn")
-        level.traded_number = maker.queue_number
 
     def _trade(self, maker: Order, taker: Order, count_e2: int, now_ms: int) -> None:
         self._reduce(maker, count_e2, now_ms)
@@ -212,31 +209,23 @@ class MatchingEngine:
         self.touched.append(maker)
 
     def _rest(self, order: Order, now_ms: int) -> None:
+        price_e4 = order.price_e4
         if order.side is _BID:
-            others, key = self.asks.keys, order.price_e4
+            book, others, key = self.bids, self.asks.keys, price_e4
         else:
-            others, key = self.bids.keys, -order.price_e4
+            book, others, key = self.asks, self.bids.keys, -price_e4
         if others and key + others[-1] >= 0:
-            raise InvariantBroken("uncrossed", f"{order.order_id} would rest at {order.price_e4} across {others[-1]}")
-        self._line_up(order)
-        self._level_changed(order, order.remaining_e2, now_ms)
+            raise InvariantBroken("uncrossed", f"{order.order_id} would rest at {price_e4} across {others[-1]}")
+        self._line_up(order, book)
+        self.outbox.append(_delta(order, order.remaining_e2, now_ms))
 
-    def _line_up(self, order: Order) -> None:
+    def _line_up(self, order: Order, book: SideBook) -> None:
         self._queue_number = order.queue_number = self._queue_number + 1
-        (self.bids if order.side is _BID else self.asks).add(order)
+        book.add(order)
 
     def _reduce(self, order: Order, by_e2: int, now_ms: int) -> None:
         (self.bids if order.side is _BID else self.asks).reduce(order, by_e2)
-        self._level_changed(order, -by_e2, now_ms)
-
-    def _level_changed(self, order: Order, delta_e2: int, now_ms: int) -> None:
-        account_id: str | None = None
-        client_order_id: str | None = None
-        if not order.is_house:
-            account_id, client_order_id = order.account_id, order.client_order_id
-        # One of these is made at every operation; this way costs a third of the class's own call.
-        values = (order.ticker, order.side, order.price_e4, delta_e2, now_ms, account_id, client_order_id)
-        self.outbox.append(_tuple_new(BookDelta, values))
+        self.outbox.append(_delta(order, -by_e2, now_ms))
 
     def _end(self, order: Order, reason: Reason, now_ms: int) -> None:
         order.remaining_e2 = 0
@@ -247,3 +236,13 @@ class MatchingEngine:
     def _mark(self, order: Order, reason: Reason, now_ms: int) -> None:
         order.reason = reason
         order.updated_ms = now_ms
+
+
+def _delta(order: Order, delta_e2: int, now_ms: int) -> BookDelta:
+    # One of these is made at every operation; this way costs a third of the class's own call.
+    account_id: str | None = None
+    client_order_id: str | None = None
+    if not order.is_house:
+        account_id, client_order_id = order.account_id, order.client_order_id
+    values = (order.ticker, order.side, order.price_e4, delta_e2, now_ms, account_id, client_order_id)
+    return _tuple_new(BookDelta, values)

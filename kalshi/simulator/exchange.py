@@ -16,6 +16,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 
 import trio
 from litestar.types import ASGIApp
@@ -23,19 +24,31 @@ from litestar.types import ASGIApp
 from kalshi.simulator.api_keys import KeyRing
 from kalshi.simulator.archive import Archive
 from kalshi.simulator.authentication import Authenticator
-from kalshi.simulator.catalogue import build_catalogue
+from kalshi.simulator.catalogue import WorldBuilder
+from kalshi.simulator.clock import ExchangeClock
 from kalshi.simulator.exchange_core import ExchangeCore
+from kalshi.simulator.fair_values import FairValues
+from kalshi.simulator.fault_app import FaultyApp
+from kalshi.simulator.fault_driver import FaultDriver, FillNews
+from kalshi.simulator.fault_plan import FaultPlan
+from kalshi.simulator.fault_stream import StreamFaults
 from kalshi.simulator.fee_changes import FeeChanges
 from kalshi.simulator.flow import OrderFlow
 from kalshi.simulator.group_desk import GroupDesk
 from kalshi.simulator.incentives import Incentives
+from kalshi.simulator.invariants import InvariantWatch
 from kalshi.simulator.lifecycle import TICK_MS, Lifecycle
 from kalshi.simulator.listings import Catalogue
 from kalshi.simulator.order_entry import OrderEntry
+from kalshi.simulator.pauses import Pauses
 from kalshi.simulator.rate_limits import RateLimiter
-from kalshi.simulator.read_model import ReadModel
-from kalshi.simulator.refusals import Refused
-from kalshi.simulator.rest_api import build_app
+from kalshi.simulator.read_model import PRIVATE_KINDS, ReadModel
+from kalshi.simulator.refusals import Refused, TooManyRequests
+from kalshi.simulator.rest_api import PREFIX, build_app
+from kalshi.simulator.rolling import Rolling
+from kalshi.simulator.scenario import Scenario
+from kalshi.simulator.scenario_player import ScenarioPlayer
+from kalshi.simulator.seed_books import load_shapes
 from kalshi.simulator.services import Services
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_hub import SocketHub
@@ -44,6 +57,7 @@ from kalshi.simulator.treasury import Treasury
 from kalshi.simulator.truth import Truth
 
 SOCKET_PATH = "/trade-api/ws/v2"
+TICK_S_MIN = 0.005
 
 
 class SimulatedExchange:
@@ -57,16 +71,26 @@ class SimulatedExchange:
         settings: SimulatorSettings | None = None,
         accounts: tuple[AccountSettings, ...] = (),
         catalogue: Catalogue | None = None,
+        scenario: Scenario | None = None,
     ) -> None:
-        self.settings = settings if settings is not None else SimulatorSettings()
-        listed = catalogue or build_catalogue(random.Random(f"{seed}:catalogue"), wall_ms())
-        self.core = ExchangeCore(seed=seed, wall_ms=wall_ms, settings=self.settings, catalogue=listed)
+        self.clock = wall_ms if isinstance(wall_ms, ExchangeClock) else ExchangeClock(wall_ms)
+        self.scenario = scenario if scenario is not None else Scenario()
+        self.settings = settings if settings is not None else self.scenario.settings
+        fairs = FairValues(seed)
+        builder: WorldBuilder | None = None
+        if catalogue is None:
+            builder = WorldBuilder(seed, fairs, self.settings.listing_scale)
+            catalogue = builder.boot(self.clock())
+        catalogue = self.scenario.changed(catalogue, self.clock())
+        self.core = ExchangeCore(seed=seed, wall_ms=self.clock, settings=self.settings, catalogue=catalogue)
+        for event in catalogue.events:
+            fairs.add(event, self.core.now_ms())
         reads = ReadModel(
             now_ms=self.core.now_ms,
             lag_ms=self.settings.read_lag_ms,
             rng=random.Random(f"{seed}:lag"),
         )
-        self.core.listeners.append(reads.take)
+        self.core.listeners.append(reads.take, *PRIVATE_KINDS)
         keys = KeyRing(self.core)
         self.services = Services(
             core=self.core,
@@ -74,30 +98,54 @@ class SimulatedExchange:
             groups=GroupDesk(self.core),
             reads=reads,
             limiter=RateLimiter(self.settings.public_requests_per_s),
-            authenticator=Authenticator(self.core, keys),
-            lifecycle=Lifecycle(self.core),
+            authenticator=Authenticator(self.core, keys, self.clock.accepted_ms),
+            lifecycle=Lifecycle(self.core, fairs),
             keys=keys,
             archive=Archive(settings=self.settings, now_ms=self.core.now_ms),
             treasury=Treasury(self.core, reads.open_account),
             fee_changes=FeeChanges(self.core),
             incentives=Incentives(self.core, random.Random(f"{seed}:incentives")),
         )
+        self.invariants = InvariantWatch(self.core)
         self.hub = SocketHub(self.core)
-        self.core.listeners.append(self.hub.take)
+        self.faults = FaultPlan(
+            seed=seed, elapsed_s=lambda: self.clock.elapsed_s, too_many_requests=self._too_many_requests
+        )
+        for fault in self.scenario.faults:
+            self.faults.order(fault)
+        self.streams = StreamFaults(self.faults)
+        self._fill_news = FillNews(self.core, self.faults, self.hub)
+        self.core.listeners.append(self._fill_news.take)
         for wanted in accounts:
             account = self.core.add_account(wanted)
             reads.open_account(account)
             if wanted.attested_until_s is not None:
                 keys.attest(account, wanted.attested_until_s)
-        self.flow = OrderFlow(self.core, random.Random(f"{seed}:flow"))
+        shapes = load_shapes(Path(self.settings.seed_books)) if self.settings.seed_books else ()
+        self.flow = OrderFlow(self.core, fairs, shapes)
+        self.rolling = Rolling(self.core, fairs, self.lifecycle, builder if self.settings.rolling else None)
         self.truth = Truth(self.services)
+        self.pauses = Pauses(self.core, self.lifecycle)
+        self._driver = FaultDriver(plan=self.faults, clock=self.clock, reads=reads, pauses=self.pauses, feed=self.hub)
+        self.player = ScenarioPlayer(
+            self.scenario, core=self.core, lifecycle=self.lifecycle, pauses=self.pauses, traders=self.flow
+        )
+        self._background: trio.Nursery | None = None
         if self.settings.flow:
             self.flow.open_books()
+            self.lifecycle.hooks.append(self.flow.take_change)
+        self._play()
 
     @cached_property
     def app(self) -> ASGIApp:
-        """The ASGI application for REST; built on first use, because many tests need none."""
-        return build_app(self.services)
+        """The ASGI application for REST, faults in front of it; built on first use, because many tests need none."""
+        return FaultyApp(
+            build_app(self.services),
+            self.faults,
+            prefix=PREFIX,
+            clock=self.clock,
+            nursery=lambda: self._background,
+        )
 
     @property
     def lifecycle(self) -> Lifecycle:
@@ -114,17 +162,32 @@ class SimulatedExchange:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Does the background work until cancelled."""
-        task_status.started()
-        while True:
-            await trio.sleep(TICK_MS / 1000)
-            self.tick()
+        async with trio.open_nursery() as self._background:
+            task_status.started()
+            while True:
+                # A fast clock is ticked oftener, as far as the loop can bear it.
+                await trio.sleep(max(TICK_S_MIN, TICK_MS / 1000 / self.clock.speed))
+                self.tick()
 
     def tick(self) -> None:
-        """Does everything that is due by now: expiry and lifecycle first, then traders, reads and tickers."""
+        """Does everything that is due by now: what is ordered, listings, lifecycle, then traders, reads, tickers."""
+        self._play()
+        self.rolling.tick()
         self.services.fee_changes.tick()
         self.services.lifecycle.tick()
+        self.invariants.tick(self.core.now_ms())
         if self.settings.flow:
             self.flow.tick()
         self.services.incentives.tick()
         self.services.reads.advance()
+        self._fill_news.tick()
         self.hub.tick()
+
+    def _play(self) -> None:
+        """Does what scenario, maintenance and faults want by now."""
+        self.player.tick(self.clock.elapsed_s)
+        self.pauses.tick()
+        self._driver.tick()
+
+    def _too_many_requests(self) -> object:
+        return TooManyRequests(nested=self.settings.too_many_requests_shape == "nested").body

@@ -45,7 +45,7 @@ from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import Order, Reason
 from kalshi.simulator.price_grid import floor_to_grid
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
-from kalshi.types import OrderStatus
+from kalshi.types import MarketStatus, OrderStatus
 
 # Ended orders whose market is remembered, to answer a late cancel as the exchange does; older ones are
 # plainly unknown. Between one and two times as many are kept.
@@ -79,7 +79,7 @@ class ExchangeCore:
         self.instance = f"{seed}-{wall_ms()}"
         self.accounts: dict[str, Account] = {}
         self.accounts_by_key: dict[str, Account] = {}
-        self.open_orders: dict[str, Order] = {}
+        self.open_orders = OpenOrders(self.accounts)
         self._ended_now: dict[str, str] = {}
         self._ended_before: dict[str, str] = {}
         self.groups: dict[str, OrderGroup] = {}
@@ -89,6 +89,7 @@ class ExchangeCore:
         self.incentives_paid_e6 = 0
         # Counts the actions on books, so that the deltas of one action can be told from those of the next.
         self.clock = 0
+        self.delisted_fees_e6 = 0
         self.trading_active = True
         self.exchange_active = True
         self.events = {event.ticker: event for event in catalogue.events}
@@ -130,6 +131,20 @@ class ExchangeCore:
         self.events[event.ticker] = event
         market = self.markets[listing.ticker] = self._open_market(event, listing)
         return market
+
+    def list_event(self, event: EventListing) -> None:
+        """Adds an event with its markets. The catalogue keeps what was listed at boot."""
+        self.events[event.ticker] = event
+        for listing in event.markets:
+            self.markets[listing.ticker] = self._open_market(event, listing)
+
+    def delist_event(self, event_ticker: str) -> None:
+        """Forgets an event whose markets are all paid out: books, history, and the accounts' empty positions."""
+        for listing in self.events.pop(event_ticker).markets:
+            del self.markets[listing.ticker]
+            self.delisted_fees_e6 += self.clearings.pop(listing.ticker).fees_taken_e6
+            for account in self.accounts.values():
+                account.positions.pop(listing.ticker, None)
 
     def publish(self, event: Event) -> None:
         for listener in self.listeners.of(type(event)):
@@ -183,9 +198,15 @@ class ExchangeCore:
         outbox, touched = engine.outbox, engine.touched
         if not outbox and not touched:
             return
+        market.clock = self.clock = self.clock + 1
+        if len(outbox) == 1 and len(touched) == 1:
+            # One order came to rest or went: most operations are no more than this, and a single event is a delta.
+            event, order = outbox.pop(), touched.pop()
+            for listener in self._delta_listeners:
+                listener(event)  # type: ignore[arg-type]
+            self._after_touch(order)
+            return
         engine.outbox, engine.touched = [], []
-        self.clock += 1
-        market.clock = self.clock
         triggered: list[OrderGroup] = []
         if len(outbox) > 1:
             outbox = self._in_publishing_order(outbox)
@@ -196,10 +217,7 @@ class ExchangeCore:
             elif type(event) is Executed:
                 self._publish_execution(market, event, now_ms, triggered)
         for order in touched:
-            if not order.is_house:
-                self._after_touch(order)
-            elif order.status is not _RESTING:
-                self.forget_expiry(order)
+            self._after_touch(order)
         for group in triggered:
             self.cancel_group(group, "triggered", now_ms)
 
@@ -238,14 +256,18 @@ class ExchangeCore:
     def imbalance_e6(self) -> int:
         """Returns deposits and paid incentives less everything that is still there; not zero is a defect."""
         cash_e6 = sum(account.cash_e6 for account in self.accounts.values())
-        fees_e6 = sum(clearing.fees_taken_e6 for clearing in self.clearings.values())
+        fees_e6 = self.delisted_fees_e6 + sum(clearing.fees_taken_e6 for clearing in self.clearings.values())
         return self.deposits_e6 + self.incentives_paid_e6 - cash_e6 - fees_e6 - collateral_e6(self.clearings)
 
     def _open_market(self, event: EventListing, listing: MarketListing) -> MarketState:
         series = next(one for one in self.catalogue.series if one.ticker == listing.series_ticker)
         terms = FeeTerms(
-            fee_type=series.fee_type,
-            multiplier_e4=series.fee_multiplier_e4,
+            fee_type=event.fee_type_override or series.fee_type,
+            multiplier_e4=(
+                series.fee_multiplier_e4
+                if event.fee_multiplier_override_e4 is None
+                else event.fee_multiplier_override_e4
+            ),
             rounding=self.settings.fee_rounding,
         )
         clearing = MarketClearing(
@@ -263,6 +285,7 @@ class ExchangeCore:
             engine=MatchingEngine(clearing),
             clearing=clearing,
             history=MarketHistory(listing, self.seed, self._last_ms),
+            status=MarketStatus.ACTIVE if listing.open_ms <= self._last_ms else MarketStatus.INITIALIZED,
             close_ms=listing.close_ms if closes_in_s is None else self._last_ms + closes_in_s * 1000,
             updated_ms=self._last_ms,
             last_price_e4=floor_to_grid(listing.price_ranges, listing.fair_e4),
@@ -301,29 +324,55 @@ class ExchangeCore:
                     triggered.append(group)
 
     def _after_touch(self, order: Order) -> None:
+        """Keeps the registers of open orders right after an order changed, and says that it did."""
+        if order.is_house:
+            if order.status is not _RESTING:
+                self.forget_expiry(order)
+            return
         order_id = order.order_id
-        group = self.groups.get(order.group_id) if order.group_id is not None else None
+        mine = self.accounts[order.account_id].open_orders
         if order.status is _RESTING:
-            self.open_orders[order_id] = order
-            self.accounts[order.account_id].open_orders[order_id] = order
-            if group is not None:
-                group.resting[order_id] = None
+            mine[order_id] = order
+            if order.group_id is not None:
+                self.groups[order.group_id].resting[order_id] = None
+        elif mine.pop(order_id, None) is not None:
+            if order.group_id is not None:
+                self.groups[order.group_id].resting.pop(order_id, None)
+            if order.expiration_ts_s is not None:
+                self.forget_expiry(order)
+            self._ended_now[order_id] = order.ticker
+            if len(self._ended_now) >= ENDED_ORDERS_MAX:
+                self._ended_before, self._ended_now = self._ended_now, {}
         else:
-            self._forget_open(order)
-            if group is not None:
-                group.resting.pop(order_id, None)
+            # It ended in the operation that brought it.
+            self._ended_now[order_id] = order.ticker
         if self._order_listeners:
             self.publish(OrderChanged(order.snapshot()))
 
-    def _forget_open(self, order: Order) -> None:
-        order_id = order.order_id
-        if self.open_orders.pop(order_id, None) is not None:
-            del self.accounts[order.account_id].open_orders[order_id]
-            if order.expiration_ts_s is not None:
-                self.forget_expiry(order)
-        self._ended_now[order_id] = order.ticker
-        if len(self._ended_now) >= ENDED_ORDERS_MAX:
-            self._ended_before, self._ended_now = self._ended_now, {}
+
+class OpenOrders:
+    """The customers' open orders, account by account, oldest first within one: a view, and never a copy."""
+
+    def __init__(self, accounts: dict[str, Account]) -> None:
+        self._accounts = accounts
+
+    def get(self, order_id: str) -> Order | None:
+        """Returns the open order of that id, whoever owns it."""
+        for account in self._accounts.values():
+            order = account.open_orders.get(order_id)
+            if order is not None:
+                return order
+        return None
+
+    def values(self) -> Iterator[Order]:
+        for account in self._accounts.values():
+            yield from account.open_orders.values()
+
+    def __contains__(self, order_id: str) -> bool:
+        return self.get(order_id) is not None
+
+    def __len__(self) -> int:
+        return sum(len(account.open_orders) for account in self._accounts.values())
 
 
 def _ids(rng: random.Random) -> Iterator[str]:

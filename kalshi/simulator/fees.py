@@ -14,7 +14,9 @@ Source: Kalshi fee rounding page, October 2026 text; kalshi-rest.md §8.
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from functools import cache
+from math import gcd
+from typing import Final, Literal
 
 import attrs
 
@@ -43,32 +45,33 @@ class FeeTerms:
     rounding: FeeRounding = "2026-10"
 
 
-class FeeCharge(NamedTuple):
-    """What one fill costs: the net fee billed, and the order's rounding accumulator after it."""
+# What one fill costs: the net fee billed, and the order's rounding accumulator after it, in 1/1,000,000 dollar.
+FeeCharge = tuple[int, int]
 
-    net_e6: int
-    accumulator_e6: int
+
+@cache
+def fee_ratio(terms: FeeTerms, *, is_taker: bool) -> tuple[int, int, int]:
+    """Returns (numerator, denominator, step): the fee is numerator x count_e2 x price_e4 x (1 - price)_e4, divided by
+    the denominator, rounded up, in steps of so many 1/1,000,000 dollar. Reduced, so that the products stay small."""
+    rate_e4 = _TAKER_RATE_E4 if is_taker else MAKER_RATES_E4[terms.fee_type]
+    # multiplier e4 * rate e4 * count e2 * price e4 * price e4 = dollars e18.
+    step_e6 = 1 if terms.rounding == "2026-10" else 100
+    numerator, denominator = terms.multiplier_e4 * rate_e4, step_e6 * 10**12
+    shared = gcd(numerator, denominator)
+    return numerator // shared, denominator // shared, step_e6
 
 
 def trade_fee_e6(terms: FeeTerms, price_e4: int, count_e2: int, *, is_taker: bool) -> int:
     """Returns the trade fee after rule 2, in 1/1,000,000 dollar."""
-    rate_e4 = _TAKER_RATE_E4 if is_taker else MAKER_RATES_E4[terms.fee_type]
-    # multiplier e4 * rate e4 * count e2 * price e4 * price e4 = dollars e18.
-    raw_e18 = terms.multiplier_e4 * rate_e4 * count_e2 * price_e4 * (DOLLAR_E4 - price_e4)
-    unit_e18 = 10**12 if terms.rounding == "2026-10" else 10**14
-    return -(-raw_e18 // unit_e18) * (unit_e18 // 10**12)
+    numerator, denominator, step_e6 = fee_ratio(terms, is_taker=is_taker)
+    return -(-numerator * count_e2 * price_e4 * (DOLLAR_E4 - price_e4) // denominator) * step_e6
 
 
 def charge(fee_e6: int, revenue_e6: int, accumulator_e6: int, rounding: FeeRounding = "2026-10") -> FeeCharge:
-    """Returns the net fee of a fill with trade fee `fee_e6` and cash flow `revenue_e6` (negative for a payer)."""
+    """Returns net fee and accumulator after a fill with this trade fee and cash flow (negative for a payer)."""
     rounding_e6 = (revenue_e6 - fee_e6) % ALIGNMENT_E6
     gross_e6 = fee_e6 + rounding_e6
     pot_e6 = accumulator_e6 + rounding_e6
     unit_e6 = _REBATE_UNIT_E6[rounding]
     rebate_e6 = min(pot_e6, gross_e6) // unit_e6 * unit_e6
-    return FeeCharge(gross_e6 - rebate_e6, pot_e6 - rebate_e6)
-
-
-def fee_bound_e6(terms: FeeTerms, count_e2: int) -> int:
-    """Returns more than any fill of this count could cost in fees: the taker rate at half a dollar, and all roundings."""
-    return terms.multiplier_e4 * _TAKER_RATE_E4 * count_e2 // 40_000 + 3 * ALIGNMENT_E6
+    return gross_e6 - rebate_e6, pot_e6 - rebate_e6

@@ -1,7 +1,8 @@
-"""HTTP for the simulator: an ASGI application on Hypercorn's trio worker, on a socket that is bound already.
+"""HTTP for the simulator: an ASGI application on Hypercorn's trio server, on a socket that is bound already.
 
-Hypercorn gets the socket by descriptor, so that a taken port is our error to explain and port 0 our number to
-announce. It handles no signals and writes no logs; the surrounding nursery decides when it ends.
+The listening is our own, one `TCPServer` of Hypercorn per connection: so a taken port is our error to explain,
+port 0 our number to announce, and a faulty stream can lie under the server. Hypercorn's `serve` has no place
+for one. It handles no signals, writes no logs and runs no lifespan; the surrounding nursery decides when it ends.
 """
 
 from __future__ import annotations
@@ -10,26 +11,47 @@ import socket
 from typing import Any, Final
 
 import trio
+from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.trio import serve
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
 
-# The simulator ends at once; answers under way are the client's unknown outcomes, which it must be able to
-# bear.
-_GRACE_S: Final = 0.2
+from kalshi.simulator.fault_stream import FaultyListener, StreamFaults
+
 _KEEP_ALIVE_S: Final = 120.0
 
 
-async def serve_http(  # noqa: ASYNC128 - hypercorn reports started
-    app: Any, bound: socket.socket, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED
+async def serve_http(
+    app: Any,
+    bound: socket.socket,
+    faults: StreamFaults | None = None,
+    *,
+    task_status: trio.TaskStatus[list[Any]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serves the application until cancelled; takes the bound socket over."""
+    """Serves the application on a bound and listening socket until cancelled; answers under way are lost then."""
+    listener: Any = trio.SocketListener(trio.socket.from_stdlib_socket(bound))
+    if faults is not None:
+        listener = FaultyListener(listener, faults, "rest")
     config = Config()
-    config.bind = [f"fd://{bound.detach()}"]
-    config.accesslog = None
-    config.errorlog = None
     config.include_date_header = False
     config.include_server_header = False
-    config.graceful_timeout = _GRACE_S
-    config.shutdown_timeout = _GRACE_S
     config.keep_alive_timeout = _KEEP_ALIVE_S
-    await serve(app, config, shutdown_trigger=trio.sleep_forever, task_status=task_status, mode="asgi")
+    config.accesslog = None
+    config.errorlog = None
+    context, wrapped = WorkerContext(None), ASGIWrapper(app)
+
+    async def talk(stream: Any) -> None:
+        await TCPServer(wrapped, config, context, ConnectionState({}), stream)
+
+    async with trio.open_nursery() as nursery:
+        if faults is not None:
+            nursery.start_soon(_release_at_the_end, faults)
+        await trio.serve_listeners(talk, [listener], task_status=task_status)
+
+
+async def _release_at_the_end(faults: StreamFaults) -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        faults.release()

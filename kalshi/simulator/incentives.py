@@ -16,6 +16,8 @@ A second in which the exchange did no work has no snapshot: nobody was there to 
 from __future__ import annotations
 
 import random
+from collections import deque
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -27,7 +29,6 @@ from kalshi.simulator.incentive_scoring import (
     PayoutTerms,
     ScoringTerms,
     payout_e6,
-    reaches_target,
     snapshot_shares,
 )
 from kalshi.simulator.market_state import MarketState
@@ -37,13 +38,15 @@ from kalshi.types import Side
 
 # From this start on, programs follow the terms of the help centre article read on 2026-10-01.
 NEW_TERMS_MS: Final = int(datetime(2026, 7, 30, tzinfo=UTC).timestamp() * 1000)
-PROGRAMS_MAX: Final = 5_000  # paid ones are forgotten beyond this, oldest first
+PAID_PROGRAMS_MAX: Final = 5_000  # some weeks of a large world; older ones are forgotten
 _DAY_MS: Final = 86_400_000
 _SECOND_MS: Final = 1_000
 _CENT_E4: Final = 100
 _EVERY_NTH_MARKET: Final = 4
 _EVERY_NTH_VOLUME: Final = 8
 _HOUSE: Final = ""
+_FEW_LEVELS: Final = 4
+_ANNOUNCE_EVERY_S: Final = 60  # a new market waits this long for its program at most
 _E6_PER_CENTICENT: Final = 100
 
 
@@ -88,19 +91,22 @@ class Incentives:
         self._numbers: dict[str, int] = {}
         self._planned_until_ms: dict[str, int] = {}
         self._second = core.now_ms() // _SECOND_MS
+        self._announced_s = self._second
         self._moment_ms = 0
-        self._programs: list[IncentiveProgram] = []
+        self._next_number = 0
+        self._open: list[IncentiveProgram] = []
+        self._paid: deque[IncentiveProgram] = deque(maxlen=PAID_PROGRAMS_MAX)
         self._announce(core.now_ms())
 
     def programs(self) -> list[IncentiveProgram]:
-        """Returns every program that is remembered, in the order of its start."""
+        """Returns every program that is remembered, paid ones first."""
         self._announce(self._core.now_ms())
-        return list(self._programs)
+        return [*self._paid, *self._open]
 
     def add(self, program: IncentiveProgram) -> None:
         """Announces one more program, as a scenario or a test wants it."""
-        self._programs.append(program)
-        self._programs.sort(key=lambda one: one.start_ms)
+        self._open.append(program)
+        self._open.sort(key=lambda one: one.start_ms)
 
     def tick(self) -> None:
         """Does everything that is due by now."""
@@ -111,7 +117,9 @@ class Incentives:
         if second != self._second:
             self._second = second
             self._moment_ms = self._rng.randrange(_SECOND_MS)
-            self._announce(now_ms)
+            if second - self._announced_s >= _ANNOUNCE_EVERY_S:
+                self._announced_s = second
+                self._announce(now_ms)
             self._settle(now_ms)
             if offset_ms < self._moment_ms:
                 return
@@ -120,17 +128,23 @@ class Incentives:
 
     def _announce(self, now_ms: int) -> None:
         markets = self._core.markets
-        if len(self._numbers) != len(markets) or any(ticker not in self._numbers for ticker in markets):
-            for ticker in markets:
-                self._numbers.setdefault(ticker, len(self._numbers))
+        if self._numbers.keys() != markets.keys():
+            self._number(markets)
         horizon_ms = (now_ms // _DAY_MS + 2) * _DAY_MS
         for ticker, market in markets.items():
             number = self._numbers[ticker]
             if number % _EVERY_NTH_MARKET == 0 and self._planned_until_ms.get(ticker, 0) < horizon_ms:
                 self._plan(market, number, now_ms, horizon_ms)
-        surplus = len(self._programs) - PROGRAMS_MAX
-        if surplus > 0:
-            self._programs = self._programs[surplus:]
+
+    def _number(self, markets: Mapping[str, MarketState]) -> None:
+        """Numbers new markets in listing order and forgets the ones that are gone."""
+        for ticker in markets:
+            if ticker not in self._numbers:
+                self._numbers[ticker] = self._next_number
+                self._next_number += 1
+        for ticker in self._numbers.keys() - markets.keys():
+            del self._numbers[ticker]
+            self._planned_until_ms.pop(ticker, None)
 
     def _plan(self, market: MarketState, number: int, now_ms: int, horizon_ms: int) -> None:
         # The first look plans yesterday as well, so that a closed and paid program is there from the start.
@@ -141,10 +155,11 @@ class Incentives:
             end_ms = min(day_ms + _DAY_MS, market.close_ms) - 1
             if start_ms < end_ms:
                 self._add_period(market.ticker, number, start_ms, end_ms, is_past=end_ms < now_ms)
-        self._programs.sort(key=lambda one: one.start_ms)
+        self._open.sort(key=lambda one: one.start_ms)
 
     def _add_period(self, ticker: str, number: int, start_ms: int, end_ms: int, *, is_past: bool) -> None:
-        self._programs.append(
+        programs = self._paid if is_past else self._open
+        programs.append(
             IncentiveProgram(
                 program_id=self._new_id(),
                 market_ticker=ticker,
@@ -158,7 +173,7 @@ class Incentives:
             )
         )
         if number % _EVERY_NTH_VOLUME == 0:
-            self._programs.append(
+            programs.append(
                 IncentiveProgram(
                     program_id=self._new_id(),
                     market_ticker=ticker,
@@ -178,7 +193,7 @@ class Incentives:
 
     def _score(self, now_ms: int) -> None:
         quoted = {order.ticker for order in self._core.open_orders.values()}
-        for program in self._programs:
+        for program in self._open:
             if program.start_ms > now_ms:
                 break
             if program.kind != "liquidity" or now_ms > program.end_ms:
@@ -192,8 +207,7 @@ class Incentives:
         engine, target_e2 = market.engine, program.target_e2 or 0
         if not has_customers:
             # Nobody to pay: only whether the snapshot is valid matters, and a few levels tell.
-            sides = (_level_bids(engine.bids), _level_bids(engine.asks))
-            program.snapshots_valid += all(reaches_target(side, target_e2) for side in sides)
+            program.snapshots_valid += _reaches(engine.bids, target_e2) and _reaches(engine.asks, target_e2)
             return
         shares = snapshot_shares(_bids(engine.bids), _bids(engine.asks), self._scoring_terms(program, market))
         if shares is None:
@@ -215,11 +229,14 @@ class Incentives:
         )
 
     def _settle(self, now_ms: int) -> None:
-        for program in self._programs:
-            is_due = now_ms > program.end_ms + self._core.settings.incentive_payout_delay_ms
-            if is_due and not program.is_paid_out:
-                program.is_paid_out = True
-                self._pay(program, now_ms)
+        delay_ms = self._core.settings.incentive_payout_delay_ms
+        due = [program for program in self._open if now_ms > program.end_ms + delay_ms]
+        if due:
+            self._open = [program for program in self._open if program not in due]
+        for program in due:
+            program.is_paid_out = True
+            self._pay(program, now_ms)
+            self._paid.append(program)
 
     def _pay(self, program: IncentiveProgram, now_ms: int) -> None:
         spread = program.snapshots_valid
@@ -253,5 +270,6 @@ def _bids(book: SideBook) -> list[Bid]:
     ]
 
 
-def _level_bids(book: SideBook) -> list[Bid]:
-    return [Bid(_own_price_e4(book, price_e4), size_e2, _HOUSE) for price_e4, size_e2 in book.levels()]
+def _reaches(book: SideBook, target_e2: int) -> bool:
+    # The best few levels nearly always tell, and this is asked of every program in every second.
+    return any(sum(size_e2 for _, size_e2 in book.levels(depth)) >= target_e2 for depth in (_FEW_LEVELS, 0))

@@ -1,19 +1,32 @@
 """What must always hold in a running exchange, and how it says that it does not.
 
 At each operation, where one comparison is enough:
-    cash_conserved  the money of a trade adds up: what both sides pay and get, the fees, and the dollars behind new pairs
+    cash_conserved  the money of a trade adds up: what both sides pay and get, and the dollars behind new pairs
     uncrossed       an order that goes to rest does not meet the other side
     queue           the one who trades has the best price, and came after the one who traded before at that price
 About once a second of engine time (`InvariantWatch`), where it takes a look at everything:
-    cash_conserved  the cash of each shard, its fees and its collateral add up to what was paid in
+    cash_conserved  all cash, all fees and the collateral of all markets add up to what was paid in
     collateral      YES and NO positions of a market are the same number, which is its open interest
     uncrossed, queue, level_total, open_orders   for a share of the markets, so that all are seen within `ROUND_MS`
 
-A broken invariant is a defect of the exchange itself. `InvariantBroken` is never caught inside: everything that would be
-said after it could be wrong.
+A broken invariant is a defect of the exchange itself. `InvariantBroken` is never caught inside: everything that would
+be said after it could be wrong.
 """
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from kalshi.simulator.exchange_core import ExchangeCore
+    from kalshi.simulator.market_state import MarketState
+    from kalshi.simulator.side_book import SideBook
+
+STEP_MS: Final = 1_000
+ROUND_MS: Final = 10_000  # within this time every market has been looked at
+_DOLLAR_E4: Final = 10_000
 
 
 class InvariantBroken(Exception):
@@ -23,3 +36,73 @@ class InvariantBroken(Exception):
         super().__init__(f"{invariant}: {details}")
         self.invariant = invariant
         self.details = details
+
+
+class InvariantWatch:
+    """Looks at the whole exchange about once a second of its own time; `check` does all of it at once."""
+
+    def __init__(self, core: ExchangeCore) -> None:
+        self._core = core
+        self._due_ms = 0
+        self._waiting: Iterator[MarketState] = iter(())
+
+    def tick(self, now_ms: int) -> None:
+        """Does what is due: the money, and a tenth of the markets. Raises InvariantBroken."""
+        if now_ms < self._due_ms:
+            return
+        self._due_ms = now_ms + STEP_MS
+        self._check_money()
+        share = 1 + len(self._core.markets) * STEP_MS // ROUND_MS
+        for _ in range(share):
+            market = next(self._waiting, None)
+            if market is None:
+                self._waiting = iter(tuple(self._core.markets.values()))
+                break
+            self._check_market(market)
+
+    def check(self) -> None:
+        """Checks everything. Raises InvariantBroken."""
+        self._check_money()
+        for market in self._core.markets.values():
+            self._check_market(market)
+
+    def _check_money(self) -> None:
+        core = self._core
+        there_e6: dict[int, int] = {}
+        for account in core.accounts.values():
+            for shard, cash_e6 in account.cash_by_shard_e6.items():
+                there_e6[shard] = there_e6.get(shard, 0) + cash_e6
+        for market in core.markets.values():
+            clearing, shard = market.clearing, market.exchange_index
+            behind_e6 = clearing.fees_taken_e6 + clearing.open_interest_e2 * _DOLLAR_E4
+            there_e6[shard] = there_e6.get(shard, 0) + behind_e6
+        if sum(there_e6.values()) != core.deposits_e6:
+            raise InvariantBroken("cash_conserved", f"{there_e6} is not the {core.deposits_e6} paid in")
+
+    def _check_market(self, market: MarketState) -> None:
+        ticker, engine = market.ticker, market.engine
+        held_e2 = [account.position_e2(ticker) for account in self._core.accounts.values()]
+        if sum(held_e2) or sum(one for one in held_e2 if one > 0) != market.clearing.open_interest_e2:
+            raise InvariantBroken("collateral", f"positions {held_e2} of {ticker}")
+        bid_e4, ask_e4 = engine.bids.best_price_e4(), engine.asks.best_price_e4()
+        if bid_e4 is not None and ask_e4 is not None and bid_e4 >= ask_e4:
+            raise InvariantBroken("uncrossed", f"{ticker} {bid_e4} >= {ask_e4}")
+        for book in (engine.bids, engine.asks):
+            self._check_book(ticker, book)
+
+    def _check_book(self, ticker: str, book: SideBook) -> None:
+        prices_e4 = [key * book.side.sign for key in book.keys]
+        if any(low >= high for low, high in itertools.pairwise(book.keys)):
+            raise InvariantBroken("queue", f"prices of {ticker} {prices_e4}")
+        for price_e4 in prices_e4:
+            level = book.level(price_e4)
+            orders = level.orders.values()
+            if not orders or level.total_e2 != sum(order.remaining_e2 for order in orders):
+                raise InvariantBroken("level_total", f"{ticker} at {price_e4}")
+            numbers = [order.queue_number for order in orders]
+            if any(earlier >= later for earlier, later in itertools.pairwise(numbers)):
+                raise InvariantBroken("queue", f"{ticker} at {price_e4}: {numbers}")
+            for order in orders:
+                known = order.is_house or order.order_id in self._core.accounts[order.account_id].open_orders
+                if not known or not order.is_open or order.price_e4 != price_e4 or order.side is not book.side:
+                    raise InvariantBroken("open_orders", f"{order.order_id} rests in {ticker} at {price_e4}")

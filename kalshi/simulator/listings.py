@@ -44,6 +44,10 @@ class MarketListing:
     open_interest_e2: int
     floor_strike: float | None = None
     strike_type: str = "custom"
+    # How this market's traders differ from the usual: sizes as multiples, time between two looks of a maker too.
+    maker_size: float = 1.0
+    taker_size: float = 1.0
+    look_scale: float = 1.0
 
     @property
     def price_ranges(self) -> tuple[GridRange, ...]:
@@ -52,7 +56,10 @@ class MarketListing:
 
 @attrs.frozen(kw_only=True)
 class EventListing:
-    """A question with its markets. In a ladder (not mutually exclusive) a higher strike is less likely."""
+    """A question with its markets. In a ladder (not mutually exclusive) a higher strike is less likely.
+
+    `coin` names the coin whose price decides it; `volatility` is a multiple of the usual movement.
+    """
 
     ticker: str
     series_ticker: str
@@ -64,6 +71,10 @@ class EventListing:
     exchange_index: int
     created_ms: int
     markets: tuple[MarketListing, ...]
+    coin: str = ""
+    volatility: float = 1.0
+    fee_type_override: str | None = None
+    fee_multiplier_override_e4: int | None = None
 
 
 @attrs.frozen(kw_only=True)

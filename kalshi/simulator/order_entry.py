@@ -10,8 +10,8 @@ Rules (kalshi-rest.md §3, §7.5, §10, §11):
 5. An account has at most `open_orders_max` orders that rest.
 
 Create and cancel are most of what an exchange does, so both are written for speed: one look at each condition, the work
-of finding out what exactly is wrong only where one fails, and the exact cost of an order only where a cheap bound of it is
-not covered.
+of finding out what is wrong only where one fails, and the exact cost of an order only where a cheap bound of it is not
+covered.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from typing import Final
 import attrs
 
 from kalshi.simulator.accounts import Account, cash_flow
+from kalshi.simulator.clearing import FEE_ROUNDINGS_E6
 from kalshi.simulator.engine import EngineRefusal
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import NewOrder, Order, Reason
 from kalshi.simulator.price_grid import prices_of
 from kalshi.simulator.refusals import Refused, invalid, not_found
+from kalshi.simulator.wire_numbers import DOLLAR_E4
 from kalshi.types import MarketStatus, OrderStatus, Side, TimeInForce
 
 AUTO_ROUTE: Final = -1
@@ -35,7 +37,7 @@ _SHARD_DETAILS: Final = (
     "Exchange user not found. For Predictions: reference documentation Exchange Sharding documentation."
 )
 _ACTIVE: Final = MarketStatus.ACTIVE
-_RESTING: Final = OrderStatus.RESTING
+_BID: Final = Side.BID
 _GTC: Final = TimeInForce.GOOD_TILL_CANCELED
 _NO_REASON: Final = Reason.NONE
 
@@ -69,57 +71,48 @@ class OrderEntry:
 
     def create(self, account: Account, request: NewOrder) -> Order:
         """Takes a new order and returns it as it stands after matching. Raises Refused."""
-        try:
-            return self._create(account, request)
-        except Refused:
-            if request.client_order_id is not None:
-                self._refused[request.client_order_id] = self._refused.get(request.client_order_id, 0) + 1
-            raise
-
-    def _create(self, account: Account, request: NewOrder) -> Order:
         core = self._core
         now_ms = core.now_ms()
         client_order_id = request.client_order_id
-        if client_order_id is None:
-            client_order_id = core.new_id()
-        elif client_order_id in account.client_order_ids:
-            raise Refused(409, "order_already_exists")
-        if not core.trading_active:
-            self._check_pause(cancels=False)
-        market = core.markets.get(request.ticker)
-        if market is None or request.exchange_index not in (market.exchange_index, None, AUTO_ROUTE):
-            raise Refused(core.settings.unknown_ticker_status, core.settings.unknown_ticker_code)
-        if market.status is not _ACTIVE or now_ms >= market.close_ms:
-            raise self._market_closed()
-        self._check_terms(account, market, request, now_ms)
-        if request.group_id is not None:
-            self._check_group(account, market, request.group_id)
-        count_e2 = request.count_e2
-        if request.reduce_only:
-            count_e2 = self._reducible_e2(account, market, request)
-        order = Order(
-            core.new_id(),
-            account.account_id,
-            client_order_id,
-            market.ticker,
-            request.side,
-            request.price_e4,
-            request.count_e2,
-            count_e2,
-            request.time_in_force,
-            request.self_trade_prevention,
-            market.exchange_index,
-            now_ms,
-            now_ms,
-            request.post_only,
-            request.reduce_only,
-            request.cancel_on_pause,
-            False,
-            request.group_id,
-            request.expiration_ts_s,
-        )
-        self._check_funds(account, market, order, order.price_e4, count_e2, is_taker=not order.post_only)
-        self._submit(account, market, order, now_ms)
+        try:
+            if client_order_id is None:
+                client_order_id = core.new_id()
+            elif client_order_id in account.client_order_ids:
+                raise Refused(409, "order_already_exists")
+            if not core.trading_active:
+                self._check_pause(cancels=False)
+            market = core.markets.get(request.ticker)
+            if market is None or request.exchange_index not in (market.exchange_index, None, AUTO_ROUTE):
+                raise Refused(core.settings.unknown_ticker_status, core.settings.unknown_ticker_code)
+            if market.status is not _ACTIVE or now_ms >= market.close_ms:
+                raise self._market_closed()
+            self._check_terms(account, market, request, now_ms)
+            order = Order(
+                core.new_id(),
+                account.account_id,
+                client_order_id,
+                market.ticker,
+                request.side,
+                request.price_e4,
+                request.count_e2,
+                self._reducible_e2(account, market, request) if request.reduce_only else request.count_e2,
+                request.time_in_force,
+                request.self_trade_prevention,
+                market.exchange_index,
+                now_ms,
+                now_ms,
+                request.post_only,
+                request.reduce_only,
+                request.cancel_on_pause,
+                False,
+                request.group_id,
+                request.expiration_ts_s,
+            )
+            self._check_funds(account, market, order, order.price_e4, order.remaining_e2, is_taker=not order.post_only)
+            self._submit(account, market, order, now_ms)
+        except Refused:
+            self._count_refused(request.client_order_id)
+            raise
         account.client_order_ids[client_order_id] = True
         if order.expiration_ts_s is not None:
             core.watch_expiry(order)
@@ -133,8 +126,22 @@ class OrderEntry:
         core = self._core
         if not core.exchange_active:
             self._check_pause(cancels=True)
-        order = self._open_order(account, order_id, exchange_index, ticker)
-        return order, core.cancel(order, _NO_REASON, core.now_ms())
+        now_ms = core.now_ms()
+        order = account.open_orders.get(order_id)
+        if order is None:
+            raise self._gone(order_id, now_ms)
+        market = core.markets[order.ticker]
+        if exchange_index != order.exchange_index:
+            self._check_route(order, exchange_index, ticker)
+        if market.status is not _ACTIVE or now_ms >= market.close_ms:
+            raise self._market_closed()
+        removed_e2 = market.engine.cancel(order, _NO_REASON, now_ms)
+        core.drain(market, now_ms)
+        return order, removed_e2
+
+    def _count_refused(self, client_order_id: str | None) -> None:
+        if client_order_id is not None:
+            self._refused[client_order_id] = self._refused.get(client_order_id, 0) + 1
 
     def cancel_all(self, account: Account) -> int:
         """Cancels every open order of the account on all shards; returns how many. Raises Refused."""
@@ -226,6 +233,8 @@ class OrderEntry:
                 raise Refused(400, "open_orders_limit_exceeded")
         else:
             self._check_immediate_terms(request)
+        if request.group_id is not None:
+            self._check_group(account, market, request.group_id)
 
     @staticmethod
     def _check_immediate_terms(request: NewOrder) -> None:
@@ -236,11 +245,9 @@ class OrderEntry:
         if request.reduce_only and request.time_in_force is not TimeInForce.IMMEDIATE_OR_CANCEL:
             raise Refused(400, "invalid_order", details="reduce only requires immediate_or_cancel")
 
-    def _check_group(self, account: Account, market: MarketState, group_id: str | None) -> None:
-        if group_id is None:
-            return
-        group = self._core.groups.get(group_id)
-        if group is None or group.account_id != account.account_id or group.exchange_index != market.exchange_index:
+    def _check_group(self, account: Account, market: MarketState, group_id: str) -> None:
+        group = account.groups.get(group_id)
+        if group is None or group.exchange_index != market.exchange_index:
             raise Refused(404, "order_group_not_found")
         if group.is_triggered:
             settings = self._core.settings
@@ -260,14 +267,16 @@ class OrderEntry:
         if self._core.settings.balance_net_of_resting:
             available_e6 -= self._other_resting_cost_e6(account, order)
         clearing = market.clearing
-        if available_e6 >= clearing.cost_bound_e6(order.side, price_e4, count_e2):
+        own_e4 = price_e4 if order.side is _BID else DOLLAR_E4 - price_e4
+        if available_e6 >= count_e2 * (own_e4 + clearing.fee_bound_e6) + FEE_ROUNDINGS_E6 or count_e2 == 0:
             return
-        needed_e6 = clearing.entry_cost_e6(account, order, price_e4, count_e2, is_taker=is_taker) if count_e2 else 0
-        if needed_e6 > available_e6:
+        # An order that frees money is taken even where resting orders have spoken for more than there is.
+        needed_e6 = clearing.entry_cost_e6(account, order, price_e4, count_e2, is_taker=is_taker)
+        if needed_e6 > max(0, available_e6):
             raise Refused(400, "insufficient_balance")
 
     def _other_resting_cost_e6(self, account: Account, order: Order) -> int:
-        """Returns what the rest of the account's orders on the shard would cost: an order does not compete with itself."""
+        """Returns what the account's other orders on the shard would cost: an order does not compete with itself."""
         total_e6 = self.resting_cost_e6(account, order.exchange_index)
         if order.order_id in account.open_orders:
             total_e6 -= self._resting_cost_e6(account, order)
@@ -283,7 +292,7 @@ class OrderEntry:
 
     @staticmethod
     def _resting_cost_e6(account: Account, order: Order) -> int:
-        return cash_flow(account.position_e2(order.ticker), order.side, order.price_e4, order.remaining_e2).cost_e6
+        return cash_flow(account.position_e2(order.ticker), order.side, order.price_e4, order.remaining_e2)[3]
 
     def _submit(self, account: Account, market: MarketState, order: Order, now_ms: int) -> None:
         if order.reduce_only:
@@ -316,21 +325,25 @@ class OrderEntry:
         market.engine.touched.append(order)
 
     def _open_order(self, account: Account, order_id: str, exchange_index: int | None, ticker: str | None) -> Order:
-        core = self._core
+        now_ms = self._core.now_ms()
         order = account.open_orders.get(order_id)
         if order is None:
-            ended = core.market_of_ended(order_id)
-            if ended is not None and core.now_ms() >= ended.close_ms:
-                raise self._market_closed()
-            raise not_found()
-        if exchange_index is None or exchange_index == AUTO_ROUTE:
-            routed = core.markets.get(ticker or "")
-            exchange_index = routed.exchange_index if routed is not None else 0
-        if exchange_index != order.exchange_index:
-            raise not_found()
-        if not core.markets[order.ticker].is_tradable(core.now_ms()):
+            raise self._gone(order_id, now_ms)
+        self._check_route(order, exchange_index, ticker)
+        if not self._core.markets[order.ticker].is_tradable(now_ms):
             raise self._market_closed()
         return order
+
+    def _gone(self, order_id: str, now_ms: int) -> Refused:
+        ended = self._core.market_of_ended(order_id)
+        return self._market_closed() if ended is not None and now_ms >= ended.close_ms else not_found()
+
+    def _check_route(self, order: Order, exchange_index: int | None, ticker: str | None) -> None:
+        if exchange_index is None or exchange_index == AUTO_ROUTE:
+            market = self._core.markets.get(ticker or "")
+            exchange_index = market.exchange_index if market is not None else 0
+        if exchange_index != order.exchange_index:
+            raise not_found()
 
     @staticmethod
     def _check_amend(order: Order, market: MarketState, request: AmendRequest, now_ms: int) -> None:

@@ -1,13 +1,12 @@
 """Orders, trades and fills as the exchange holds them.
 
-`Order` is mutable and belongs to the engine; everything that leaves the engine is a copy or a value that nobody changes.
+`Order` is mutable and belongs to the engine; what leaves the engine is a copy, or a value that nobody changes.
 Trades and fills are made at every match, hence not frozen: a frozen attrs class costs four times as much to make.
 """
 
 from __future__ import annotations
 
 import enum
-
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final

@@ -69,18 +69,28 @@ def is_on_grid(ranges: tuple[GridRange, ...], price_e4: int) -> bool:
 
 
 def step_at(ranges: tuple[GridRange, ...], price_e4: int) -> int:
-    """Returns the step of the range that holds the price, which is clamped into (0, $1)."""
-    inside_e4 = min(max(price_e4, 1), DOLLAR_E4 - 1)
-    return next(part.step_e4 for part in ranges if part.start_e4 <= inside_e4 < part.end_e4)
+    """Returns the step of the range that holds the price, or that is nearest to it."""
+    for part in ranges:
+        if price_e4 < part.end_e4:
+            return part.step_e4
+    return ranges[-1].step_e4
 
 
 def floor_to_grid(ranges: tuple[GridRange, ...], price_e4: int) -> int:
     """Returns the highest valid price not above `price_e4`, at least the lowest valid one."""
-    step_e4 = step_at(ranges, price_e4)
-    return max(ranges[0].step_e4, min(price_e4 // step_e4 * step_e4, DOLLAR_E4 - ranges[-1].step_e4))
+    floor_e4 = price_e4 - price_e4 % step_at(ranges, price_e4)
+    return _inside(ranges, floor_e4)
 
 
 def ceil_to_grid(ranges: tuple[GridRange, ...], price_e4: int) -> int:
     """Returns the lowest valid price not below `price_e4`, at most the highest valid one."""
-    step_e4 = step_at(ranges, price_e4)
-    return max(ranges[0].step_e4, min(-(-price_e4 // step_e4) * step_e4, DOLLAR_E4 - ranges[-1].step_e4))
+    ceiling_e4 = price_e4 + -price_e4 % step_at(ranges, price_e4)
+    return _inside(ranges, ceiling_e4)
+
+
+def _inside(ranges: tuple[GridRange, ...], price_e4: int) -> int:
+    lowest_e4 = ranges[0].step_e4
+    if price_e4 < lowest_e4:
+        return lowest_e4
+    highest_e4 = DOLLAR_E4 - ranges[-1].step_e4
+    return min(highest_e4, price_e4)

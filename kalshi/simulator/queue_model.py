@@ -301,9 +301,12 @@ class QueueBook:
     def _cancelled(self, place: _Place, drop: _Heard) -> None:
         """Takes a cancel out of the queue, from ahead of us or from behind, as the model has it."""
         side, price_e4 = place
+        ours = self._at(side, price_e4)
+        if not ours:
+            return
         # Decreases that are not judged yet still stand somewhere in the queue.
         after_e2 = self._standing(place) + sum(one.count_e2 for one in self._drops.get(place, ()))
-        for order in self._at(side, price_e4):
+        for order in ours:
             if order.ahead_e2 is None or order.joins_ms > drop.at_ms:
                 continue
             if self.model is QueueModel.PROBABILISTIC:

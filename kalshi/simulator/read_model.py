@@ -25,6 +25,7 @@ from kalshi.simulator.events import (
     CashChanged,
     Event,
     FillHappened,
+    MarketChanged,
     OrderChanged,
     PositionChanged,
     Settled,
@@ -37,6 +38,9 @@ STEP_MS: Final = 50
 FINISHED_ORDERS_MAX: Final = 50_000
 FILLS_MAX: Final = 200_000
 SETTLEMENTS_MAX: Final = 10_000
+
+# What the read model listens to; the rest is public, or of no account.
+PRIVATE_KINDS: Final = (OrderChanged, FillHappened, PositionChanged, CashChanged, Settled, MarketChanged)
 
 _Change = OrderChanged | FillHappened | PositionChanged | CashChanged | Settled
 
@@ -99,6 +103,7 @@ class ReadModel:
         self._pending: deque[tuple[int, str, _Change]] = deque()
         self._watermark_ms = now_ms() - high_ms
         self._stepped_ms = now_ms() - STEP_MS
+        self.extra_lag_ms = 0  # ordered by a fault, on top of the usual lag
         self._applied = 0
 
     def open_account(self, account: Account) -> None:
@@ -116,6 +121,9 @@ class ReadModel:
                 self._pending.append((fill.ts_ms, fill.account_id, event))
             case PositionChanged() | CashChanged() | Settled():
                 self._pending.append((event.ts_ms, event.account_id, event))
+            case MarketChanged(ticker=ticker, kind="delisted"):
+                for view in self._views.values():
+                    view.positions.pop(ticker, None)
             case _:
                 pass
 
@@ -132,13 +140,13 @@ class ReadModel:
     def advance(self) -> None:
         """Moves the watermark if a step has passed; without any lag it always stands at the last whole millisecond."""
         now_ms = self._now_ms()
-        if self._lag_high_ms == 0:
+        if self._lag_high_ms == 0 and not self.extra_lag_ms:
             # A change may still come within this very millisecond, so only the one before is complete.
             self._watermark_ms = max(self._watermark_ms, now_ms - 1)
             self._apply_until(now_ms)
         elif now_ms - self._stepped_ms >= STEP_MS:
             self._stepped_ms = now_ms
-            lag_ms = self._rng.randint(self._lag_low_ms, self._lag_high_ms)
+            lag_ms = self._rng.randint(self._lag_low_ms, self._lag_high_ms) + self.extra_lag_ms
             self._watermark_ms = max(self._watermark_ms, now_ms - max(1, lag_ms))
             self._apply_until(self._watermark_ms)
 

@@ -151,7 +151,7 @@ class ReplayEngine(MatchingEngine):
                 break
             lent.append(self._new_house_order(side, price_e4, size_e2))
             # Straight into the book, behind ours: nothing is published of what is not there (rule 1).
-            self._line_up(lent[-1])
+            self._line_up(lent[-1], self.book(side))
         self._is_lending = True
         return lent
 

@@ -9,7 +9,8 @@ from kalshi.simulator.accounts import Account
 from kalshi.simulator.api_keys import SUBACCOUNT_MAX, ApiKey
 from kalshi.simulator.rate_limits import TIERS, VOLUME_SHARES_E6, limits_of
 from kalshi.simulator.refusals import Refused, invalid
-from kalshi.simulator.rest_call import Answer, Body, Call
+from kalshi.simulator.rest_body import Body
+from kalshi.simulator.rest_call import DEFAULT_COST, Answer, Call
 from kalshi.simulator.views import Json
 from kalshi.simulator.wire_numbers import count_text
 
@@ -96,7 +97,7 @@ def list_api_keys(call: Call) -> Answer:
 
 def create_api_key(call: Call) -> Answer:
     body = call.body("CreateApiKeyRequest")
-    call.spend_write(call.default_cost, 0)
+    call.spend_write(DEFAULT_COST, 0)
     if tuple(TIERS).index(call.account.tier) < tuple(TIERS).index("premier"):
         raise Refused(403, "forbidden", details="own public keys need the premier tier or a higher one")
     key = _register(call, body, body.required_text("public_key").encode())
@@ -105,7 +106,7 @@ def create_api_key(call: Call) -> Answer:
 
 def generate_api_key(call: Call) -> Answer:
     body = call.body("GenerateApiKeyRequest")
-    call.spend_write(call.default_cost, 0)
+    call.spend_write(DEFAULT_COST, 0)
     kind = body.text("key_type") or "rsa"
     if kind not in ("rsa", "ed25519"):
         raise invalid("key_type must be rsa or ed25519")
@@ -116,7 +117,7 @@ def generate_api_key(call: Call) -> Answer:
 
 
 def delete_api_key(call: Call) -> Answer:
-    call.spend_write(call.default_cost, 0)
+    call.spend_write(DEFAULT_COST, 0)
     call.services.keys.delete(call.account, call.path_parameters["api_key"])
     return Answer(status=204)
 

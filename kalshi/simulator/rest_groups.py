@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kalshi.simulator.groups import OrderGroup
 from kalshi.simulator.refusals import invalid, not_found
-from kalshi.simulator.rest_call import Answer, Body, Call
+from kalshi.simulator.rest_body import Body
+from kalshi.simulator.rest_call import Answer, Call
 from kalshi.simulator.rest_orders import WRITE_COST
 from kalshi.simulator.views import Json
 from kalshi.simulator.wire_numbers import count_text

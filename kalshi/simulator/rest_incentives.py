@@ -6,7 +6,7 @@ from typing import Final
 
 from kalshi.simulator.refusals import QueryInvalid
 from kalshi.simulator.rest_call import Answer, Call
-from kalshi.simulator.views import incentive_view
+from kalshi.simulator.views_listings import incentive_view
 
 _PAGE_DEFAULT: Final = 100
 _PAGE_MAX: Final = 10_000

@@ -10,12 +10,11 @@ from kalshi.simulator.listings import EventListing
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.refusals import QueryInvalid, Refused, invalid, not_found
 from kalshi.simulator.rest_call import Answer, Call
-from kalshi.simulator.views import (
+from kalshi.simulator.views import Json, market_view
+from kalshi.simulator.views_listings import (
     SETTLEMENT_SOURCE,
-    Json,
     event_fee_change_view,
     event_view,
-    market_view,
     series_fee_change_view,
     series_view,
 )
@@ -268,7 +267,9 @@ def _inside(call: Call, name: str, time_ms: int | None) -> bool:
         return True
     if time_ms is None:
         return False
-    return (earliest_s is None or time_ms >= earliest_s * 1000) and (latest_s is None or time_ms <= latest_s * 1000)
+    if earliest_s is not None and (time_ms < earliest_s * 1000 or (name == "updated" and time_ms == earliest_s * 1000)):
+        return False  # updated times are later than the filter, the others are from it on
+    return latest_s is None or time_ms <= latest_s * 1000
 
 
 def find_market(call: Call, *, historical: bool = False) -> MarketState:

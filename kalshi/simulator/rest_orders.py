@@ -9,7 +9,8 @@ from kalshi.simulator.api_keys import locked
 from kalshi.simulator.order_entry import AmendRequest
 from kalshi.simulator.orders import NewOrder, Order
 from kalshi.simulator.refusals import Refused, invalid
-from kalshi.simulator.rest_call import Answer, Body, Call
+from kalshi.simulator.rest_body import Body
+from kalshi.simulator.rest_call import Answer, Call
 from kalshi.simulator.views import Json
 from kalshi.simulator.wire_numbers import DOLLAR_E4, count_text, price_text
 from kalshi.types import SelfTradePrevention, Side, TimeInForce
@@ -17,6 +18,7 @@ from kalshi.types import SelfTradePrevention, Side, TimeInForce
 WRITE_COST: Final = 10
 CANCEL_COST: Final = 2
 _CLIENT_ID_LENGTH_MAX: Final = 64
+_EXPIRATION_S_MAX: Final = 253_402_300_799  # the last second that RFC 3339 can write
 _CREATE_FIELDS: Final = (
     "ticker",
     "client_order_id",
@@ -128,7 +130,7 @@ def amend_order(call: Call) -> Answer:
         total_e2=body.required_decimal("count", 2, "invalid_order_size"),
         client_order_id=body.text("client_order_id"),
         updated_client_order_id=_client_order_id(body, "updated_client_order_id"),
-        expiration_ts_s=body.integer("expiration_time"),
+        expiration_ts_s=_expiration_s(body),
         exchange_index=exchange_index,
     )
     call.services.keys.check_region(call.account, request.ticker)
@@ -177,6 +179,13 @@ def _client_order_id(body: Body, name: str) -> str | None:
     return text or None
 
 
+def _expiration_s(body: Body) -> int | None:
+    expiration_s = body.integer("expiration_time")
+    if expiration_s is not None and not 0 <= expiration_s <= _EXPIRATION_S_MAX:
+        raise invalid("expiration_time is out of range")
+    return expiration_s
+
+
 def _new_order(body: Body) -> NewOrder:
     time_in_force = body.required_text("time_in_force")
     if time_in_force not in tuple(TimeInForce):
@@ -196,7 +205,7 @@ def _new_order(body: Body) -> NewOrder:
         reduce_only=body.flag("reduce_only"),
         cancel_on_pause=body.flag("cancel_order_on_pause"),
         group_id=body.text("order_group_id") or None,
-        expiration_ts_s=body.integer("expiration_time"),
+        expiration_ts_s=_expiration_s(body),
         exchange_index=body.integer("exchange_index"),
     )
 

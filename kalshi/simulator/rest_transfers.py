@@ -7,7 +7,8 @@ from typing import Final
 
 from kalshi.simulator.api_keys import locked
 from kalshi.simulator.refusals import Refused, invalid
-from kalshi.simulator.rest_call import Answer, Body, Call
+from kalshi.simulator.rest_body import Body
+from kalshi.simulator.rest_call import DEFAULT_COST, Answer, Call
 from kalshi.simulator.treasury import Place, Transfer
 from kalshi.simulator.views import Json
 from kalshi.simulator.wire_numbers import cash_text
@@ -24,7 +25,7 @@ _RESERVATIONS: Final = ("none", "max", "sum")
 def transfer_between_shards(call: Call) -> Answer:
     """Moves centi-cents between two pots; accepted at once, shown complete when reads have it."""
     body = call.body("IntraExchangeInstanceTransferRequest")
-    call.spend_write(call.default_cost, 0)
+    call.spend_write(DEFAULT_COST, 0)
     instances = (body.required_text("source"), body.required_text("destination"))
     if any(instance not in _INSTANCES for instance in instances):
         raise invalid("source and destination must be event_contract or margined")
@@ -89,7 +90,7 @@ def _shard_view(call: Call, transfer: Transfer) -> Json:
 
 def create_subaccount(call: Call) -> Answer:
     body = call.body("CreateSubaccountRequest")
-    call.spend_write(call.default_cost, 0)
+    call.spend_write(DEFAULT_COST, 0)
     _refuse_locked(call)
     number = call.services.treasury.create_subaccount(call.account, body.integer("exchange_index") or 0)
     return Answer(status=201, body={"subaccount_number": number})
@@ -97,7 +98,7 @@ def create_subaccount(call: Call) -> Answer:
 
 def transfer_between_subaccounts(call: Call) -> Answer:
     body = call.body("ApplySubaccountTransferRequest")
-    call.spend_write(call.default_cost, 0)
+    call.spend_write(DEFAULT_COST, 0)
     _refuse_locked(call)
     client_id, amount_cents = _transfer_id(body), body.integer("amount_cents")
     if client_id is None:
@@ -163,7 +164,7 @@ def get_netting(call: Call) -> Answer:
 
 def set_netting(call: Call) -> Answer:
     body = call.body("UpdateSubaccountNettingRequest")
-    call.spend_write(call.default_cost, 0)
+    call.spend_write(DEFAULT_COST, 0)
     number = body.integer("subaccount_number")
     if number is None:
         raise invalid("subaccount_number is required")
@@ -180,7 +181,7 @@ def get_target_allocation(call: Call) -> Answer:
 
 def set_target_allocation(call: Call) -> Answer:
     body = call.body("SetTargetBalanceAllocationRequest")
-    call.spend_write(call.default_cost, 0)
+    call.spend_write(DEFAULT_COST, 0)
     percents: dict[int, int] = {}
     for item in body.objects("allocations"):
         row = call.body_of("TargetBalanceAllocationInput", item)

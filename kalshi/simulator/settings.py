@@ -54,6 +54,7 @@ class SimulatorSettings:
     too_many_requests_shape: Literal["flat", "nested"] = "flat"
     reject_unknown_fields: bool = False
     public_requests_per_s: float | None = 30.0
+    public_cache_s: int = 0
     missing_scope_code: str = "insufficient_scope"
     region_refusal_status: int = 403
     region_refusal_code: str = "region_attestation_expired"
@@ -98,3 +99,16 @@ class SimulatorSettings:
     determination_delay_ms: int = 10_000
     settlement_timer_ms: int = 20_000
     close_in_s: Mapping[str, int] = attrs.field(factory=dict)
+
+    # The weekly trading pause, Thursday 03:00 to 05:00 in New York. Off, so that a run does not depend on the day.
+    weekly_maintenance: bool = False
+
+    # What is listed, and how it rolls on. Scale 2 lists about 400 markets instead of 80.
+    listing_scale: int = 1
+    rolling: bool = True
+    # A settled event is forgotten after this long, with its books and history: what bounds the memory of a long run.
+    settled_markets_kept_ms: int = 86_400_000
+    # The documents say that markets open by the clock alone, without a lifecycle frame.
+    announces_opening: bool = False
+    # A file of recorded full-depth books whose shapes lie under the makers' quotes.
+    seed_books: str | None = None

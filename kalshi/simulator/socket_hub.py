@@ -8,8 +8,7 @@ Rules:
    is being served.
 4. Tickers are conflated: about one a second per market, and only when something changed.
 5. A market that is listed while somebody already waits for its book shows an empty snapshot first.
-
-Faults are asked for by `fault_...`; where one strikes by chance it draws from the seed.
+6. Where chance decides (delays, timeouts, surprises) it draws from the seed.
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ import random
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
-
-import trio
 
 from kalshi.simulator.accounts import Account
 from kalshi.simulator.events import (
@@ -39,10 +36,11 @@ from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.market_state import Quote
 from kalshi.simulator.refusals import TooManyRequests
 from kalshi.simulator.settings import SimulatorSettings
-from kalshi.simulator.socket_channels import BOOK, BUFFER_OVERFLOW, CHANNEL_ERROR, CHANNELS, LIFECYCLE, TICKER
+from kalshi.simulator.socket_channels import BOOK, CHANNELS, LIFECYCLE, TICKER
+from kalshi.simulator.socket_faults import SocketFaults
 from kalshi.simulator.socket_indices import INDEX_FEEDS, IndexTape
 from kalshi.simulator.socket_session import SocketSession
-from kalshi.simulator.socket_subscription import FrameFault, Subscription
+from kalshi.simulator.socket_subscription import Subscription
 from kalshi.simulator.socket_views import (
     delta_text,
     empty_snapshot_msg,
@@ -78,11 +76,16 @@ class SocketHub:
         self._changed: dict[str, None] = {}
         self._ticker_sent: dict[str, tuple[int, Quote, int]] = {}
         self._tapes = tuple(IndexTape(name) for name in INDEX_FEEDS)
-        self._ack_delay_ms = 0
-        self._snapshots_to_drop = 0
-        self._silent_until_ms: int | None = None
-        self.audible = trio.Event()
-        self.audible.set()
+        self.faults = SocketFaults(core.now_ms, self.sessions)
+        # By the names that scenarios know them.
+        self.fault_gap = self.faults.gap
+        self.fault_duplicate = self.faults.duplicate
+        self.fault_delay_acks_ms = self.faults.delay_acks_ms
+        self.fault_drop_snapshots = self.faults.drop_snapshots
+        self.fault_silence = self.faults.silence
+        self.fault_drop_all = self.faults.drop_all
+        self.fault_kick_slow = self.faults.kick_slow
+        self.fault_channel_error = self.faults.channel_error
 
     @property
     def settings(self) -> SimulatorSettings:
@@ -91,7 +94,7 @@ class SocketHub:
     @property
     def is_silent(self) -> bool:
         """Whether nothing may leave now (`fault_silence`)."""
-        return self._silent_until_ms is not None
+        return self.faults.is_silent
 
     def now_ms(self) -> int:
         return self._core.now_ms()
@@ -146,7 +149,7 @@ class SocketHub:
     def command_delay_ms(self, rng: random.Random) -> int:
         """Returns how long a command waits until it is carried out."""
         reorder_ms = self.settings.socket_reorder_ms
-        return self._ack_delay_ms + (rng.randint(1, reorder_ms) if reorder_ms else 0)
+        return self.faults.ack_delay_ms + (rng.randint(1, reorder_ms) if reorder_ms else 0)
 
     def snapshot_delay_ms(self) -> int:
         """Returns how long a first snapshot waits behind the answer that announces it."""
@@ -163,8 +166,7 @@ class SocketHub:
     def send_snapshot(self, subscription: Subscription, ticker: str, command_id: int | None = None) -> None:
         """Sends a market's book; an unknown ticker is passed over in silence unless a switch says otherwise."""
         market = self._core.markets.get(ticker)
-        if self._snapshots_to_drop:
-            self._snapshots_to_drop -= 1
+        if self.faults.takes_snapshot():
             return
         if market is not None:
             ascends = self.settings.socket_yes_price_ascends
@@ -195,8 +197,7 @@ class SocketHub:
     def tick(self) -> None:
         """Does what is due: deferred answers, the end of a silence, tickers, index values."""
         now_ms = self._core.now_ms()
-        if self._silent_until_ms is not None and now_ms >= self._silent_until_ms:
-            self._end_silence()
+        self.faults.tick(now_ms)
         for session in tuple(self._sessions):
             session.do_due(now_ms)
         if self._changed:
@@ -278,7 +279,7 @@ class SocketHub:
 
     def _take_market(self, event: MarketChanged) -> None:
         market = self._core.markets[event.ticker]
-        if event.kind == "settled":
+        if event.kind in ("settled", "delisted"):
             self._ticker_sent.pop(event.ticker, None)
         msg = lifecycle_msg(event, market)
         if msg is not None:
@@ -331,71 +332,7 @@ class SocketHub:
                 if name in subscription.names or "all" in subscription.names:
                     subscription.session.send_data(subscription, tape.channel, text)
 
-    # Faults (kalshi-websocket.md §15, points 14 to 16).
-
-    def fault_gap(self, channel: str, ticker: str | None = None) -> int:
-        """Loses the next data frame of each subscription of the channel; returns how many that hits."""
-        return self._strike(channel, FrameFault("lose", ticker))
-
-    def fault_duplicate(self, channel: str, ticker: str | None = None) -> int:
-        """Sends the next data frame of each subscription of the channel twice; returns how many that hits."""
-        return self._strike(channel, FrameFault("double", ticker))
-
-    def fault_delay_acks_ms(self, delay_ms: int) -> None:
-        """Lets every command wait so long before it is carried out and answered; 0 ends that."""
-        self._ack_delay_ms = delay_ms
-
-    def fault_drop_snapshots(self, count: int) -> None:
-        """Never sends the next `count` snapshots; deltas follow as if they had been sent."""
-        self._snapshots_to_drop += count
-
-    def fault_silence(self, seconds: float) -> None:
-        """Lets nothing leave for so long, on any connection: no frames, no pings, no answers to pings."""
-        self._silent_until_ms = self._core.now_ms() + round(seconds * 1000)
-        self.audible = trio.Event()
-
-    def fault_drop_all(self) -> int:
-        """Breaks every connection off without a closing handshake; returns how many there were."""
-        sessions = self.sessions()
-        for session in sessions:
-            session.abort()
-        return len(sessions)
-
-    def fault_kick_slow(self, channel: str | None = None) -> int:
-        """Treats every reader as too slow: error 25 ends the subscriptions of the channel, or all; returns how many."""
-        return self._end_subscriptions(channel, BUFFER_OVERFLOW)
-
-    def fault_channel_error(self, channel: str | None = None) -> int:
-        """Ends the subscriptions of the channel, or all, with error 10; returns how many."""
-        return self._end_subscriptions(channel, CHANNEL_ERROR)
-
-    def _strike(self, channel: str, fault: FrameFault) -> int:
-        struck = [one for one in self._subscriptions(channel) if _covers(one, fault.ticker)]
-        for subscription in struck:
-            subscription.faults.append(fault)
-        return len(struck)
-
-    def _end_subscriptions(self, channel: str | None, code: int) -> int:
-        ended = [one for name in ((channel,) if channel else CHANNELS) for one in self._subscriptions(name)]
-        for subscription in ended:
-            subscription.session.end_subscription(subscription, code)
-        return len(ended)
-
-    def _subscriptions(self, channel: str) -> list[Subscription]:
-        found = (session.subscription(channel) for session in self._sessions)
-        return [subscription for subscription in found if subscription is not None]
-
-    def _end_silence(self) -> None:
-        self._silent_until_ms = None
-        self.audible.set()
-        for session in self._sessions:
-            session.wake()
-
 
 def _key(subscription: Subscription, ticker: str) -> str:
     # Account ids are UUIDs and house accounts hear nothing, so that a key of one kind is none of the other.
     return subscription.account_id + ticker if subscription.channel.is_private else ticker
-
-
-def _covers(subscription: Subscription, ticker: str | None) -> bool:
-    return ticker is None or subscription.tickers is None or ticker in subscription.tickers

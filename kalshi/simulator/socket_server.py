@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 from wsproto.utilities import LocalProtocolError
 
 from kalshi.simulator.exchange import SOCKET_PATH, SimulatedExchange
+from kalshi.simulator.fault_stream import FaultyListener
 from kalshi.simulator.socket_session import HandshakeRefused, SessionClosed, SocketSession
 from kalshi.simulator.socket_wire import WireStream
 from kalshi.simulator.timestamps import http_date
@@ -48,7 +49,8 @@ async def serve_socket(
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves WebSocket connections on an already bound and listening socket until cancelled."""
-    listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+    plain = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+    listener: Any = FaultyListener(plain, exchange.streams, "websocket")
 
     async def handle(stream: trio.SocketStream) -> None:
         await serve_stream(exchange, stream)
@@ -75,7 +77,8 @@ async def serve_stream(exchange: SimulatedExchange, stream: trio.abc.Stream) -> 
         # The client went away, which is its right at any moment; the session is closed already.
         pass
     finally:
-        await wire.break_off()
+        with trio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
+            await wire.break_off()
 
 
 async def _answer(exchange: SimulatedExchange, request: WebSocketRequest, wire: WireStream) -> None:

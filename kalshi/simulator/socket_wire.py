@@ -62,7 +62,7 @@ class WireStream(trio.abc.Stream):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Writes for trio-websocket."""
         async with self._lock:
-            await self._hub.audible.wait()
+            await self._hub.faults.audible.wait()
             await self._write(data)
 
     async def send_texts(self, texts: Sequence[str], is_closing: Callable[[], bool]) -> None:

@@ -6,12 +6,12 @@ have none.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from typing import Final
 
 _SUNDAY: Final = 6
-_MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
 def utc(time_ms: int) -> datetime:
@@ -47,4 +47,16 @@ def new_york(time_ms: int) -> datetime:
 def ticker_date(time_ms: int) -> str:
     """Returns New York's date as tickers write it: "26NOV20"."""
     day = new_york(time_ms)
-    return f"{day.year % 100:02d}{_MONTHS[day.month - 1]}{day.day:02d}"
+    return f"{day.year % 100:02d}{MONTHS[day.month - 1]}{day.day:02d}"
+
+
+def new_york_ms(day: date, hour: int, minute: int = 0) -> int:
+    """Returns the moment at which New York's clock shows that hour and minute of that day."""
+    as_utc_ms = int(datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC).timestamp()) * 1000
+    offset_ms = as_utc_ms - _milliseconds(new_york(as_utc_ms))
+    # The offset is that of a moment some hours off; asked again at the moment found, it is right.
+    return as_utc_ms + as_utc_ms + offset_ms - _milliseconds(new_york(as_utc_ms + offset_ms))
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

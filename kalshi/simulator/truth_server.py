@@ -8,23 +8,16 @@ scaled integers, as in process.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
 
 import attrs
-import msgspec
-import trio
-from litestar import Litestar, Request, Response
-from litestar.handlers import HTTPRouteHandler
-from litestar.types import ASGIApp
 
+from kalshi.simulator.json_server import BadRequest, Question, Respond, Routes
 from kalshi.simulator.truth import Truth
 
-_ABSENT: Final = "unknown key_id"
 
-
-def build_truth_app(truth: Truth) -> ASGIApp:
-    """Returns the ASGI application that answers questions about the truth."""
-    questions: dict[str, Callable[[str], object]] = {
+def truth_routes(truth: Truth) -> Routes:
+    """Returns the questions about the truth."""
+    by_key: dict[str, Callable[[str], object]] = {
         "orders": lambda key_id: {"orders": [attrs.asdict(order) for order in truth.resting_orders(key_id)]},
         "fills": lambda key_id: {"fills": [attrs.asdict(fill) for fill in truth.fills(key_id)]},
         "positions": lambda key_id: {"positions": truth.positions(key_id)},
@@ -38,41 +31,24 @@ def build_truth_app(truth: Truth) -> ASGIApp:
         },
         "groups": lambda key_id: {"groups": [attrs.asdict(group) for group in truth.groups(key_id)]},
     }
-    handlers = [_by_key(f"/truth/{name}", truth, answer) for name, answer in questions.items()]
-    handlers.append(
-        _handler(
-            "/truth/attempts",
-            lambda request: {"attempts": truth.create_attempts(request.query_params.get("client_order_id", ""))},
-        )
-    )
-    handlers.append(
-        _handler(
-            "/truth/health",
-            lambda _: {
-                "imbalance_e6": truth.imbalance_e6(),
-                "requests_rejected_429": truth.requests_rejected_429,
-                "key_ids": list(truth.key_ids()),
-            },
-        )
-    )
-    return Litestar(route_handlers=handlers, openapi_config=None, logging_config=None)
+    routes = {("GET", f"/truth/{name}"): _by_key(truth, answer) for name, answer in by_key.items()}
+    routes["GET", "/truth/attempts"] = lambda question: {
+        "attempts": truth.create_attempts(question.query.get("client_order_id", ""))
+    }
+    routes["GET", "/truth/health"] = lambda _: {
+        "imbalance_e6": truth.imbalance_e6(),
+        "requests_rejected_429": truth.requests_rejected_429,
+        "key_ids": list(truth.key_ids()),
+    }
+    return routes
 
 
-def _by_key(path: str, truth: Truth, answer: Callable[[str], object]) -> HTTPRouteHandler:
-    def respond(request: Request[Any, Any, Any]) -> object:
+def _by_key(truth: Truth, answer: Callable[[str], object]) -> Respond:
+    def respond(question: Question) -> object:
         key_ids = truth.key_ids()
-        key_id = request.query_params.get("key_id", key_ids[0] if key_ids else "")
-        return answer(key_id) if key_id in key_ids else None
+        key_id = question.query.get("key_id", key_ids[0] if key_ids else "")
+        if key_id not in key_ids:
+            raise BadRequest(404, {"error": "unknown key_id"})
+        return answer(key_id)
 
-    return _handler(path, respond)
-
-
-def _handler(path: str, respond: Callable[[Request[Any, Any, Any]], object]) -> HTTPRouteHandler:
-    async def endpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
-        await trio.lowlevel.checkpoint()
-        body = respond(request)
-        status = 200 if body is not None else 404
-        content = msgspec.json.encode(body if body is not None else {"error": _ABSENT})
-        return Response(content, status_code=status, media_type="application/json")
-
-    return HTTPRouteHandler(path, http_method="GET", status_code=200)(endpoint)
+    return respond

@@ -194,9 +194,7 @@ class OrderTable:
 
     def open_e2(self, ticker: str, side: Side, *, without: TrackedOrder | None = None) -> CountE2:
         """What may still fill on one side of a market."""
-        return CountE2(
-            sum(o.open_e2 for o in self.in_market(ticker) if o.side is side and o is not without)
-        )
+        return CountE2(sum(o.open_e2 for o in self.in_market(ticker) if o.side is side and o is not without))
 
     def bounds_e6(self, exchange_index: int, *, without: TrackedOrder | None = None) -> tuple[MoneyE6, MoneyE6]:
         """Cash that our open orders on a shard, and on all, could take, as if each opened a position."""
@@ -212,11 +210,7 @@ class OrderTable:
 
     def own_extreme_e4(self, ticker: str, side: Side) -> PriceE4 | None:
         """Our most aggressive live price on one side: the highest bid or the lowest ask that may rest."""
-        prices = [
-            order.worst_price_e4
-            for order in self.in_market(ticker)
-            if order.side is side and order.is_live
-        ]
+        prices = [order.worst_price_e4 for order in self.in_market(ticker) if order.side is side and order.is_live]
         if not prices:
             return None
         return max(prices) if side is Side.BID else min(prices)

@@ -25,6 +25,7 @@ from kalshi.feed_events import (
     FeedEvent,
     FrameMalformed,
     GapDetected,
+    MarketLimitReached,
     ReconnectNeeded,
     SubscriptionDied,
     UnknownFrame,
@@ -268,8 +269,8 @@ def test_a_gap_on_another_channel_is_told_and_leaves_the_books_alone() -> None:
     wire = Wire("A")
     wire.feed.subscribe("trade", ["A"])
     wire.receive(subscribed("trade", 2, wire.commands()[0]["id"]))
-    events = wire.receive(encode({"type": "event_lifecycle", "sid": 2, "seq": 4, "msg": {}}))
-    assert events == [GapDetected(channel="trade", sid=2, expected=1, found=4)]
+    events = wire.receive(encode({"type": "surprise", "sid": 2, "seq": 4, "msg": {}}))
+    assert events == [GapDetected(channel="trade", sid=2, expected=1, found=4), UnknownFrame(type="surprise")]
     assert wire.state("A") is BookState.LIVE
 
 
@@ -530,7 +531,10 @@ def test_a_refused_market_is_stale_with_the_reason_and_not_asked_for_again() -> 
     events = wire.receive(error(26, command_id=command["id"], sid=1, seq=wire.next(), text="limit exceeded"))
     assert isinstance(events[0], BookStale)
     assert "limit exceeded" in events[0].reason
-    assert events[1] == CommandFailed(id=command["id"], code=26, message="limit exceeded")
+    assert events[1:] == [
+        CommandFailed(id=command["id"], code=26, message="limit exceeded"),
+        MarketLimitReached(tickers=("B",)),
+    ]
     assert wire.wait(1_000) == []
     assert wire.commands() == []
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from kalshi.feed import FeedProtocol
 from kalshi.feed_events import (
+    EventFeesChanged,
+    EventListed,
     FeedEvent,
     FillReported,
     FrameMalformed,
@@ -108,6 +110,7 @@ def test_a_ticker() -> None:
         last_price_e4=PriceE4(9_740),
         volume_e2=CountE2(52_594_200),
         ts_ms=1778689590453,
+        dollar_volume=-5,
     )
 
 
@@ -120,6 +123,7 @@ def test_a_trade_goes_the_way_of_its_taker() -> None:
         taker_side=Side.ASK,
         ts_ms=1783339223261,
         is_block=False,
+        trade_id="4a7f",
     )
     older = single("trade", {**TRADE_MSG, "taker_book_side": "", "taker_outcome_side": "yes", "is_block_trade": True})
     assert isinstance(older, TradePrinted)
@@ -141,7 +145,8 @@ def test_a_fill_reads_the_new_direction_words_only() -> None:
             exchange_index=0,
             client_order_id=None,
             post_position_e2=CountE2(-436),
-        )
+        ),
+        subaccount=0,
     )
 
 
@@ -162,7 +167,8 @@ def test_an_order() -> None:
             last_update_ms=2_000,
             exchange_index=2,
             reason="ExpiryCancel",
-        )
+        ),
+        created_ms=1_000,
     )
 
 
@@ -197,6 +203,7 @@ def test_lifecycle_events_carry_what_they_have() -> None:
         result="yes",
         settlement_value_e4=PriceE4(10_000),
         price_ranges=None,
+        determined_ms=5_000,
     )
     regrid = {
         "market_ticker": "A",
@@ -215,9 +222,123 @@ def test_a_group_update() -> None:
     assert single("order_group_updates", msg) == GroupReported(group_id="g-1", kind="triggered", ts_ms=77)
 
 
-def test_event_frames_are_known_and_say_nothing() -> None:
-    frames = [private("event_lifecycle", {"event_ticker": "E"}), private("event_fee_update", {"event_ticker": "E"})]
-    assert FeedProtocol(lambda: 0.0).receive(frames) == []
+def test_an_event_that_is_listed() -> None:
+    msg = {
+        "event_ticker": "E-26",
+        "exchange_index": 2,
+        "title": "T",
+        "subtitle": "S",
+        "collateral_return_type": "MECNET",
+        "series_ticker": "E",
+        "strike_date": 1_790_000_000,
+    }
+    assert single("event_lifecycle", msg) == EventListed(
+        event_ticker="E-26",
+        series_ticker="E",
+        title="T",
+        subtitle="S",
+        is_exclusive=True,
+        strike_date_ms=1_790_000_000_000,
+        strike_period="",
+        exchange_index=2,
+    )
+
+
+@pytest.mark.parametrize(("multiplier", "expected_e4"), [(0.5, 5_000), (1, 10_000), (0.0035, 35), (None, None)])
+def test_an_event_s_fees_change(multiplier: float | None, expected_e4: int | None) -> None:
+    kind = None if multiplier is None else "quadratic"
+    msg = {"event_ticker": "E", "fee_type_override": kind, "fee_multiplier_override": multiplier}
+    assert single("event_fee_update", msg) == EventFeesChanged(
+        event_ticker="E", fee_type_override=kind, fee_multiplier_override_e4=expected_e4
+    )
+
+
+def test_all_that_is_documented_of_orders_positions_tickers_and_groups_is_read() -> None:
+    order = single(
+        "user_order",
+        {
+            **ORDER_MSG,
+            "taker_fill_cost_dollars": "0.100000",
+            "maker_fill_cost_dollars": "0.560000",
+            "taker_fees_dollars": "0.010000",
+            "maker_fees_dollars": "0.002500",
+            "self_trade_prevention_type": "maker",
+            "subaccount_number": 3,
+        },
+    )
+    assert isinstance(order, OrderReported)
+    assert (order.taker_cost_e6, order.maker_cost_e6, order.taker_fees_e6, order.maker_fees_e6) == (
+        100_000,
+        560_000,
+        10_000,
+        2_500,
+    )
+    assert (order.self_trade_prevention, order.created_ms, order.subaccount) == ("maker", 1_000, 3)
+    position = single(
+        "market_position",
+        {
+            "user_id": "u",
+            "market_ticker": "A",
+            "position_fp": "-3.50",
+            "position_cost_dollars": "1.200000",
+            "realized_pnl_dollars": "-0.300000",
+            "fees_paid_dollars": "0.020000",
+            "position_fee_cost_dollars": "0.010000",
+            "volume_fp": "12.00",
+            "subaccount": 1,
+        },
+    )
+    assert position == PositionReported(
+        ticker="A",
+        position_e2=CountE2(-350),
+        cost_e6=MoneyE6(1_200_000),
+        realised_e6=MoneyE6(-300_000),
+        fees_e6=MoneyE6(20_000),
+        open_fees_e6=MoneyE6(10_000),
+        volume_e2=CountE2(1_200),
+        subaccount=1,
+    )
+    ticker = single("ticker", {**TICKER_MSG, "open_interest_fp": "7.00", "last_trade_size_fp": "0.50"})
+    assert isinstance(ticker, TickerUpdated)
+    assert (ticker.open_interest_e2, ticker.last_trade_e2, ticker.dollar_volume) == (700, 50, -5)
+    group = {"event_type": "created", "order_group_id": "g", "contracts_limit_fp": "500.00", "ts_ms": 1}
+    created = single("order_group_updates", group)
+    assert isinstance(created, GroupReported)
+    assert created.contracts_limit_e2 == 50_000
+
+
+def test_a_market_that_is_created_tells_its_event_and_times() -> None:
+    msg = {
+        "event_type": "created",
+        "market_ticker": "A",
+        "exchange_index": 1,
+        "open_ts": 10,
+        "close_ts": 20,
+        "additional_metadata": {
+            "name": "n",
+            "title": "t",
+            "yes_sub_title": "y",
+            "event_ticker": "E",
+            "can_close_early": True,
+            "expected_expiration_ts": 30,
+            "floor_strike": 1.5,
+            "custom_strike": {"a": "b"},
+        },
+        "price_level_structure": "linear_cent",
+        "price_ranges": [{"start": "0.0000", "end": "1.0000", "step": "0.0100"}],
+    }
+    event = single("market_lifecycle_v2", msg)
+    assert isinstance(event, MarketLifecycle)
+    assert (event.event_ticker, event.title, event.yes_sub_title, event.can_close_early) == ("E", "t", "y", True)
+    assert (event.open_time_ms, event.close_time_ms, event.expected_expiration_ms) == (10_000, 20_000, 30_000)
+    assert (event.exchange_index, event.price_level_structure) == (1, "linear_cent")
+    paused = single("market_lifecycle_v2", {"event_type": "deactivated", "market_ticker": "A", "is_deactivated": True})
+    assert isinstance(paused, MarketLifecycle)
+    assert paused.is_deactivated is True
+    renamed = {"event_type": "metadata_updated", "market_ticker": "A", "floor_strike": 2.5, "yes_sub_title": "new"}
+    event = single("market_lifecycle_v2", renamed)
+    assert isinstance(event, MarketLifecycle)
+    assert event.yes_sub_title == "new"
 
 
 @pytest.mark.parametrize(
@@ -229,6 +350,11 @@ def test_event_frames_are_known_and_say_nothing() -> None:
         ("trade", TRADE_MSG, {"count_fp": "1.2.3"}),
         ("fill", FILL_MSG, {"book_side": "", "outcome_side": ""}),
         ("fill", FILL_MSG, {"fee_cost": 0.01}),
+        ("user_order", ORDER_MSG, {"maker_fees_dollars": "much"}),
+        ("market_position", {"market_ticker": "A", "position_fp": "1.00"}, {"realized_pnl_dollars": 5}),
+        ("event_fee_update", {"event_ticker": "E"}, {"fee_multiplier_override": 0.00001}),
+        ("event_fee_update", {"event_ticker": "E"}, {"fee_multiplier_override": 1e300}),
+        ("event_lifecycle", {"event_ticker": "E"}, {"event_ticker": 5}),
         ("user_order", ORDER_MSG, {"initial_count_fp": None}),
         ("market_lifecycle_v2", {"market_ticker": "A", "event_type": "x"}, {"price_ranges": [{"start": "0"}]}),
         ("order_group_updates", {"event_type": "x", "order_group_id": "g"}, {"ts_ms": "soon"}),

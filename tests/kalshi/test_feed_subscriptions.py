@@ -15,6 +15,7 @@ from kalshi.feed_subscriptions import (
     ORDERBOOK,
     RESTART_WINDOW_S,
     RETRY_AFTER_S,
+    RETRY_AFTER_S_MAX,
     TICKER,
     Phase,
     Subscriptions,
@@ -196,6 +197,54 @@ def test_a_busy_exchange_is_asked_again_later(code: int) -> None:
     desk.time = RETRY_AFTER_S
     assert desk.subscriptions.tick() == []
     assert desk.command()["params"]["market_tickers"] == ["B", "C"]
+
+
+def test_an_exchange_that_stays_busy_is_asked_ever_more_rarely_until_it_answers() -> None:
+    desk = Desk().active(TICKER, "A")
+    desk.subscriptions.want(TICKER, ["B"])
+    waits = []
+    for _ in range(7):
+        desk.subscriptions.on_error(desk.command()["id"], 27)
+        at = desk.subscriptions.next_deadline()
+        assert at is not None
+        waits.append(at - desk.time)
+        desk.time = at
+        desk.subscriptions.tick()
+    assert waits == [1, 2, 4, 8, 16, RETRY_AFTER_S_MAX, RETRY_AFTER_S_MAX]
+    desk.subscriptions.on_ok(desk.command()["id"], 1, 9)
+    desk.subscriptions.want(TICKER, ["C"])
+    desk.subscriptions.on_error(desk.command()["id"], 27)
+    assert desk.subscriptions.next_deadline() == desk.time + RETRY_AFTER_S
+
+
+def test_past_the_limit_of_markets_the_books_are_refused_and_the_rest_is_asked_for_again() -> None:
+    desk = Desk()
+    desk.subscriptions.want(ORDERBOOK, ["A", "B"])
+    desk.subscriptions.want(TICKER, ["A", "B"])
+    books, tickers = desk.commands()
+    assert desk.subscriptions.on_error(books["id"], 26) == ("A", "B")
+    assert desk.subscriptions.on_error(tickers["id"], 26) == ()
+    # The owner has put B on another connection: what is left is asked for.
+    for name in (ORDERBOOK, TICKER):
+        desk.subscriptions.unwant(name, ["A", "B"])
+        desk.subscriptions.want(name, ["A"])
+    assert desk.command()["params"]["channels"] == [ORDERBOOK]
+    desk.time = RETRY_AFTER_S
+    desk.subscriptions.tick()
+    command = desk.command()
+    assert (command["params"]["channels"], command["params"]["market_tickers"]) == ([TICKER], ["A"])
+
+
+@pytest.mark.parametrize("code", [18, 27, 1])
+def test_an_end_that_is_refused_leaves_the_subscription_in_doubt_and_takes_a_new_connection(code: int) -> None:
+    desk = Desk().active(ORDERBOOK, "A")
+    desk.subscriptions.restart(desk.subscriptions.channel(ORDERBOOK))
+    command = desk.command()
+    assert command["cmd"] == "unsubscribe"
+    desk.subscriptions.on_error(command["id"], code)
+    desk.time = ACK_TIMEOUT_S
+    (overdue,) = desk.subscriptions.tick()
+    assert overdue.needs_reconnect
 
 
 def test_errors_without_a_command_change_nothing() -> None:

@@ -39,7 +39,7 @@ class Stage:
         self.client = RestClient(
             http=httpx.AsyncClient(transport=httpx.ASGITransport(app=self.world.exchange.app)),  # type: ignore[arg-type]
             base_url=f"http://exchange{PREFIX}",
-            signer=self.world.alice._signer,
+            signer=self.world.alice.signer,
             budget=RateBudget(trio.current_time, GENEROUS, GENEROUS),
             wall_ms=self.world.clock,
             connections=2,

@@ -115,3 +115,16 @@ def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
         file.write_bytes(private + public)
         server.load_cert_chain(file)
     return server, ssl.create_default_context(cadata=public.decode())
+
+
+async def raw_upgrade(port: int) -> trio.SocketStream:
+    """Opens a connection to a server by hand; returns the stream behind the upgrade."""
+    stream = await trio.open_tcp_stream("127.0.0.1", port)
+    await stream.send_all(
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += await stream.receive_some(1)  # no byte of what follows
+    return stream

@@ -57,6 +57,10 @@ def test_shadow_needs_credentials_to_read_with_and_no_switch_and_is_never_live()
     (said,) = check_mode(settings(Mode.SHADOW), SWITCH)
     assert "mode `shadow` needs credentials" in said
     assert not may_send_live(settings(Mode.SHADOW), {**CREDENTIALS, **SWITCH})
+    whole = settings(Mode.SHADOW)
+    without_feed = attrs.evolve(whole, websockets=attrs.evolve(whole.websockets, enabled=False))
+    (said,) = check_mode(without_feed, CREDENTIALS)
+    assert "websockets.enabled" in said
 
 
 @pytest.mark.parametrize("switch", [{}, SWITCH])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,13 +14,15 @@ import attrs
 import pytest
 
 from kalshi.book import OrderBook
-from kalshi.numbers import CountE2, PriceE4
+from kalshi.numbers import CountE2, MoneyE6, PriceE4
+from kalshi.simulator.queue_model import QueueModel
 from kalshi.socket_transports import TRANSPORTS
 from kalshi.types import Side
 from ops.replay import FAILED, BadSpeed, ReplayResult, parse_speed, replay_run
+from ops.replay_account import QueueReport, value_e6
 from ops.settings import Settings, WebsocketSettings
 from supervisor import build_tree
-from tests.ops.replay.recordings import TICKERS, deltas_of, run_of_two, text_of, write
+from tests.ops.replay.recordings import TICKERS, deltas_of, run_of_two, text_of, with_trades, write
 
 ROOT = Path(__file__).resolve().parents[2]
 USAGE = 64
@@ -45,7 +48,25 @@ def test_a_recorded_run_passes_with_every_book_compared_and_quotes_made(
     assert "orders accepted 0" not in said.out
     assert "time " in said.out
     assert "passed" in said.out
+    assert "queue model" not in said.out
     assert all(ticker in said.err for ticker in TICKERS)
+
+
+def test_with_a_queue_model_our_orders_meet_the_recorded_trades_and_the_account_adds_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "run.jsonl", [with_trades(frames) for frames in run_of_two()])
+    code = replay_run(path, "max", build_tree, models=(QueueModel.RISK_AVERSE,))
+    said = capsys.readouterr()
+    assert code == 0, said
+    assert "mismatches 0, gaps 0" in said.out
+    found = re.search(r"queue model risk_averse: (\d+) fills, ([0-9.]+) contracts, of 240 trades", said.out)
+    assert found is not None, said.out
+    assert int(found.group(1)) > 0
+    money = re.search(r"PnL \$?(\S+) = cash (\S+) (\S+) marks; fees (\S+)", said.out)
+    assert money is not None, said.out
+    pnl, cash, marks = (float(text.replace("$", "")) for text in money.groups()[:3])
+    assert pnl == pytest.approx(cash + marks)
 
 
 def test_a_delta_with_the_wrong_sign_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,6 +216,35 @@ def test_the_exit_code_is_zero_only_where_everything_is_as_it_must_be() -> None:
     assert attrs.evolve(PASSED, mismatches=1, differences=("x",)).exit_code() == FAILED
     assert attrs.evolve(PASSED, problem="the bot hung up").exit_code() == FAILED
     assert attrs.evolve(PASSED, account_code=3).exit_code() == 3
+
+
+QUEUE = QueueReport(
+    model=QueueModel.FRONT,
+    fills=2,
+    filled_e2=CountE2(1_250),
+    fees_e6=MoneyE6(20_000),
+    cash_e6=MoneyE6(-1_500_000),
+    marks_e6=MoneyE6(2_000_000),
+    trades=0,
+    prints=7,
+    unplaced=1,
+    imbalance_e6=0,
+)
+
+
+def test_what_a_queue_model_made_of_a_replay_is_told_and_lost_money_is_a_fault() -> None:
+    told = attrs.evolve(PASSED, queue=QUEUE).summary().splitlines()[-2:]
+    assert told == [
+        "queue model front: 2 fills, 12.5 contracts, of 7 prints (1 not placed)",
+        "PnL +0.5000 = cash -1.5000 +2.0000 marks; fees 0.0200",
+    ]
+    broken = attrs.evolve(PASSED, queue=attrs.evolve(QUEUE, imbalance_e6=5))
+    assert broken.faults() == ("money was made or lost by nobody: 5 millionths of a dollar",)
+
+
+def test_a_position_is_worth_its_own_leg() -> None:
+    touch_e4 = (4_000, 4_200)
+    assert (value_e6(200, touch_e4), value_e6(-200, touch_e4), value_e6(-200, None)) == (800_000, 1_160_000, 0)
 
 
 def test_books_on_their_way_when_a_replay_ends_early_are_no_difference() -> None:

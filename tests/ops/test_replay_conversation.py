@@ -123,6 +123,20 @@ async def test_a_recorded_connection_is_served_with_the_clients_id_and_our_own_s
     assert scene.client.books[A].book.depth(Side.BID) == 2
 
 
+async def test_a_market_of_an_earlier_connection_has_an_empty_book_and_upsets_nobody(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A bot that holds something wants its price: without an answer it would restart the whole subscription."""
+    frames = [*beginning(A), *moves(A, 2, 3)]
+    scene = Scene(tmp_path, frames)
+    scene.want(A, "GONE")
+    await scene.serve(*frames)
+    gone = scene.client.books["GONE"]
+    assert gone.is_usable
+    assert (gone.book.depth(Side.BID), gone.book.depth(Side.ASK)) == (0, 0)
+    assert (scene.comparison.compared, scene.comparison.mismatches, scene.gaps) == (2, 0, [])
+
+
 async def test_the_last_word_shows_the_last_book(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     frames = [*beginning(A), *moves(A, 2, 3)]
     scene = Scene(tmp_path, frames)

@@ -34,10 +34,9 @@ def _stop_with_ctrl_c(exchange: Exchange, folder: Path, moment_s: float) -> None
 
 @pytest.mark.parametrize("transport", ["trio-websocket", "fast"])
 def test_ctrl_c_while_quoting_ends_verified_flat_within_five_seconds(tmp_path: Path, transport: str) -> None:
-    settings = {"WEBSOCKETS__TRANSPORT": transport}
     with (
         standalone_exchange(tmp_path) as exchange,
-        running_bot(tmp_path / "bot", exchange.environment(), **settings) as bot,
+        running_bot(tmp_path / "bot", exchange.environment(), WEBSOCKETS__TRANSPORT=transport) as bot,
     ):
         wait_until(lambda: len(exchange.resting()) >= 16, "sixteen orders rest")
         began = time.monotonic()

@@ -135,8 +135,14 @@ def _closed_document() -> Any:
 
 
 def _close(schema: Any) -> None:
-    """Forbids unlisted properties wherever properties are listed and nothing is said about others."""
+    """Forbids unlisted properties wherever properties are listed, and lets null be where the document says so.
+
+    The standard ignores `nullable` beside a reference, which the document's own descriptions show is meant.
+    """
     if isinstance(schema, dict):
+        if schema.get("nullable") and "type" not in schema:
+            referred = {name: schema.pop(name) for name in ("$ref", "allOf") if name in schema}
+            schema["anyOf"] = [referred, {"type": "string", "enum": [None], "nullable": True}]
         if schema.get("type") == "object" and "properties" in schema:
             schema.setdefault("additionalProperties", False)
         for value in schema.values():

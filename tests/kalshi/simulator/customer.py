@@ -98,9 +98,17 @@ def small_catalogue() -> Catalogue:
 class World:
     """An exchange without traders, on a hand-moved clock, with the customers "alice" and "bob"."""
 
-    def __init__(self, *, cash: int = 10_000, tier: str = "prime", **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        cash: int = 10_000,
+        shards: tuple[int, ...] = (0, 2),
+        tier: str = "prime",
+        catalogue: Catalogue | None = None,
+        **settings: Any,
+    ) -> None:
         self.clock = Clock()
-        cash_by_shard_e6 = {0: cash * 1_000_000, 2: cash * 1_000_000}
+        cash_by_shard_e6 = dict.fromkeys(shards, cash * 1_000_000)
         chosen = {"flow": False, "read_lag_ms": (0, 0), "public_requests_per_s": None, **settings}
         self.exchange = SimulatedExchange(
             seed=5,
@@ -110,7 +118,7 @@ class World:
                 AccountSettings(key_id=name, public_key_pem=PUBLIC_PEM, cash_by_shard_e6=cash_by_shard_e6, tier=tier)
                 for name in ("alice", "bob")
             ),
-            catalogue=small_catalogue(),
+            catalogue=catalogue or small_catalogue(),
         )
         self.alice = Customer(self, "alice")
         self.bob = Customer(self, "bob")
@@ -127,7 +135,7 @@ class Customer:
     def __init__(self, world: World, key_id: str) -> None:
         self.world = world
         self.key_id = key_id
-        self._signer = Signer(key_id, PRIVATE_PEM)
+        self.signer = Signer(key_id, PRIVATE_PEM)
         self._numbers = 0
 
     async def send(
@@ -135,7 +143,7 @@ class Customer:
     ) -> httpx.Response:
         """Sends one request, signed unless other headers are given."""
         full = PREFIX + path
-        signed = self._signer.headers(method, full.partition("?")[0], self.world.clock())
+        signed = self.signer.headers(method, full.partition("?")[0], self.world.clock())
         transport = httpx.ASGITransport(app=self.world.exchange.app)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
             content = None if body is None else json.dumps(body).encode()
@@ -145,7 +153,7 @@ class Customer:
 
     def headers(self, method: str, path: str) -> dict[str, str]:
         """Returns the signed headers of a request, or of a handshake."""
-        return self._signer.headers(method, path, self.world.clock())
+        return self.signer.headers(method, path, self.world.clock())
 
     async def get(self, path: str) -> Any:
         answer = await self.send("GET", path)
@@ -178,7 +186,7 @@ class Customer:
         return acknowledgement
 
     def connect(self) -> SocketSession:
-        headers = self._signer.headers("GET", SOCKET_PATH, self.world.clock())
+        headers = self.signer.headers("GET", SOCKET_PATH, self.world.clock())
         session = self.world.exchange.open_socket(headers)
         assert isinstance(session, SocketSession)
         return session

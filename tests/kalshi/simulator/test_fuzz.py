@@ -76,7 +76,7 @@ class Target:
         """Calls the application as Hypercorn would; returns status, body and content type."""
         path, headers = case.path.decode("ascii"), [*case.headers]
         if case.is_signed:
-            signed = self.alice._signer.headers(case.method, path, self.world.clock())
+            signed = self.alice.signer.headers(case.method, path, self.world.clock())
             headers += [(name.lower().encode(), value.encode()) for name, value in signed.items()]
         scope = {
             "type": "http",

@@ -37,7 +37,7 @@ async def test_a_signed_read_is_answered_in_the_recorded_shape() -> None:
 )
 async def test_the_clock_may_be_seconds_off_but_not_half_a_minute(skew_ms: int, status: int, name: str | None) -> None:
     world = World()
-    headers = world.alice._signer.headers("GET", PREFIX + _PATH, world.clock() + skew_ms)
+    headers = world.alice.signer.headers("GET", PREFIX + _PATH, world.clock() + skew_ms)
     answer = await world.alice.send("GET", _PATH, headers=headers)
     assert answer.status_code == status
     if name is not None:
@@ -46,7 +46,7 @@ async def test_the_clock_may_be_seconds_off_but_not_half_a_minute(skew_ms: int, 
 
 async def test_bad_credentials_have_the_recorded_bodies() -> None:
     world = World()
-    good = world.alice._signer.headers("GET", PREFIX + _PATH, world.clock())
+    good = world.alice.signer.headers("GET", PREFIX + _PATH, world.clock())
     forged = Signer("alice", generate_key_pair("ed25519")[0]).headers("GET", PREFIX + _PATH, world.clock())
     cases = {
         "auth__bad_signature": forged,

@@ -57,11 +57,8 @@ def test_pipelined_commands_overtake_each_other_and_every_promise_holds() -> Non
 
 
 def books_sid(received: list[dict[str, Any]]) -> int:
-    return next(
-        frame["msg"]["sid"]
-        for frame in received
-        if frame["type"] == "subscribed" and frame["msg"]["channel"] == "orderbook_delta"
-    )
+    opened = (frame["msg"] for frame in received if frame["type"] == "subscribed")
+    return next(int(msg["sid"]) for msg in opened if msg["channel"] == "orderbook_delta")
 
 
 def check_snapshots_come_first(books: list[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Reque
 from kalshi.simulator.exchange import SOCKET_PATH
 from kalshi.simulator.socket_server import serve_socket
 from tests.kalshi.simulator.customer import TICKER, World
+from tests.kalshi.simulator.frame_schema import check_frame
 
 _HEARTBEAT_S = 0.05
 
@@ -41,6 +42,8 @@ async def only_event(client: RawClient) -> Event:
     received = await client.events()
     assert received is not None
     (event,) = received
+    if isinstance(event, TextMessage):
+        check_frame(event.data)
     return event
 
 
@@ -61,7 +64,7 @@ async def connected(world: World, signed: dict[str, str]) -> AsyncIterator[RawCl
 
 
 def signed_by_alice(world: World) -> dict[str, str]:
-    return world.alice._signer.headers("GET", SOCKET_PATH, world.clock())
+    return world.alice.signer.headers("GET", SOCKET_PATH, world.clock())
 
 
 async def test_heartbeats_carry_their_payload_and_an_answered_one_is_followed_by_the_next() -> None:

@@ -13,7 +13,7 @@ QUARTER_S = 900
 # Two minutes after a quarter of an hour of May 2026, so that thirteen are left for quoting.
 START_MS = 1_778_477_400_000 // (QUARTER_S * 1000) * QUARTER_S * 1000 + 120_000
 TICKERS = ("KXTEST15M-26MAY110600-00", "KXTEST15M-26MAY110615-15")
-BOOK_SID, TICKER_SID = 2, 1
+BOOK_SID, TICKER_SID, TRADE_SID = 2, 1, 3
 
 
 def subscribed(channel: str, sid: int) -> Frame:
@@ -89,6 +89,27 @@ def last_seq(frames: list[Frame]) -> int:
 def run_of_two() -> list[list[Frame]]:
     """Two connections, one after the other, each to its own market."""
     return [connection(TICKERS[0], START_MS), connection(TICKERS[1], START_MS + 600_000)]
+
+
+def with_trades(frames: list[Frame]) -> list[Frame]:
+    """The same connection with a trade channel: in each round a sale far below every bid, or a purchase above."""
+    told, trades = [frames[0], subscribed("trade", TRADE_SID)], 0
+    for number, frame in enumerate(frames[1:]):
+        told.append(frame)
+        if frame["msg"].get("delta_fp") != "12.34":
+            continue
+        trades += 1
+        taker, price = ("no", "0.3000") if number % 2 else ("yes", "0.6000")
+        msg = {
+            "market_ticker": frame["msg"]["market_ticker"],
+            "trade_id": str(number),
+            "yes_price_dollars": price,
+            "count_fp": "3.00",
+            "taker_outcome_side": taker,
+            "ts_ms": frame["msg"]["ts_ms"],
+        }
+        told.append({"type": "trade", "sid": TRADE_SID, "seq": trades, "msg": msg})
+    return told
 
 
 def deltas_of(connections: list[list[Frame]]) -> int:

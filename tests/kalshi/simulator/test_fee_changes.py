@@ -1,0 +1,80 @@
+"""Fee changes: announced, in force at their time, charged by what is in force, an override before its series."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.kalshi.simulator.customer import OTHER_TICKER, TICKER, World
+
+_EVENT = "KXTEST-26NOV20"
+
+
+async def fee_of(world: World, ticker: str = TICKER) -> tuple[str, str]:
+    """Trades 100 contracts at 50 cents and returns what maker and taker paid."""
+    await world.bob.place("ask", "0.5000", "100.00", ticker=ticker)
+    await world.alice.place("bid", "0.5000", "100.00", ticker=ticker)
+    fees = [(await one.get("/portfolio/fills"))["fills"][0]["fee_cost"] for one in (world.bob, world.alice)]
+    return fees[0], fees[1]
+
+
+async def test_a_series_change_is_announced_first_and_charged_from_its_time_on() -> None:
+    world = World()
+    changes = world.exchange.services.fee_changes
+    changes.schedule_series("KXTEST", "quadratic_with_maker_fees", 20_000, world.clock() + 5_000)
+    announced = (await world.alice.get("/series/fee_changes"))["series_fee_change_arr"]
+    assert [(row["series_ticker"], row["fee_type"], row["fee_multiplier"]) for row in announced] == [
+        ("KXTEST", "quadratic_with_maker_fees", 2.0)
+    ]
+    assert (await world.alice.get("/series/fee_changes?series_ticker=KXCOIN"))["series_fee_change_arr"] == []
+    world.pass_time(4_999)
+    assert await fee_of(world) == ("0.000000", "1.750000")
+    world.pass_time(1)
+    assert await fee_of(world) == ("0.875000", "3.500000")
+    series = (await world.alice.get("/series/KXTEST"))["series"]
+    assert (series["fee_type"], series["fee_multiplier"]) == ("quadratic_with_maker_fees", 2.0)
+    assert (await world.alice.get("/series/fee_changes"))["series_fee_change_arr"] == []
+    past = (await world.alice.get("/series/fee_changes?show_historical=true"))["series_fee_change_arr"]
+    assert len(past) == 1
+
+
+async def test_an_event_override_goes_before_the_series_and_is_cleared_with_null() -> None:
+    world = World()
+    changes = world.exchange.services.fee_changes
+    changes.schedule_event(_EVENT, None, 5_000, world.clock())
+    changes.schedule_event(_EVENT, None, None, world.clock() + 1_000)
+    world.pass_time(0)
+    event = (await world.alice.get(f"/events/{_EVENT}"))["event"]
+    assert (event["fee_type_override"], event["fee_multiplier_override"]) == (None, 0.5)
+    assert await fee_of(world) == ("0.000000", "0.875000")
+    world.pass_time(1_000)
+    assert "fee_multiplier_override" not in (await world.alice.get(f"/events/{_EVENT}"))["event"]
+    assert await fee_of(world, OTHER_TICKER) == ("0.000000", "1.750000")
+    rows = (await world.alice.get(f"/events/fee_changes?event_ticker={_EVENT}"))["event_fee_changes"]
+    assert [row["fee_multiplier_override"] for row in rows] == [None, 0.5]
+    page: dict[str, Any] = await world.alice.get("/events/fee_changes?limit=1")
+    rest = await world.alice.get(f"/events/fee_changes?limit=1&cursor={page['cursor']}")
+    assert [one["fee_multiplier_override"] for one in page["event_fee_changes"] + rest["event_fee_changes"]] == [
+        None,
+        0.5,
+    ]
+    assert (await world.alice.get("/events/fee_changes?event_ticker=NONE"))["event_fee_changes"] == []
+
+
+async def test_a_market_that_is_listed_later_is_charged_by_what_is_in_force() -> None:
+    world = World()
+    market = world.exchange.core.markets.pop(OTHER_TICKER)
+    world.exchange.services.fee_changes.schedule_series("KXTEST", "quadratic", 0, world.clock())
+    world.pass_time(0)
+    world.exchange.core.markets[OTHER_TICKER] = market
+    world.pass_time(50)
+    assert await fee_of(world, OTHER_TICKER) == ("0.000000", "0.000000")
+
+
+def test_unknown_series_and_events_cannot_change() -> None:
+    changes = World().exchange.services.fee_changes
+    with pytest.raises(KeyError):
+        changes.schedule_series("NONE", "quadratic", 10_000, 0)
+    with pytest.raises(KeyError):
+        changes.schedule_event("NONE", "quadratic", 10_000, 0)
