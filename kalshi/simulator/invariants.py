@@ -78,8 +78,9 @@ class InvariantWatch:
             clearing, shard = market.clearing, market.exchange_index
             behind_e6 = clearing.fees_taken_e6 + clearing.open_interest_e2 * _DOLLAR_E4
             there_e6[shard] = there_e6.get(shard, 0) + behind_e6
-        if sum(there_e6.values()) != core.deposits_e6:
-            raise InvariantBroken("cash_conserved", f"{there_e6} is not the {core.deposits_e6} paid in")
+        paid_in_e6 = core.deposits_e6 + core.incentives_paid_e6 - core.delisted_fees_e6
+        if sum(there_e6.values()) != paid_in_e6:
+            raise InvariantBroken("cash_conserved", f"{there_e6} is not the {paid_in_e6} paid in")
 
     def _check_market(self, market: MarketState) -> None:
         ticker, engine = market.ticker, market.engine

@@ -102,10 +102,13 @@ class Duel:
             settings=settings,
             catalogue=Catalogue(series=series, events=catalogue.events),
         )
+        fairs = FairValues(seed)
+        for event in catalogue.events:
+            fairs.add(event, self.core.now_ms())
         self.entry, self.desk, self.lifecycle = (
             OrderEntry(self.core),
             GroupDesk(self.core),
-            Lifecycle(self.core, FairValues(seed)),
+            Lifecycle(self.core, fairs),
         )
         self.watch = InvariantWatch(self.core)
         cash = {

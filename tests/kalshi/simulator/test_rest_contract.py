@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from typing import Any
 from uuid import UUID
 
@@ -217,7 +216,7 @@ async def _drive_keys(world: World) -> None:
 
 async def test_the_default_world_with_its_traders_answers_by_the_document() -> None:
     """The whole listed world, after some seconds of trading: every series, event, market, trade and program."""
-    world = World(catalogue=build_catalogue(random.Random(4), START_MS), flow=True)
+    world = World(catalogue=build_catalogue(7, START_MS), flow=True)
     for _ in range(40):
         world.pass_time(250)
     markets = (await world.alice.get("/markets?limit=1000"))["markets"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
-import attrs
 import pytest
 
 from kalshi.simulator.exchange import SimulatedExchange
-from kalshi.simulator.settings import SimulatorSettings
+from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_indices import implied_value_e8
-from tests.kalshi.simulator.customer import World, command, frames
+from tests.kalshi.simulator.customer import PUBLIC_PEM, World, command, frames
 
 
 @pytest.mark.parametrize(
@@ -36,9 +35,8 @@ def coin_world() -> World:
         seed=1,
         wall_ms=world.clock,
         settings=SimulatorSettings(flow=False, socket_index_channels=True),
-        accounts=(),
+        accounts=(AccountSettings(key_id="alice", public_key_pem=PUBLIC_PEM, cash_by_shard_e6={0: 0}),),
     )
-    world.exchange.core.accounts_by_key["alice"] = attrs.evolve(World().exchange.core.accounts_by_key["alice"])
     return world
 
 
