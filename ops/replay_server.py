@@ -123,12 +123,8 @@ class ReplayServer:
     async def _converse(
         self, socket: WebSocketConnection, session: SocketSession, connection: RecordedConnection
     ) -> None:
-<<<<<<< HEAD
-        conversation = Conversation(socket, session, self._stage, self._comparison, self._account.take_frame)
-=======
         forgive_late_pings(socket)
-        conversation = Conversation(socket, session, self._stage, self._comparison)
->>>>>>> h-feed
+        conversation = Conversation(socket, session, self._stage, self._comparison, self._account.take_frame)
         disconnects, began_s = self._witness.disconnects, trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
