@@ -30,6 +30,7 @@ from kalshi.simulator.events import BookDelta, Event, FillHappened, TradeHappene
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.group_desk import GroupDesk
 from kalshi.simulator.invariants import InvariantWatch
+from kalshi.simulator.lifecycle import TICK_MS
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.order_entry import OrderEntry
 from kalshi.simulator.orders import NewOrder, Order
@@ -46,7 +47,7 @@ ACCOUNTS: Final = 8
 GROUPS_PER_SHARD: Final = 8
 ROUNDS: Final = 5
 SLICE: Final = 250  # operations whose requests are made together, then timed
-TICK_EVERY: Final = 50  # operations between two ticks of the exchange, one millisecond each
+TICK_EVERY: Final = 250  # operations between two ticks of the exchange: 5,000 a second of its own time
 START_MS: Final = 1_795_182_900_000
 SECONDS_MAX: Final = 40.0
 _CASH_E6: Final = 2_000_000_000_000
@@ -131,7 +132,7 @@ class Floor:
 
     def tick(self) -> None:
         """Moves the clock, and does what the running exchange does at each tick."""
-        self.clock.time_ms += TICK_EVERY
+        self.clock.time_ms += TICK_MS
         now_ms = self.core.now_ms()
         self.core.expire_orders(now_ms)
         self.watch.tick(now_ms)
@@ -235,7 +236,7 @@ class LoadMaker:
             client_order_id=f"bench-{self._ids}",
             post_only=rests and rng.random() < 0.5,
             group_id=group.group_id if rng.random() < 0.5 and not group.is_triggered else None,
-            expiration_ts_s=floor.clock.time_ms // 1000 + rng.randrange(30, 1_200) if rests and number % 2 else None,
+            expiration_ts_s=floor.clock.time_ms // 1000 + rng.randrange(2, 90) if rests and number % 2 else None,
             exchange_index=market.exchange_index,
         )
         return Create(number, request)

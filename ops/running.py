@@ -30,8 +30,6 @@ from ops.logs import LogBook, configure_logging
 from ops.modes import Endpoints, Mode, check_mode, endpoints_for
 from ops.ports import Ports, network_ports
 from ops.settings import Settings
-from ops.shadow import banner, open_shadow
-from ops.shadow_upstream import Upstream
 from ops.venue import Venue, simulator_instance, venue_of
 
 # The program must be gone this long after its drain deadline, whatever still hangs.
@@ -145,6 +143,10 @@ async def _in_shadow(
     stop: _Stop,
 ) -> int:
     """Lives one life on an exchange in the middle, which reads from the real one and sends nothing that writes."""
+    # Here, for the exchange and its web framework would cost every other mode most of a second at its start.
+    from ops.shadow import banner, open_shadow
+    from ops.shadow_upstream import Upstream
+
     endpoints, credentials = endpoints_for(settings), credentials_from(environ)
     assert endpoints is not None, "mode shadow has an address"
     assert credentials is not None, "check_mode has refused a start without credentials"

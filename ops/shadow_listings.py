@@ -2,8 +2,8 @@
 
 A market is listed when its book is first wanted, with the event and series it belongs to; what passes by in answers
 to the bot is learned from, so that most of it is known by then. Afterwards the real exchange's word decides: its
-lifecycle frames, and every POLL_S a read of each market that our account has to do with. Our own lifecycle draws no
-result, ever: it waits for the real one.
+lifecycle frames, and every POLL_S a read of the exchange's state and of each market that our account has to do
+with. Our own lifecycle draws no result, ever: it waits for the real one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.price_grid import STRUCTURES
 from kalshi.simulator.replay_market import ReplayMarkets
 from kalshi.simulator.wire_numbers import read_decimal
-from kalshi.types import Event, Market, MarketStatus, PriceRange, Series
+from kalshi.types import Event, ExchangeStatus, Market, MarketStatus, PriceRange, Series
 
 POLL_S: Final = 30.0
 # Markets that were seen and may be wanted; a whole exchange has some 50,000, most of them never.
@@ -62,8 +62,8 @@ class Listings:
             self._log.debug(f"nothing learned from {path}: {error}")
 
     def _learn_event(self, event: Event) -> None:
-        self._events[event.ticker] = event
         if len(self._known) < LEARNED_MAX:
+            self._events[event.ticker] = event
             self._known.update({market.ticker: market for market in event.markets})
 
     async def list_markets(self, tickers: tuple[str, ...]) -> None:
@@ -111,14 +111,23 @@ class Listings:
             self._log.warning(f"a lifecycle frame of {state.ticker} cannot be read: {error}")
 
     async def watch(self) -> None:
-        """Reads the markets that matter to our account every POLL_S, until cancelled."""
+        """Reads whether the exchange trades, and the markets that matter to our account, every POLL_S."""
         while True:
             await trio.sleep(POLL_S)
+            try:
+                self._pause_as(await self._client.exchange_status())
+            except ExchangeError as error:
+                self._log.warning(f"the state of the exchange cannot be read: {error}")
             for ticker in self._of_our_account():
                 try:
                     self._compare(self._exchange.core.markets[ticker], await self._client.market(ticker))
                 except ExchangeError as error:
                     self._log.warning(f"{ticker} cannot be read: {error}")
+
+    def _pause_as(self, real: ExchangeStatus) -> None:
+        core = self._exchange.core
+        if (core.trading_active, core.exchange_active) != (real.trading_active, real.exchange_active):
+            self._exchange.lifecycle.set_pause(trading_active=real.trading_active, exchange_active=real.exchange_active)
 
     def _of_our_account(self) -> list[str]:
         core = self._exchange.core

@@ -110,7 +110,7 @@ class MarketClearing:
         flow = cash_flow(held_e2, side, price_e4, count_e2)
         revenue_e6 = flow[2] - flow[3]
         numerator, denominator, step_e6 = self._taker_ratio if is_taker else self._maker_ratio
-        fee_e6 = -(-numerator * count_e2 * price_e4 * no_price_e4 // denominator) * step_e6
+        fee_e6 = -(-numerator * count_e2 * price_e4 * no_price_e4 // denominator) * step_e6 if numerator else 0
         net_e6, order.fee_accumulator_e6 = charge(fee_e6, revenue_e6, order.fee_accumulator_e6, self._rounding)
         account.book_execution(position, flow, side, net_e6)
         position.updated_ms = trade.ts_ms

@@ -102,7 +102,13 @@ class MatchingEngine:
 
     def submit(self, order: Order, now_ms: int) -> None:
         """Matches a new order and rests what is left, if it may rest. Raises EngineRefusal (rule 2)."""
-        if self.crosses(order.side, order.price_e4):
+        if order.side is _BID:
+            others = self.asks.keys
+            meets = others and order.price_e4 + others[-1] >= 0
+        else:
+            others = self.bids.keys
+            meets = others and others[-1] >= order.price_e4
+        if meets:
             self._take(order, now_ms)
         elif order.time_in_force is _GTC:
             self._rest(order, now_ms)
@@ -115,7 +121,8 @@ class MatchingEngine:
     def cancel(self, order: Order, reason: Reason, now_ms: int) -> int:
         """Takes a resting order out and returns how much that removed."""
         removed_e2 = order.remaining_e2
-        self._reduce(order, removed_e2, now_ms)
+        (self.bids if order.side is _BID else self.asks).reduce(order, removed_e2)
+        self.outbox.append(_delta(order, -removed_e2, now_ms))
         order.status = _CANCELED
         order.reason = reason
         order.updated_ms = now_ms

@@ -40,9 +40,10 @@ from kalshi.simulator.events import (
 from kalshi.simulator.fees import FeeTerms
 from kalshi.simulator.groups import OrderGroup
 from kalshi.simulator.history import MarketHistory
+from kalshi.simulator.invariants import InvariantBroken
 from kalshi.simulator.listings import Catalogue, EventListing, MarketListing, SeriesListing
 from kalshi.simulator.market_state import MarketState
-from kalshi.simulator.orders import Order, Reason
+from kalshi.simulator.orders import Fill, Order, Reason
 from kalshi.simulator.price_grid import floor_to_grid
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.types import MarketStatus, OrderStatus
@@ -52,6 +53,7 @@ from kalshi.types import MarketStatus, OrderStatus
 ENDED_ORDERS_MAX: Final = 20_000
 
 _RESTING: Final = OrderStatus.RESTING
+_tuple_new: Final = tuple.__new__
 _ID_STRIDE: Final = 7_919
 
 
@@ -90,6 +92,8 @@ class ExchangeCore:
         # Counts the actions on books, so that the deltas of one action can be told from those of the next.
         self.clock = 0
         self.delisted_fees_e6 = 0
+        # Met by a request: the next tick raises it, because a web framework only answers 500.
+        self.defect: InvariantBroken | None = None
         self.trading_active = True
         self.exchange_active = True
         self.events = {event.ticker: event for event in catalogue.events}
@@ -201,10 +205,10 @@ class ExchangeCore:
         market.clock = self.clock = self.clock + 1
         if len(outbox) == 1 and len(touched) == 1:
             # One order came to rest or went: most operations are no more than this, and a single event is a delta.
-            event, order = outbox.pop(), touched.pop()
+            event = outbox.pop()
             for listener in self._delta_listeners:
                 listener(event)  # type: ignore[arg-type]
-            self._after_touch(order)
+            self._after_touch(touched.pop())
             return
         engine.outbox, engine.touched = [], []
         triggered: list[OrderGroup] = []
@@ -306,22 +310,27 @@ class ExchangeCore:
     ) -> None:
         trade = executed.trade
         market.record_trade(trade)
-        if self._trade_listeners:
-            self.publish(TradeHappened(trade))
-        for order, fill in zip((executed.maker, executed.taker), executed.fills, strict=True):
-            if order.is_house:
-                continue
-            account = self.accounts[order.account_id]
-            if self._fill_listeners:
-                self.publish(FillHappened(fill))
-            if self._position_listeners:
-                self.publish_position(account, market.ticker, now_ms)
-            if self._cash_listeners:
-                self.publish_cash(account, now_ms)
-            if order.group_id is not None:
-                group = self.groups.get(order.group_id)
-                if group is not None and group.record_fill(now_ms, fill.count_e2):
-                    triggered.append(group)
+        for listener in self._trade_listeners:
+            listener(TradeHappened(trade))
+        made, taken = executed.fills
+        if not executed.maker.is_house:
+            self._publish_fill(executed.maker, made, now_ms, triggered)
+        if not executed.taker.is_house:
+            self._publish_fill(executed.taker, taken, now_ms, triggered)
+
+    def _publish_fill(self, order: Order, fill: Fill, now_ms: int, triggered: list[OrderGroup]) -> None:
+        if self._fill_listeners:
+            event = _tuple_new(FillHappened, (fill,))
+            for listener in self._fill_listeners:
+                listener(event)
+        if self._position_listeners:
+            self.publish_position(self.accounts[order.account_id], order.ticker, now_ms)
+        if self._cash_listeners:
+            self.publish_cash(self.accounts[order.account_id], now_ms)
+        if order.group_id is not None:
+            group = self.groups[order.group_id]
+            if group.record_fill(now_ms, fill.count_e2):
+                triggered.append(group)
 
     def _after_touch(self, order: Order) -> None:
         """Keeps the registers of open orders right after an order changed, and says that it did."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 import random
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
@@ -105,7 +106,7 @@ class Coin:
         self.price = math.exp(self._log)
 
 
-class EventFair:
+class EventFair(ABC):
     """The hidden truth of one event: fair values of its markets in listing order, in 1/10,000 dollar."""
 
     step_ms = _STEP_MS
@@ -125,22 +126,22 @@ class EventFair:
         """Returns what it is worth already (rule 1)."""
         return self._values[-1][index]
 
+    @abstractmethod
     def step(self, now_ms: int) -> None:
         """Goes on by one step of time."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shift(self, index: int, jump_e4: float, now_ms: int) -> None:
         """Brings news that moves one market by so much, and its event with it."""
-        raise NotImplementedError
 
     def fix_strike(self, index: int) -> float | None:
         """Returns the strike that a market takes from its opening, None where it has one or needs none."""
         return None
 
-    def move_close(self, close_ms: int) -> None:
+    def move_close(self, close_ms: int) -> None:  # noqa: B027  (only coins ask for the time)
         """Hears that the close comes at another time."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (only coins have a price at the close)
         """Trading is over: what is true now decides."""
 
     def results(self, known: Mapping[int, bool]) -> tuple[bool, ...]:
@@ -149,8 +150,9 @@ class EventFair:
             self._results = self._decide(known)
         return self._results
 
+    @abstractmethod
     def _decide(self, known: Mapping[int, bool]) -> tuple[bool, ...]:
-        raise NotImplementedError
+        """Returns what becomes of each market."""
 
 
 class Race(EventFair):

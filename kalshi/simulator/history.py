@@ -2,12 +2,17 @@
 
 The past is invented from the seed when it is first asked for, walking backwards from the price at boot, so
 that it costs nothing at start-up and does not depend on what else happened.
+
+The live part is bounded by age and number, and candles lie in one array of integers: three hundred markets remember
+a day of minutes in twenty megabytes.
 """
 
 from __future__ import annotations
 
 import random
+from array import array
 from collections import deque
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
@@ -18,12 +23,16 @@ from kalshi.simulator.price_grid import floor_to_grid
 from kalshi.types import Side
 
 TAPE_TRADES_MAX: Final = 2_000  # public trades kept per market: half an hour of a busy one
+# Older trades are let go, but for the last hundred, which a quiet market may need days for.
+TAPE_KEPT_MS: Final = 3_600_000
+TAPE_TRADES_MIN: Final = 100
 PAST_TRADES: Final = 60
 _MINUTE_MS: Final = 60_000
 # A day of minutes and a month of hours: what a scanner asks for, at a few hundred kilobytes per market that is asked.
 _PAST_MINUTES: Final = 24 * 60
 _PAST_HOURS: Final = 30 * 24
 _LIVE_MINUTES_MAX: Final = 24 * 60
+_FIELDS: Final = 6  # of a candle, in the order of the class
 
 
 @attrs.define(kw_only=True)
@@ -52,27 +61,35 @@ class MarketHistory:
         self._listing = listing
         self._seed = seed
         self._boot_ms = boot_ms
-        self._live: deque[Candle] = deque(maxlen=_LIVE_MINUTES_MAX)
+        self._live = array("q")
         self._past: dict[int, tuple[Candle, ...]] = {}
         self.tape: deque[Trade] = deque(self._past_trades(), maxlen=TAPE_TRADES_MAX)
 
     def record(self, trade: Trade) -> None:
         """Adds a live trade to tape and candles."""
-        self.tape.append(trade)
+        tape = self.tape
+        tape.append(trade)
+        while len(tape) > TAPE_TRADES_MIN and tape[0].ts_ms < trade.ts_ms - TAPE_KEPT_MS:
+            tape.popleft()
         end_s = (trade.ts_ms // _MINUTE_MS + 1) * 60
-        price_e4 = trade.price_e4
-        candle = Candle(
-            end_s=end_s,
-            open_e4=price_e4,
-            high_e4=price_e4,
-            low_e4=price_e4,
-            close_e4=price_e4,
-            volume_e2=trade.count_e2,
-        )
-        if self._live and self._live[-1].end_s == end_s:
-            self._live[-1].merge(candle)
-        else:
-            self._live.append(candle)
+        price_e4, live = trade.price_e4, self._live
+        if not live or live[-_FIELDS] != end_s:
+            live.extend((end_s, price_e4, price_e4, price_e4, price_e4, trade.count_e2))
+            if len(live) > _LIVE_MINUTES_MAX * _FIELDS:
+                del live[:_FIELDS]
+            return
+        live[-4] = max(live[-4], price_e4)
+        live[-3] = min(live[-3], price_e4)
+        live[-2] = price_e4
+        live[-1] += trade.count_e2
+
+    def _live_candles(self) -> Iterator[Candle]:
+        live = self._live
+        for start in range(0, len(live), _FIELDS):
+            end_s, open_e4, high_e4, low_e4, close_e4, volume_e2 = live[start : start + _FIELDS]
+            yield Candle(
+                end_s=end_s, open_e4=open_e4, high_e4=high_e4, low_e4=low_e4, close_e4=close_e4, volume_e2=volume_e2
+            )
 
     def candles(self, start_s: int, end_s: int, period_minutes: int) -> list[Candle]:
         """Returns the candles of that period that end inside [start, end], oldest first."""
@@ -81,7 +98,7 @@ class MarketHistory:
             self._past[grain_minutes] = tuple(self._past_candles(grain_minutes))
         period_s = period_minutes * 60
         merged: list[Candle] = []
-        for minute in (*self._past[grain_minutes], *self._live):
+        for minute in (*self._past[grain_minutes], *self._live_candles()):
             period_end_s = -(-minute.end_s // period_s) * period_s
             if not start_s <= period_end_s <= end_s:
                 continue
@@ -101,6 +118,8 @@ class MarketHistory:
         trades = []
         for _ in range(PAST_TRADES):
             time_ms -= 1 + int(rng.expovariate(1 / mean_gap_ms))
+            if time_ms < self._listing.open_ms:
+                break
             price_e4 = floor_to_grid(self._listing.price_ranges, self._listing.fair_e4 + rng.randrange(-150, 151))
             bits = f"{rng.getrandbits(128):032x}"
             trades.append(

@@ -22,7 +22,7 @@ from kalshi.simulator.fault_stream import FaultyListener, StreamFaults
 _KEEP_ALIVE_S: Final = 120.0
 
 
-async def serve_http(
+async def serve_http(  # noqa: ASYNC128 - trio.serve_listeners reports started
     app: Any,
     bound: socket.socket,
     faults: StreamFaults | None = None,

@@ -9,8 +9,8 @@ About once a second of engine time (`InvariantWatch`), where it takes a look at 
     collateral      YES and NO positions of a market are the same number, which is its open interest
     uncrossed, queue, level_total, open_orders   for a share of the markets, so that all are seen within `ROUND_MS`
 
-A broken invariant is a defect of the exchange itself. `InvariantBroken` is never caught inside: everything that would
-be said after it could be wrong.
+A broken invariant is a defect of the exchange itself, and everything said after it could be wrong: nobody inside goes
+on after `InvariantBroken`. What a request meets is kept as the core's `defect` and raised by the next tick as well.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class InvariantWatch:
 
     def tick(self, now_ms: int) -> None:
         """Does what is due: the money, and a tenth of the markets. Raises InvariantBroken."""
+        if self._core.defect is not None:
+            raise self._core.defect
         if now_ms < self._due_ms:
             return
         self._due_ms = now_ms + STEP_MS

@@ -24,6 +24,7 @@ from kalshi.simulator.accounts import Account, cash_flow
 from kalshi.simulator.clearing import FEE_ROUNDINGS_E6
 from kalshi.simulator.engine import EngineRefusal
 from kalshi.simulator.exchange_core import ExchangeCore
+from kalshi.simulator.invariants import InvariantBroken
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import NewOrder, Order, Reason
 from kalshi.simulator.price_grid import prices_of
@@ -86,17 +87,29 @@ class OrderEntry:
                 raise Refused(core.settings.unknown_ticker_status, core.settings.unknown_ticker_code)
             if market.status is not _ACTIVE or now_ms >= market.close_ms:
                 raise self._market_closed()
-            self._check_terms(account, market, request, now_ms)
+            side, price_e4, count_e2, tif = request.side, request.price_e4, request.count_e2, request.time_in_force
+            if price_e4 not in prices_of(market.listing.structure):
+                raise Refused(400, "invalid_price")
+            if count_e2 <= 0:
+                raise Refused(400, "invalid_order_size")
+            if tif is not _GTC or request.reduce_only:
+                self._check_immediate_terms(request)
+            elif request.expiration_ts_s is not None and request.expiration_ts_s * 1000 <= now_ms:
+                raise invalid("Expiration timestamp must be in the future")
+            elif len(account.open_orders) >= core.settings.open_orders_max:
+                raise Refused(400, "open_orders_limit_exceeded")
+            if request.group_id is not None:
+                self._check_group(account, market, request.group_id)
             order = Order(
                 core.new_id(),
                 account.account_id,
                 client_order_id,
                 market.ticker,
-                request.side,
-                request.price_e4,
-                request.count_e2,
-                self._reducible_e2(account, market, request) if request.reduce_only else request.count_e2,
-                request.time_in_force,
+                side,
+                price_e4,
+                count_e2,
+                self._reducible_e2(account, market, request) if request.reduce_only else count_e2,
+                tif,
                 request.self_trade_prevention,
                 market.exchange_index,
                 now_ms,
@@ -108,10 +121,23 @@ class OrderEntry:
                 request.group_id,
                 request.expiration_ts_s,
             )
-            self._check_funds(account, market, order, order.price_e4, order.remaining_e2, is_taker=not order.post_only)
-            self._submit(account, market, order, now_ms)
+            own_e4 = price_e4 if side is _BID else DOLLAR_E4 - price_e4
+            bound_e6 = count_e2 * (own_e4 + market.clearing.fee_bound_e6) + FEE_ROUNDINGS_E6
+            cash_e6 = account.cash_by_shard_e6.get(market.exchange_index, -1)
+            if cash_e6 < bound_e6 or core.settings.balance_net_of_resting:
+                self._check_funds(account, market, order, price_e4, order.remaining_e2, is_taker=not order.post_only)
+            if request.reduce_only:
+                self._submit_reducing(market, order, now_ms)
+            else:
+                try:
+                    market.engine.submit(order, now_ms)
+                except EngineRefusal as refusal:
+                    self._take_refusal(account, market, order, refusal)
         except Refused:
             self._count_refused(request.client_order_id)
+            raise
+        except InvariantBroken as broken:
+            core.defect = broken
             raise
         account.client_order_ids[client_order_id] = True
         if order.expiration_ts_s is not None:
@@ -197,7 +223,11 @@ class OrderEntry:
             core.forget_expiry(order)
             order.expiration_ts_s = expiration_ts_s
             core.watch_expiry(order)
-        market.engine.amend(order, request.price_e4, request.total_e2, now_ms)
+        try:
+            market.engine.amend(order, request.price_e4, request.total_e2, now_ms)
+        except InvariantBroken as broken:
+            core.defect = broken
+            raise
         core.drain(market, now_ms)
         return order
 
@@ -219,25 +249,10 @@ class OrderEntry:
         settings = self._core.settings
         return Refused(settings.closed_market_status, settings.closed_market_code)
 
-    def _check_terms(self, account: Account, market: MarketState, request: NewOrder, now_ms: int) -> None:
-        if request.price_e4 not in prices_of(market.listing.structure):
-            raise Refused(400, "invalid_price")
-        if request.count_e2 <= 0:
-            raise Refused(400, "invalid_order_size")
-        if request.time_in_force is _GTC:
-            if request.expiration_ts_s is not None and request.expiration_ts_s * 1000 <= now_ms:
-                raise invalid("Expiration timestamp must be in the future")
-            if request.reduce_only:
-                raise Refused(400, "invalid_order", details="reduce only requires immediate_or_cancel")
-            if len(account.open_orders) >= self._core.settings.open_orders_max:
-                raise Refused(400, "open_orders_limit_exceeded")
-        else:
-            self._check_immediate_terms(request)
-        if request.group_id is not None:
-            self._check_group(account, market, request.group_id)
-
     @staticmethod
     def _check_immediate_terms(request: NewOrder) -> None:
+        if request.time_in_force is _GTC:
+            raise Refused(400, "invalid_order", details="reduce only requires immediate_or_cancel")
         if request.expiration_ts_s is not None:
             raise invalid("Cannot specify both immediate_or_cancel and expiration_ts")
         if request.post_only:
@@ -294,19 +309,14 @@ class OrderEntry:
     def _resting_cost_e6(account: Account, order: Order) -> int:
         return cash_flow(account.position_e2(order.ticker), order.side, order.price_e4, order.remaining_e2)[3]
 
-    def _submit(self, account: Account, market: MarketState, order: Order, now_ms: int) -> None:
-        if order.reduce_only:
-            self._submit_reducing(market, order, now_ms)
-            return
-        try:
-            market.engine.submit(order, now_ms)
-        except EngineRefusal as refusal:
-            if refusal.code == "fill_or_kill":
-                account.client_order_ids[order.client_order_id] = False
-                raise Refused(409, "fill_or_kill_insufficient_resting_volume") from refusal
-            if self._core.settings.post_only_cross == "reject":
-                raise Refused(400, "invalid_order", details="post only cross") from refusal
-            self._end_at_entry(market, order, Reason.POST_ONLY_CROSS)
+    def _take_refusal(self, account: Account, market: MarketState, order: Order, refusal: EngineRefusal) -> None:
+        """Turns what the engine will not take into an answer, or into an order that ends at once (a switch)."""
+        if refusal.code == "fill_or_kill":
+            account.client_order_ids[order.client_order_id] = False
+            raise Refused(409, "fill_or_kill_insufficient_resting_volume") from refusal
+        if self._core.settings.post_only_cross == "reject":
+            raise Refused(400, "invalid_order", details="post only cross") from refusal
+        self._end_at_entry(market, order, Reason.POST_ONLY_CROSS)
 
     def _submit_reducing(self, market: MarketState, order: Order, now_ms: int) -> None:
         capped_e2 = order.remaining_e2

@@ -217,6 +217,11 @@ class QueueBook:
         order = self.orders[order_id]
         return self._standing((order.side, order.price_e4)) if order.ahead_e2 is None else order.ahead_e2
 
+    @property
+    def waits_for_time(self) -> bool:
+        """Whether time alone would change anything: an order that joins, or half a match that is let go."""
+        return bool(self._waiting or self._drops_by_age or self._trades_by_age)
+
     def unexplained_e2(self, side: Side, price_e4: int) -> int:
         """Returns what lately left a price without a trade that explains it."""
         return sum(drop.count_e2 for drop in self._drops.get((side, price_e4), ()))

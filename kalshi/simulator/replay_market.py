@@ -298,8 +298,9 @@ class ReplayMarkets:
     def tick(self) -> None:
         """Lets time pass in every market, so that decreases which no trade explained are judged."""
         event = ClockMoved(at_ms=self._market_ms())
-        for ticker in self._engines:
-            self._hear(ticker, event)
+        for ticker, engine in self._engines.items():
+            if engine.queue.waits_for_time:
+                self._hear(ticker, event)
 
     def _hear(self, ticker: str, event: QueueEvent) -> None:
         now_ms = self._core.now_ms()

@@ -184,7 +184,7 @@ async def feed_on_stage(markets_max: int = 100, limit: int | None = None) -> Asy
         await nursery.start(stage.exchange.run)
         for mailbox in watched:
             nursery.start_soon(stage.watch, mailbox)
-        nursery.start_soon(feed.run, lambda: None)
+        nursery.start_soon(feed.run, lambda: None)  # noqa: ASYNC113 - nobody waits for its beginning
         yield stage
         nursery.cancel_scope.cancel()
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from kalshi.feed import BookState, FeedProtocol
+from kalshi.types import TimeInForce
 from ops.bench import measure_feed, report_feed
+from ops.bench_engine import Create, LoadMaker, measure_engine, report_engine
 from ops.bench_frames import make_frames, tickers, websocket_bytes
 from ops.bench_pykalshi import NotInstalled, pykalshi_python
 
@@ -45,3 +47,17 @@ def test_where_pykalshi_cannot_be_installed_the_reason_is_one_line(tmp_path: Pat
     with pytest.raises(NotInstalled, match=r"pykalshi 0\.0\.9 cannot be installed: No matching distribution found"):
         pykalshi_python(tmp_path, "0.0.9", offline)
     assert [path.name for path in tmp_path.iterdir()] == ["bin"]
+
+
+def test_the_load_of_the_engine_is_the_stated_mix_and_every_round_does_the_same() -> None:
+    load = LoadMaker(2_000, 800).load
+    creates = [one.request for one in load if isinstance(one, Create)]
+    rests = [one for one in creates if one.time_in_force is TimeInForce.GOOD_TILL_CANCELED]
+    assert 0.40 < (len(load) - len(creates)) / len(load) < 0.50
+    assert 0.40 < len(rests) / len(load) < 0.50
+    runs = measure_engine(rounds=2, operations=2_000, resting_first=800)
+    assert len({run.events for way in runs.values() for run in way}) == 1
+    assert runs["engine"][0].events > 2_000
+    lines = report_engine(runs)
+    assert len(lines) == 3
+    assert all("ops/s" in line for line in lines[1:])

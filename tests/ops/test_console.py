@@ -85,6 +85,15 @@ def test_the_status_line_is_one_line_with_all_that_matters() -> None:
         assert text in line
 
 
+def test_shadow_says_on_every_line_and_picture_that_nothing_is_sent() -> None:
+    shadow = attrs.evolve(snapshot(), mode="shadow")
+    assert status_line(shadow).startswith("SHADOW: nothing is sent, orders are matched here | up ")
+    assert "shadow nothing is sent" in drawn(shadow)[0]
+    assert "shadow nothing is sent" in drawn(shadow, 80, 24)[0]
+    assert "nothing is sent" not in status_line(snapshot())
+    assert "nothing is sent" not in drawn(snapshot())[0]
+
+
 def test_durations_are_hours_minutes_seconds() -> None:
     assert [duration(seconds) for seconds in (0, 59.9, 61, 360_000)] == ["0:00:00", "0:00:59", "0:01:01", "100:00:00"]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 
 from ops.replay import run_replay
 from ops.replay_recording import load_recording
+from ops.settings import Settings, WebsocketSettings
 from supervisor import build_tree
 from tests.kalshi.recordings import BTC15M, DEMO, needs_recordings
 
@@ -17,10 +19,15 @@ SECONDS_MAX = 60.0
 
 @needs_recordings
 @pytest.mark.long
-@pytest.mark.parametrize("path", [*BTC15M, DEMO], ids=lambda path: path.name)
-def test_a_real_recording_passes(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "transport"),
+    [*((path, "trio-websocket") for path in (*BTC15M, DEMO)), (DEMO, "fast")],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_a_real_recording_passes(path: Path, transport: str) -> None:
     recording = load_recording(path)
-    result = run_replay(recording, None, build_tree)
+    settings = attrs.evolve(Settings(), websockets=WebsocketSettings(transport=transport))
+    result = run_replay(recording, None, build_tree, settings=settings)
     assert result.faults() == (), result.summary()
     assert result.exit_code() == 0
     assert result.connections == len(recording.connections)

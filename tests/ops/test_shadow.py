@@ -90,6 +90,10 @@ async def test_reads_of_markets_are_the_real_ones_and_reads_of_the_account_are_o
         }
         assert (await scene.ask("GET", "/portfolio/orders")).json()["orders"] == []
         assert (await scene.ask("GET", "/account/limits")).json()["usage_tier"] == "basic"
+        # Whatever is no read stays here, and is answered here.
+        assert (await scene.ask("POST", "/markets")).status_code == 405
+        assert (await scene.ask("DELETE", "/exchange/status")).status_code == 405
+        assert scene.real.exchange.truth.write_requests_total == 0
 
 
 async def test_the_key_of_the_bot_means_nothing_to_the_real_exchange() -> None:
@@ -178,6 +182,12 @@ async def test_a_result_that_no_frame_told_is_found_by_asking(autojump_clock: tr
             seen.append(state.status)
         assert seen == [MarketStatus.INACTIVE, MarketStatus.ACTIVE, MarketStatus.DETERMINED]
         assert state.result == "no"
+        trades: list[bool] = []
+        for is_active in (False, True):
+            real.set_pause(trading_active=is_active)
+            await trio.sleep(POLL_S + 1)
+            trades.append(scene.middle.exchange.core.trading_active)
+        assert trades == [False, True]
         nursery.cancel_scope.cancel()
 
 

@@ -55,6 +55,7 @@ def test_shadow_quotes_and_fills_on_a_live_feed_and_sends_nothing_that_writes(tm
         _nothing_was_written(exchange)
 
 
+@pytest.mark.long
 def test_shadow_without_credentials_or_with_a_wrong_key_says_what_is_missing(tmp_path: Path) -> None:
     with standalone_exchange(tmp_path) as exchange:
         environment = {"KALSHI_BASE_URL": exchange.environment()["KALSHI_BASE_URL"], **SHADOW}

@@ -100,3 +100,17 @@ async def test_the_group_channel_tells_its_owner_alone() -> None:
     heard = [(frame["seq"], frame["msg"]["event_type"]) for frame in frames(mine)]
     assert heard == [(1, "created"), (2, "triggered")]
     assert frames(theirs) == []
+
+
+async def test_whether_a_trading_pause_stops_group_calls_is_a_switch() -> None:
+    for allowed, status in ((True, 200), (False, 409)):
+        world = World(group_calls_during_pause=allowed)
+        group = await make_group(world)
+        world.exchange.lifecycle.set_pause(trading_active=False)
+        for verb, body in (("limit", {"contracts_limit": 5}), ("trigger", None), ("reset", None)):
+            answer = await change(world, "PUT", f"{group}/{verb}", body)
+            assert answer.status_code == status
+            if not allowed:
+                assert answer.json()["error"]["code"] == "trading_is_paused"
+        world.exchange.lifecycle.set_pause(trading_active=False, exchange_active=False)
+        assert (await change(world, "DELETE", group)).json()["error"]["code"] == "exchange_is_paused"

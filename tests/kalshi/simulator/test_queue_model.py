@@ -156,6 +156,14 @@ def test_two_orders_of_ours_share_one_trade_older_first() -> None:
     assert [(fill.order_id, fill.count_e2) for fill in fills] == [("a", 1_000), ("b", 500)]
 
 
+def test_a_younger_order_of_ours_never_overtakes_an_older_one() -> None:
+    """The younger one knows that the level has shrunk; whether that was a trade, the older one still waits to hear."""
+    book = book_of(RISK_AVERSE)
+    filled_e2(book, [moved(-8_000, 100), placed("b", at_ms=101)])
+    assert (book.ahead_e2("a"), book.ahead_e2("b")) == (10_000, 2_000)
+    assert filled_e2(book, [sold(3_000, 110)]) == 0
+
+
 def test_a_snapshot_is_a_new_truth_and_never_sets_us_back() -> None:
     book = book_of(RISK_AVERSE)
     filled_e2(book, [BookReplaced(bids={PRICE: 3_000}, asks={}, at_ms=10)])

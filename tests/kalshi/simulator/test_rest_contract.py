@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from kalshi.simulator.catalogue import build_catalogue
 from kalshi.simulator.rest_api import ROUTES
 from kalshi.simulator.rest_orders import legacy_write
 from tests.kalshi.simulator import contract
 from tests.kalshi.simulator.contract import ContractBroken, check_answer, find_operation, needs_document
-from tests.kalshi.simulator.customer import OTHER_TICKER, PREFIX, SUB_CENT_TICKER, TICKER, World
+from tests.kalshi.simulator.customer import OTHER_TICKER, PREFIX, START_MS, SUB_CENT_TICKER, TICKER, World
 
 # Lists that are empty here by nature: no bank, no combos.
 _ALWAYS_EMPTY = {"GetDeposits", "GetWithdrawals", "GetMultivariateEvents"}
@@ -211,6 +213,29 @@ async def _drive_keys(world: World) -> None:
     await _ok(world, "POST", "/account/api_usage_level/upgrade")
     await _ok(world, "GET", "/account/limits")
     await _ok(world, "GET", "/account/api_usage_level/volume_progress")
+
+
+async def test_the_default_world_with_its_traders_answers_by_the_document() -> None:
+    """The whole listed world, after some seconds of trading: every series, event, market, trade and program."""
+    world = World(catalogue=build_catalogue(random.Random(4), START_MS), flow=True)
+    for _ in range(40):
+        world.pass_time(250)
+    markets = (await world.alice.get("/markets?limit=1000"))["markets"]
+    assert len(markets) == len(world.exchange.core.markets) > 20
+    for path in (
+        "/series?include_volume=true",
+        "/events?with_nested_markets=true",
+        "/markets/trades?limit=1000",
+        "/incentive_programs?limit=10000",
+        "/exchange/status",
+    ):
+        await _ok(world, "GET", path)
+    span = f"start_ts={START_MS // 1000 - 7_200}&end_ts={world.clock() // 1000}&period_interval=60"
+    tickers = ",".join(market["ticker"] for market in markets[:100])
+    await _ok(world, "GET", f"/markets/candlesticks?market_tickers={tickers}&{span}")
+    books = "&".join(f"tickers={market['ticker']}" for market in markets[:100])
+    answered = await _ok(world, "GET", f"/markets/orderbooks?{books}")
+    assert sum(len(row["orderbook_fp"]["yes_dollars"]) for row in answered["orderbooks"]) > len(markets[:100])
 
 
 _BALANCE: dict[str, Any] = {

@@ -276,3 +276,23 @@ async def test_a_post_only_cross_may_be_taken_and_cancelled_instead() -> None:
     ack = await world.alice.place("bid", "0.5000", post_only=True)
     assert (ack["fill_count"], ack["remaining_count"]) == ("0.00", "0.00")
     assert world.exchange.truth.resting_orders("alice") == []
+
+
+async def test_an_amend_may_take_liquidity_unless_the_switch_keeps_it_post_only() -> None:
+    for keeps, status, filled in ((False, 200, 500), (True, 400, 0)):
+        world = World(amend_keeps_post_only=keeps)
+        await world.bob.place("ask", "0.5000", "5.00")
+        ack = await world.alice.place("bid", "0.4000", "5.00", post_only=True)
+        body = {"ticker": TICKER, "side": "bid", "price": "0.5000", "count": "5.00", "exchange_index": 0}
+        answer = await world.alice.send("POST", f"/portfolio/events/orders/{ack['order_id']}/amend", body)
+        assert answer.status_code == status
+        assert sum(fill.count_e2 for fill in world.exchange.truth.fills("alice")) == filled
+
+
+async def test_an_account_has_no_more_open_orders_than_the_cap() -> None:
+    world = World(open_orders_max=2)
+    for price in ("0.4000", "0.4100"):
+        await world.alice.place("bid", price)
+    assert (await world.alice.create("bid", "0.4200")).json()["error"]["code"] == "open_orders_limit_exceeded"
+    await world.bob.place("bid", "0.4200")
+    await world.alice.place("ask", "0.4200", time_in_force="immediate_or_cancel")

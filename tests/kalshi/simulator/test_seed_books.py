@@ -38,7 +38,7 @@ def test_a_shape_is_the_distance_from_the_best_of_each_side(tmp_path: Path) -> N
 def test_a_file_that_holds_no_books_is_refused_with_its_name(tmp_path: Path, content: str) -> None:
     path = tmp_path / "books.jsonl"
     path.write_text(content)
-    with pytest.raises(SeedBooksError, match="books.jsonl"):
+    with pytest.raises(SeedBooksError, match=r"books\.jsonl"):
         load_shapes(path)
     with pytest.raises(SeedBooksError, match="cannot be read"):
         load_shapes(tmp_path / "absent.jsonl")

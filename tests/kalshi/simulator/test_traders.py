@@ -57,11 +57,9 @@ def quoted_edges(seed: int, seconds: int) -> tuple[float, float, int]:
 
 
 def test_the_informed_take_back_much_of_what_a_quoter_earns_at_the_fill() -> None:
-    at_once, later, contracts = (
-        sum(figures) for figures in zip(*(quoted_edges(seed, 120) for seed in (1, 2)), strict=True)
-    )
+    at_once, later, contracts = quoted_edges(seed=1, seconds=120)
     assert contracts > 1_000
-    assert at_once > 2 * 30, "the noise still pays for being served"
+    assert at_once > 30, "the noise still pays for being served"
     assert later < 0.7 * at_once
 
 
@@ -81,7 +79,7 @@ def test_a_regime_changes_one_event_and_its_traders_and_leaves_all_others_alone(
         chosen = next(one for one in world.active() if one.event.category == "Politics")
         flow.set_regime(chosen.ticker, regime.value)
         assert flow.regime(chosen.ticker) is regime
-        ranges.append(_range_e4(flow, world, chosen.ticker, 40))
+        ranges.append(_range_e4(flow, world, chosen.ticker, 30))
         tapes.append(
             {
                 market.ticker: [(trade.ts_ms, trade.price_e4, trade.count_e2) for trade in market.history.tape]
