@@ -28,7 +28,7 @@ run: install
 	@exec $(BIN)/python supervisor.py
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-long: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long

@@ -108,6 +108,7 @@ class OrderDesk:
     _next_round_s: float = attrs.field(default=0.0, init=False)
     _planned_permit: Permit | None = attrs.field(default=None, init=False)
     _shown: dict[str, WorkingOrders] = attrs.field(factory=dict, init=False)
+    _exits_shown: dict[str, ExitStatus] = attrs.field(factory=dict, init=False)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Serves until cancelled."""
@@ -527,17 +528,20 @@ class OrderDesk:
     def _show_exits(self) -> None:
         for ticker in self._desk.tickers():
             market = self._desk.market(ticker)
-            if market.claim is not None:
-                working = any(not order.is_quote for order in self._desk.table.in_market(ticker))
-                self.context.outbox.publish(
-                    ExitStatus(
-                        ticker=ticker,
-                        claim_id=market.claim.claim_id,
-                        working=working,
-                        attempts=market.exit_attempts,
-                        last_outcome="",
-                    )
-                )
+            if market.claim is None:
+                self._exits_shown.pop(ticker, None)
+                continue
+            status = ExitStatus(
+                ticker=ticker,
+                claim_id=market.claim.claim_id,
+                working=any(not order.is_quote for order in self._desk.table.in_market(ticker)),
+                attempts=market.exit_attempts,
+                last_outcome="",
+            )
+            # Only what is new: StopLoss hears it, and its answer wakes this actor again.
+            if self._exits_shown.get(ticker) != status:
+                self._exits_shown[ticker] = status
+                self.context.outbox.publish(status)
 
     def _alert(self, code: str, severity: str, text: str) -> None:
         self.context.log.warning(text)

@@ -54,11 +54,15 @@ class StopLoss:
         """Serves until cancelled."""
         started()
         now = self.context.seams.now
-        next_check_s = now()
+        next_check_s = next_beat_s = now()
         while True:
             batch = await self.context.mailbox.receive(timeout_s=HEARTBEAT_S)
             touched = self._take(batch)
-            self.context.outbox.publish(Heartbeat(actor="stop_loss", incarnation=self.context.incarnation, at_s=now()))
+            if now() >= next_beat_s:
+                next_beat_s = now() + HEARTBEAT_S
+                self.context.outbox.publish(
+                    Heartbeat(actor="stop_loss", incarnation=self.context.incarnation, at_s=now())
+                )
             if now() >= next_check_s:
                 next_check_s = now() + CHECK_EVERY_S
                 touched = set(self._positions)

@@ -112,7 +112,7 @@ class Floor:
         self.events = 0
         self.heard: list[Event] = []
         self.core.listeners.append(self.heard.append, BookDelta, TradeHappened, FillHappened)
-        lasting = [market for market in self.core.markets.values() if market.close_ms > START_MS + _LIFE_MS]
+        lasting = [market for market in self.core.markets.values() if market.is_tradable(START_MS + _LIFE_MS)]
         self.markets = lasting[:MARKETS_MAX]
         shards = sorted({market.exchange_index for market in self.markets})
         self.accounts = [

@@ -312,5 +312,9 @@ class FairValues:
         self.events[event.ticker] = fair
         return fair
 
+    def of(self, event: EventListing, now_ms: int) -> EventFair:
+        """Returns the truth of an event; one that was listed from outside, without a truth, gets it now."""
+        return self.events.get(event.ticker) or self.add(event, now_ms)
+
     def remove(self, event_ticker: str) -> None:
         self.events.pop(event_ticker, None)

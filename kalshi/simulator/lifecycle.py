@@ -26,7 +26,7 @@ import attrs
 
 from kalshi.simulator.events import BookEmptied, MarketChanged, Settled
 from kalshi.simulator.exchange_core import ExchangeCore
-from kalshi.simulator.fair_values import FairValues
+from kalshi.simulator.fair_values import EventFair, FairValues
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import Reason
 from kalshi.simulator.price_grid import STRUCTURES
@@ -88,7 +88,7 @@ class Lifecycle:
         """Moves a market's close time. Raises KeyError for an unknown ticker."""
         market = self._core.markets[ticker]
         market.close_ms = close_ms
-        self._fairs.events[market.event.ticker].move_close(close_ms)
+        self._fair(market).move_close(close_ms)
         self._set_alarm(market)
         self._change(market, "close_date_updated")
 
@@ -135,6 +135,9 @@ class Lifecycle:
                 if order.is_open and order.cancel_on_pause:
                     core.cancel(order, Reason.HALT, core.now_ms())
 
+    def _fair(self, market: MarketState) -> EventFair:
+        return self._fairs.of(market.event, self._core.now_ms())
+
     def _set_alarm(self, market: MarketState) -> None:
         match market.status:
             case MarketStatus.INITIALIZED:
@@ -166,7 +169,7 @@ class Lifecycle:
     def _open(self, market: MarketState, now_ms: int) -> None:
         market.status = MarketStatus.ACTIVE
         index = [listing.ticker for listing in market.event.markets].index(market.ticker)
-        strike = self._fairs.events[market.event.ticker].fix_strike(index)
+        strike = self._fair(market).fix_strike(index)
         if strike is not None:
             market.listing = attrs.evolve(market.listing, floor_strike=strike)
             self._change(market, "metadata_updated")
@@ -178,7 +181,7 @@ class Lifecycle:
     def _close(self, market: MarketState, now_ms: int) -> None:
         market.status = MarketStatus.CLOSED
         self._cancel_resting(market, Reason.CLOSE, now_ms)
-        self._fairs.events[market.event.ticker].close()
+        self._fair(market).close()
         settings = self._core.settings
         heapq.heappush(self._empty_snapshots, (now_ms + settings.empty_snapshot_delay_ms, market.ticker))
         market.next_step_ms = now_ms + settings.determination_delay_ms
@@ -197,7 +200,7 @@ class Lifecycle:
     def _result(self, market: MarketState) -> str:
         siblings = [self._core.markets[listing.ticker] for listing in market.event.markets]
         known = {index: one.result == "yes" for index, one in enumerate(siblings) if one.result in ("yes", "no")}
-        results = self._fairs.events[market.event.ticker].results(known)
+        results = self._fair(market).results(known)
         return "yes" if results[siblings.index(market)] else "no"
 
     def _finalise(self, market: MarketState, now_ms: int) -> None:

@@ -106,6 +106,7 @@ def test_a_disk_that_fills_up_stops_trading_and_ends_verified_flat_with_a_senten
         assert exchange.resting() == []
 
 
+@pytest.mark.long
 def test_a_new_exchange_with_the_same_key_and_state_folder_is_another_venue(tmp_path: Path) -> None:
     for n in range(2):
         with (

@@ -32,7 +32,7 @@ def _stop_with_ctrl_c(exchange: Exchange, folder: Path, moment_s: float) -> None
             assert bot.exit_report()["verdict"] == "verified flat"
 
 
-@pytest.mark.parametrize("transport", ["trio-websocket", "fast"])
+@pytest.mark.parametrize("transport", ["trio-websocket", pytest.param("fast", marks=pytest.mark.long)])
 def test_ctrl_c_while_quoting_ends_verified_flat_within_five_seconds(tmp_path: Path, transport: str) -> None:
     with (
         standalone_exchange(tmp_path) as exchange,

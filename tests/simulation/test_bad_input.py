@@ -137,6 +137,7 @@ def test_a_peer_that_falls_silent_is_noticed_withdrawn_from_and_reconnected_to()
     _run(scenario)
 
 
+@pytest.mark.long
 def test_without_any_socket_nothing_rests_for_long_and_quoting_resumes_when_it_is_back() -> None:
     async def scenario(world: World, life: Life) -> None:
         world.socket_is_refused = True

@@ -162,6 +162,8 @@ class Reference:
         self._check_price(market, price)
         if count <= 0:
             raise No(400, "invalid_order_size")
+        if reduce_only and tif is GTC:
+            raise No(400, "invalid_order")
         if expiry_s is not None and (tif is not GTC or expiry_s * 1000 <= self.now_ms):
             raise No(400, "invalid_parameters")
         if post_only and tif is not GTC:
