@@ -33,13 +33,16 @@ test: install
 test-long: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
+# What takes longer than a change can wait for: a day of the simulated exchange, and its coins beside recorded ones.
 nightly: test-long
+	$(BIN)/python -m ops.soak --hours 24 --markets 300
+	@if [ -d ../shared/data/recordings/btc15m ]; then $(BIN)/python -m ops.calibration ../shared/data/recordings/btc15m; fi
 
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/flake8-async $(ASYNC_RULES) $$(git ls-files '*.py')
+	git ls-files -z '*.py' | xargs -0 -n 60 -P 2 $(BIN)/flake8-async $(ASYNC_RULES)
 	$(BIN)/python -m pytest -q tests/style -p no:cacheprovider
 
 format: install

@@ -13,11 +13,14 @@ from typing import Final
 
 import trio
 
+from ops.bench_engine import measure_engine, report_engine
 from ops.bench_feed import Run, run_feed, run_memory, run_plain, run_pykalshi
 from ops.bench_frames import make_frames
 from ops.bench_order_path import measure_order_path, report_order_path
 from ops.bench_pykalshi import NotInstalled, pykalshi, pykalshi_python
 from ops.bench_server import frame_server
+from ops.bench_start import measure_start, report_start
+from ops.bench_stream import climb_stream, measure_stream, report_stream
 from supervisor import build_tree
 
 SEED: Final = 20_261_120
@@ -101,7 +104,10 @@ def report_feed(runs: dict[str, list[Run]], missing: str) -> list[str]:
 
 def main() -> None:
     print("\n".join(report_feed(*measure_feed())), flush=True)
-    print("\n".join(report_order_path(trio.run(measure_order_path, build_tree))))
+    print("\n".join(report_order_path(trio.run(measure_order_path, build_tree))), flush=True)
+    print("\n".join(report_engine(measure_engine())), flush=True)
+    print("\n".join(report_stream(measure_stream(), climb_stream())), flush=True)
+    print("\n".join(report_start(measure_start())))
 
 
 if __name__ == "__main__":
