@@ -482,7 +482,8 @@ class Reference:
         aligned = Fraction(floor(change * 10_000), 10_000)
         rounding = change - aligned
         pot = Fraction(order.accumulator, 10**6) + rounding
-        rebate = Fraction(floor(min(pot, fee + rounding) * 10_000), 10_000)
+        paid_back_in = 100 if unit == Fraction(1, 10_000) else 10_000  # whole cents by the text of August
+        rebate = Fraction(floor(min(pot, fee + rounding) * paid_back_in), paid_back_in)
         net, left = (fee + rounding - rebate) * 10**6, (pot - rebate) * 10**6
         assert net.denominator == left.denominator == 1
         return int(net), int(left)
