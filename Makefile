@@ -33,10 +33,9 @@ test: install
 test-long: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
-# What takes longer than a change can wait for: a day of the simulated exchange, and its coins beside recorded ones.
+# What takes longer than a change can wait for: a day of the simulated exchange.
 nightly: test-long
 	$(BIN)/python -m ops.soak --hours 24 --markets 300
-	@if [ -d ../shared/data/recordings/btc15m ]; then $(BIN)/python -m ops.calibration ../shared/data/recordings/btc15m; fi
 
 check: install
 	$(BIN)/ruff check .
