@@ -183,11 +183,11 @@ async def measure_order_path(build_tree: BuildTree, steps: int = STEPS) -> list[
 async def _drive(exchange: SimulatedExchange, life: Life, watch: Stopwatch, steps: int) -> None:
     """Moves the best bid of the one quoted market up and down: one delta a step, which the bot's quotes must follow."""
     assert life.snapshot is not None
-    ticker = life.snapshot.markets[0].ticker
+    ticker = next(row.ticker for row in life.snapshot.markets if row.own_bid is not None or row.own_ask is not None)
     market = exchange.core.markets[ticker]
-    for order in [order for order in exchange.core.open_orders.values() if order.ticker == ticker and order.is_house]:
-        exchange.core.cancel(order, Reason.NONE, exchange.core.now_ms())
-    exchange.core.drain(market, exchange.core.now_ms())
+    for book in (market.engine.bids, market.engine.asks):
+        for order in [order for order in book.orders() if order.is_house]:
+            exchange.core.cancel(order, Reason.NONE, exchange.core.now_ms())
     driver, entry = exchange.core.accounts_by_key["driver"], exchange.services.entry
     for side, price_e4 in ((Side.BID, 4_500), (Side.ASK, 5_500)):
         entry.create(driver, _order(ticker, side, price_e4))

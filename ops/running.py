@@ -150,7 +150,7 @@ async def _in_shadow(
     endpoints, credentials = endpoints_for(settings), credentials_from(environ)
     assert endpoints is not None, "mode shadow has an address"
     assert credentials is not None, "check_mode has refused a start without credentials"
-    upstream = Upstream(endpoints, credentials, settings.exchange, seams)
+    upstream = Upstream(endpoints, credentials, settings.exchange, seams, transport=settings.websockets.transport)
     shadow = await open_shadow(settings, upstream, seams, logs.log_for("shadow"))
     _say(banner(shadow.markets.model, endpoints.base_url, shadow.latency_s))
     # The account in the middle is new at every start, and so is what is remembered of it.

@@ -114,6 +114,7 @@ class Upstream:
         settings: ExchangeSettings,
         seams: Seams,
         *,
+        transport: str = "trio-websocket",
         network: Callable[[], httpx.AsyncBaseTransport] | None = None,
         connect: Connect | None = None,
     ) -> None:
@@ -129,7 +130,7 @@ class Upstream:
 
         self._http = fenced_http(settings.data_connections)
         self._client_http = fenced_http(settings.control_connections)
-        self._connect = connect or network_connect(endpoints, self._signer, self.clock.now_ms, context)
+        self._connect = connect or network_connect(endpoints, self._signer, self.clock.now_ms, context, transport)
         self.client = RestClient(
             http=self._client_http,
             base_url=self.base_url,

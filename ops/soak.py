@@ -34,7 +34,7 @@ from kalshi.types import MarketStatus, SelfTradePrevention, Side, TimeInForce
 
 OPERATIONS_PER_S_MIN: Final = 100.0
 # Resident memory at the end against the same after the second hour. Books and tapes have reached their bounds by then;
-# minute candles go on to fill their day, at 48 bytes each.
+# minute candles go on to fill their day, at 20 bytes each.
 GROWTH_MIB_MAX: Final = 64.0
 WARM_UP_HOURS: Final = 2
 TICK_MS: Final = 500
@@ -42,7 +42,7 @@ _HOUR_MS: Final = 3_600_000
 # A Friday morning in New York.
 _START_MS: Final = 1_795_182_900_000
 _KEPT_MS: Final = 3_600_000
-RATE: Final = 0.112
+RATE: Final = 0.096
 _CUSTOMER_EVERY_MS: Final = 5_000
 _CUSTOMER_CASH_E6: Final = 1_000_000_000_000
 _ORDER_LIFE_S: Final = 60

@@ -20,9 +20,7 @@ numbers that orders get when they come to rest, so that a book that loses its or
 
 from __future__ import annotations
 
-from typing import Final, Protocol
-
-import attrs
+from typing import Final, NamedTuple, Protocol
 
 from kalshi.simulator.events import BookDelta
 from kalshi.simulator.invariants import InvariantBroken
@@ -51,8 +49,7 @@ class EngineRefusal(Exception):
         self.code = code
 
 
-@attrs.define
-class Executed:
+class Executed(NamedTuple):
     """A trade and what it did to both owners."""
 
     trade: Trade
@@ -176,11 +173,16 @@ class MatchingEngine:
 
     def _match(self, taker: Order, now_ms: int) -> None:
         """Trades until the taker is gone or meets nobody; its `remaining_e2` is what may rest."""
-        book = self.asks if taker.side is _BID else self.bids
         clearing = self._clearing
-        while taker.remaining_e2 and self.crosses(taker.side, taker.price_e4):
-            price_e4 = abs(book.keys[-1])
-            maker = book.front(price_e4)
+        if taker.side is _BID:
+            book, worst_key = self.asks, -taker.price_e4
+        else:
+            book, worst_key = self.bids, taker.price_e4
+        keys = book.keys
+        while taker.remaining_e2 and keys and keys[-1] >= worst_key:
+            price_e4 = abs(keys[-1])
+            level = book.level(price_e4)
+            maker = level.front()
             if maker.account_id == taker.account_id:
                 self._prevent_self_trade(maker, taker, now_ms)
                 continue
@@ -190,7 +192,6 @@ class MatchingEngine:
             elif not clearing.affords(taker, price_e4, count_e2, is_taker=True):
                 self._end(taker, _NO_REASON, now_ms)
             else:
-                level = book.level(price_e4)
                 if maker.price_e4 != price_e4 or maker.queue_number < level.traded_number:
                     raise InvariantBroken("queue", f"{maker.order_id} trades at {price_e4} out of its turn")
                 level.traded_number = maker.queue_number
@@ -208,11 +209,12 @@ class MatchingEngine:
         maker.filled_e2 += count_e2
         taker.filled_e2 += count_e2
         self.outbox.append(self._clearing.execute(maker, taker, count_e2, now_ms))
-        for order in (maker, taker):
-            if order.remaining_e2 == 0:
-                order.status = _EXECUTED
-            order.reason = _TRADE
-            order.updated_ms = now_ms
+        if maker.remaining_e2 == 0:
+            maker.status = _EXECUTED
+        if taker.remaining_e2 == 0:
+            taker.status = _EXECUTED
+        maker.reason = taker.reason = _TRADE
+        maker.updated_ms = taker.updated_ms = now_ms
         self.touched.append(maker)
 
     def _rest(self, order: Order, now_ms: int) -> None:

@@ -297,26 +297,29 @@ class ExchangeCore:
         )
 
     def _in_publishing_order(self, outbox: list[EngineEvent]) -> list[EngineEvent]:
-        last = outbox[-1] if outbox else None
-        rests = isinstance(last, BookDelta) and last.delta_e2 > 0
-        if not rests or not any(isinstance(event, Executed) for event in outbox):
+        last = outbox[-1]
+        # What rests behind its own trades is the last event, and the one before belongs to a trade.
+        if type(last) is not BookDelta or last.delta_e2 <= 0:
+            return outbox
+        if not any(type(event) is Executed for event in outbox):
             return outbox
         if self._crossing.random() >= self.settings.transient_cross_share:
             return outbox
-        return [outbox[-1], *outbox[:-1]]
+        return [last, *outbox[:-1]]
 
     def _publish_execution(
         self, market: MarketState, executed: Executed, now_ms: int, triggered: list[OrderGroup]
     ) -> None:
-        trade = executed.trade
+        trade, maker, taker, (made, taken) = executed
         market.record_trade(trade)
-        for listener in self._trade_listeners:
-            listener(TradeHappened(trade))
-        made, taken = executed.fills
-        if not executed.maker.is_house:
-            self._publish_fill(executed.maker, made, now_ms, triggered)
-        if not executed.taker.is_house:
-            self._publish_fill(executed.taker, taken, now_ms, triggered)
+        if self._trade_listeners:
+            event = _tuple_new(TradeHappened, (trade,))
+            for listener in self._trade_listeners:
+                listener(event)
+        if not maker.is_house:
+            self._publish_fill(maker, made, now_ms, triggered)
+        if not taker.is_house:
+            self._publish_fill(taker, taken, now_ms, triggered)
 
     def _publish_fill(self, order: Order, fill: Fill, now_ms: int, triggered: list[OrderGroup]) -> None:
         if self._fill_listeners:

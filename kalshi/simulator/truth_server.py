@@ -19,7 +19,7 @@ def truth_routes(truth: Truth) -> Routes:
     """Returns the questions about the truth."""
     by_key: dict[str, Callable[[str], object]] = {
         "orders": lambda key_id: {"orders": [attrs.asdict(order) for order in truth.resting_orders(key_id)]},
-        "fills": lambda key_id: {"fills": [attrs.asdict(fill) for fill in truth.fills(key_id)]},
+        "fills": lambda key_id: {"fills": [fill._asdict() for fill in truth.fills(key_id)]},
         "positions": lambda key_id: {"positions": truth.positions(key_id)},
         "cash": lambda key_id: {
             "cash_e6": truth.cash_e6(key_id),

@@ -14,6 +14,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Reque
 
 from kalshi.simulator.exchange import SOCKET_PATH
 from kalshi.simulator.socket_server import serve_socket
+from kalshi.simulator.socket_session import SocketSession
 from tests.kalshi.simulator.customer import TICKER, World
 from tests.kalshi.simulator.frame_schema import check_frame
 
@@ -23,8 +24,9 @@ _HEARTBEAT_S = 0.05
 class RawClient:
     """A WebSocket client that shows every event and answers nothing by itself."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.SocketStream, port: int) -> None:
         self._stream = stream
+        self.port = port
         self._protocol = WSConnection(ConnectionType.CLIENT)
 
     async def send(self, event: Event) -> None:
@@ -56,7 +58,7 @@ async def connected(world: World, signed: dict[str, str]) -> AsyncIterator[RawCl
     async with trio.open_nursery() as nursery:
         await nursery.start(serve_socket, world.exchange, door)
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-            client = RawClient(stream)
+            client = RawClient(stream, port)
             extra = [(name.encode(), value.encode()) for name, value in signed.items()]
             await client.send(Request(host="127.0.0.1", target=SOCKET_PATH, extra_headers=extra))
             yield client
@@ -107,3 +109,31 @@ async def test_either_side_may_end_the_conversation(ends_it: str) -> None:
             assert isinstance(await only_event(client), CloseConnection)
             await trio.testing.wait_all_tasks_blocked(0.05)
             assert world.exchange.hub.sessions() == ()
+
+
+@pytest.mark.parametrize("header", [b"Host: \x82", b"Connection: \xc1, Upgrade", b"Upgrade: \xff"])
+async def test_a_header_that_is_not_ascii_ends_its_own_connection_and_no_other(header: bytes) -> None:
+    world = World()
+    with trio.fail_after(5):
+        async with connected(world, signed_by_alice(world)) as client:
+            assert isinstance(await only_event(client), AcceptConnection)
+            async with await trio.open_tcp_stream("127.0.0.1", client.port) as stranger:
+                host = b"" if header.startswith(b"Host") else b"Host: a\r\n"
+                await stranger.send_all(b"GET / HTTP/1.1\r\n" + host + header + b"\r\n\r\n")
+                while await stranger.receive_some():
+                    pass
+            await client.send(TextMessage(data="{}"))
+            assert isinstance(await only_event(client), TextMessage)
+
+
+async def test_a_defect_of_the_exchange_itself_is_not_taken_for_the_peers_nonsense() -> None:
+    world = World()
+    defect = RuntimeError("ours")
+
+    def broken(headers: object) -> SocketSession:
+        raise defect
+
+    object.__setattr__(world.exchange, "open_socket", broken)
+    with trio.fail_after(5), pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="ours"), flatten_subgroups=True):
+        async with connected(world, signed_by_alice(world)):
+            await trio.sleep_forever()
