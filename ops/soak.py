@@ -35,7 +35,7 @@ from kalshi.types import MarketStatus, SelfTradePrevention, Side, TimeInForce
 OPERATIONS_PER_S_MIN: Final = 100.0
 # Resident memory at the end against the same after the second hour. Books and tapes have reached their bounds by then;
 # minute candles go on to fill their day, at 20 bytes each.
-GROWTH_MIB_MAX: Final = 64.0
+GROWTH_MIB_MAX: Final = 40.0
 WARM_UP_HOURS: Final = 2
 TICK_MS: Final = 500
 _HOUR_MS: Final = 3_600_000

@@ -32,14 +32,18 @@ _FAIR_JITTER_E4: Final = 100
 
 
 class WorldBuilder:
-    """Makes events of the plans; `scale` 1 is the light world, 2 has the extra plans too."""
+    """Makes events of the plans; `scale` 1 is the light world, 2 has the extra plans too; `only` names series."""
 
-    def __init__(self, seed: int, fairs: FairValues, scale: int = 1) -> None:
+    def __init__(self, seed: int, fairs: FairValues, scale: int = 1, only: tuple[str, ...] = ()) -> None:
         if not 1 <= scale <= SCALE_MAX:
             raise ValueError(f"the scale of the world is 1 to {SCALE_MAX}, not {scale}")
+        plans = tuple(plan for plan in all_plans() if scale > 1 or not plan.is_extra)
+        unknown = set(only) - {plan.series.ticker for plan in plans}
+        if unknown:
+            raise ValueError(f"the world of scale {scale} has no series {', '.join(sorted(unknown))}")
         self._seed = seed
         self._fairs = fairs
-        self.plans = tuple(_scaled(plan, scale) for plan in all_plans() if scale > 1 or not plan.is_extra)
+        self.plans = tuple(_scaled(plan, scale) for plan in plans if not only or plan.series.ticker in only)
 
     def series(self) -> tuple[SeriesListing, ...]:
         """Returns every series that will ever be listed."""

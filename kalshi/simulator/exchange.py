@@ -79,7 +79,7 @@ class SimulatedExchange:
         fairs = FairValues(seed)
         builder: WorldBuilder | None = None
         if catalogue is None:
-            builder = WorldBuilder(seed, fairs, self.settings.listing_scale)
+            builder = WorldBuilder(seed, fairs, self.settings.listing_scale, self.settings.listed_series)
             catalogue = builder.boot(self.clock())
         catalogue = self.scenario.changed(catalogue, self.clock())
         self.core = ExchangeCore(seed=seed, wall_ms=self.clock, settings=self.settings, catalogue=catalogue)

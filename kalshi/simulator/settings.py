@@ -105,6 +105,7 @@ class SimulatorSettings:
 
     # What is listed, and how it rolls on. Scale 2 lists about 400 markets instead of 80.
     listing_scale: int = 1
+    listed_series: tuple[str, ...] = ()  # only these; none named means all
     rolling: bool = True
     # A settled event is forgotten after this long, with its books and history: what bounds the memory of a long run.
     settled_markets_kept_ms: int = 86_400_000
