@@ -61,6 +61,7 @@ from quant.orders.fence import TripVerdict, judge_trip
 from quant.orders.parameters import DeskParameters, FeedLimits
 from quant.orders.permit import Permit, PermitFacts, decide_permit
 from quant.orders.planner import Wanted
+from quant.orders.table import OrderTable
 from quant.orders.tracked import OrderState, TrackedOrder
 
 TICK_S = 0.1
@@ -109,6 +110,11 @@ class OrderDesk:
     _planned_permit: Permit | None = attrs.field(default=None, init=False)
     _shown: dict[str, WorkingOrders] = attrs.field(factory=dict, init=False)
     _exits_shown: dict[str, ExitStatus] = attrs.field(factory=dict, init=False)
+
+    @property
+    def orders(self) -> OrderTable:
+        """The orders as this desk knows them, to be looked at."""
+        return self._desk.table
 
     async def run(self, started: Callable[[], None]) -> None:
         """Serves until cancelled."""

@@ -5,6 +5,7 @@ Exit codes: 0 verified flat, 3 not verified, 4 fenced from outside, 5 gave up bu
 
 from __future__ import annotations
 
+import enum
 import os
 import sys
 from pathlib import Path
@@ -35,6 +36,13 @@ DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "config.yaml"
 DOTENV = Path(".env")
 TICKER_HELP = "a market's ticker"
 INTERRUPTED = 130  # as shells say it
+
+
+class Wire(enum.StrEnum):
+    """Where a simulation cuts in: at the ports of the transports, or below HTTP and WebSocket."""
+
+    PORTS = "ports"
+    FULL = "full"
 
 
 def run_command_line(build_tree: BuildTree) -> None:
@@ -226,3 +234,31 @@ def _add_tools(app: typer.Typer, build_tree: BuildTree) -> None:
         from ops.replay import replay_run
 
         raise typer.Exit(replay_run(path, speed, build_tree, models=queue_model or ()))
+
+    @app.command()
+    def simulate(
+        seeds: Annotated[str, typer.Option(help='which seeds: "7", "1-200" or "1,5,9-12"')] = "1-20",
+        seed: Annotated[int | None, typer.Option(help="one seed alone")] = None,
+        hours: Annotated[float, typer.Option(help="simulated hours of each seed")] = 10 / 60,
+        faults: Annotated[str, typer.Option(help='"all", "none", or kinds with commas')] = "all",
+        wire: Annotated[Wire, typer.Option(help="where the simulation cuts in")] = Wire.PORTS,
+        workers: Annotated[int, typer.Option(help="processes at a time; 0: as many as there are cores")] = 0,
+        recheck_every: Annotated[int, typer.Option(help="run each such seed twice; 0: none")] = 20,
+        trace: Annotated[bool, typer.Option(help="print what passes, step by step (one seed)")] = False,
+        full_table: Annotated[bool, typer.Option(help="fail when a pair of fault and order state was missed")] = False,
+    ) -> None:
+        """Run bot and exchange from seeds on a virtual clock, with faults, and check every invariant all the time."""
+        from ops.campaign.command import simulate_seeds
+
+        code = simulate_seeds(
+            seeds=seeds if seed is None else str(seed),
+            hours=hours,
+            faults=faults,
+            wire=wire.value,
+            workers=workers or os.cpu_count() or 1,
+            recheck_every=recheck_every,
+            trace=trace,
+            full_table=full_table,
+            build_tree=build_tree,
+        )
+        raise typer.Exit(code)

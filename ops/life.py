@@ -133,6 +133,7 @@ class Life:
         probe: Probe | None = None,
         on_snapshot: Callable[[SystemSnapshot], None] = lambda snapshot: None,
         set_log_level: Callable[[str, str], None] = lambda actor, level: None,
+        on_lifecycle: Callable[[LifecycleEvent], None] = lambda event: None,
     ) -> None:
         self.settings = settings
         self.venue = venue
@@ -155,6 +156,7 @@ class Life:
         self._probe = probe
         self._on_snapshot = on_snapshot
         self._set_log_level = set_log_level
+        self._tell_lifecycle = on_lifecycle
         self._stop = trio.Event()
         self._stop_reason = ""
         self._stop_asked_s = 0.0
@@ -444,6 +446,7 @@ class Life:
 
     def _on_lifecycle(self, event: LifecycleEvent) -> None:
         self.switchboard.outbox("supervision").publish(event)
+        self._tell_lifecycle(event)
         if isinstance(event, ActorExited):
             self._record(
                 "actor_exits",

@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import attrs
 import httpx
@@ -29,6 +30,7 @@ from trio.testing import MockClock
 from actors.runtime.child import Log, silent_log
 from actors.runtime.determinism import make_scheduler_deterministic
 from actors.runtime.exit_guard import ExitReport
+from actors.runtime.lifecycle import LifecycleEvent
 from actors.runtime.seams import Seams, virtual_seams
 from actors.runtime.server_clock import ServerClock
 from kalshi.errors import AuthenticationFailed, Unavailable
@@ -74,11 +76,33 @@ class CableCounters:
     refused: int = 0
 
 
-class Cable(httpx.AsyncBaseTransport):
-    """The way from an HTTP client to the exchange's application, with faults."""
+@attrs.define(eq=False)
+class Line:
+    """What one process life is connected by. Once it is cut nothing passes any more, as if the machine had lost power:
+    what has left before still arrives.
+    """
+
+    life: Life | None = None
+    is_cut: bool = False
+
+    async def pass_through(self) -> None:
+        """Returns at once while the line holds, and never once it is cut."""
+        if self.is_cut:
+            await trio.sleep_forever()
+
+
+RequestHook = Callable[[Line, httpx.Request], None]
+AnswerHook = Callable[[Line, httpx.Request, int], None]
+
+
+class Cable:
+    """The way from the HTTP clients to the exchange's application, with faults.
+
+    What has left arrives, whether or not its sender still waits: a task of the world carries each request.
+    """
 
     def __init__(self, exchange: SimulatedExchange, nursery: trio.Nursery, rng: random.Random, faults: Faults) -> None:
-        self._inner = httpx.ASGITransport(app=exchange.app)  # type: ignore[arg-type]
+        self._app: Any = exchange.app
         self._nursery = nursery
         self._rng = rng
         self.faults = faults
@@ -86,53 +110,132 @@ class Cable(httpx.AsyncBaseTransport):
         self.counters = CableCounters()
         self.book_age_s: dict[str, int] = {}  # by ticker: books come from a cache, which says so in an Age header
         self.bug: Exception | None = None  # raised instead of carrying an order, as a defect of ours would be
+        self.on_request: list[RequestHook] = []
+        self.on_answer: list[AnswerHook] = []
+        self.arriving: httpx.Request | None = None  # the request that the application is being given now
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Carries one request, or does to it what the die says."""
+    async def carry(self, request: httpx.Request) -> httpx.Response:
+        """Carries one request, or does to it what the die says. Raises httpx.ConnectError."""
         faults, rng = self.faults, self._rng
         self.counters.requests += 1
         await request.aread()
         if rng.random() < faults.refused:
             self.counters.refused += 1
             raise httpx.ConnectError("simulated: connection refused", request=request)
-        await trio.sleep(rng.uniform(*faults.latency_s))
-        if self.gateway_is_down:
-            return httpx.Response(502, html="<html><h1>502 Bad Gateway</h1></html>", request=request)
-        is_write = request.method != "GET"
+        is_create = request.method == "POST" and request.url.path.endswith("/events/orders")
         if self.bug is not None and request.method == "POST":
             raise self.bug
-        is_create = request.method == "POST" and request.url.path.endswith("/events/orders")
+        delay_s, is_lost = rng.uniform(*faults.latency_s), False
+        if self.gateway_is_down:
+            await trio.sleep(delay_s)
+            return httpx.Response(502, html="<html><h1>502 Bad Gateway</h1></html>", request=request)
         if is_create and rng.random() < faults.late_create:
             self.counters.late += 1
-            self._nursery.start_soon(self._deliver_late, request, rng.uniform(*faults.late_s))
-            await trio.sleep_forever()
-        response = await self._deliver(request)
-        if is_write and rng.random() < faults.lost_reply:
+            delay_s, is_lost = delay_s + rng.uniform(*faults.late_s), True
+        elif request.method != "GET" and rng.random() < faults.lost_reply:
             self.counters.lost += 1
-            await trio.sleep_forever()
+            is_lost = True
+        call = AppCall(request)
+        self._nursery.start_soon(self._deliver, call, delay_s)
+        try:
+            if is_lost:
+                await trio.sleep_forever()
+            await call.is_answered.wait()
+        finally:
+            call.client_left.set()
         await trio.sleep(rng.uniform(*faults.latency_s))
+        response = call.response()
         if request.url.path.endswith("/orderbook"):
-            age_s = self.book_age_s.get(request.url.path.split("/")[-2], 0)
-            response.headers["Age"] = str(age_s)
+            response.headers["Age"] = str(self.book_age_s.get(request.url.path.split("/")[-2], 0))
         return response
 
-    async def _deliver(self, request: httpx.Request) -> httpx.Response:
-        # What has left must arrive whole, whether or not the sender still waits.
-        with trio.CancelScope(shield=True):
-            response = await self._inner.handle_async_request(request)
-            await response.aread()
+    async def _deliver(self, call: AppCall, delay_s: float) -> None:
+        await trio.sleep(delay_s)
+        self.arriving = call.request
+        await self._app(call.scope(), call.receive, call.send)
+        call.is_answered.set()
+
+
+class CableEnd(httpx.AsyncBaseTransport):
+    """One life's end of the cable, as a transport for httpx."""
+
+    def __init__(self, cable: Cable, line: Line) -> None:
+        self._cable = cable
+        self._line = line
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carries one request while the line holds."""
+        await self._line.pass_through()
+        for hook in self._cable.on_request:
+            hook(self._line, request)
+        response = await self._cable.carry(request)
+        await self._line.pass_through()
+        for answered in self._cable.on_answer:
+            answered(self._line, request, response.status_code)
         return response
 
-    async def _deliver_late(self, request: httpx.Request, after_s: float) -> None:
-        await trio.sleep(after_s)
-        await self._deliver(request)
+
+class AppCall:
+    """One request to an ASGI application and its answer. The client may leave while the application works on."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self.request = request
+        self.client_left = trio.Event()
+        self.is_answered = trio.Event()
+        self._is_read = False
+        self._status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body: list[bytes] = []
+
+    def scope(self) -> dict[str, object]:
+        """Returns the request as ASGI puts it."""
+        url = self.request.url
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": self.request.method,
+            "headers": [(name.lower(), value) for name, value in self.request.headers.raw],
+            "scheme": url.scheme,
+            "path": url.path,
+            "raw_path": url.raw_path.split(b"?")[0],
+            "query_string": url.query,
+            "server": (url.host, url.port),
+            "client": ("127.0.0.1", 123),
+            "root_path": "",
+        }
+
+    async def receive(self) -> dict[str, object]:
+        """Gives the application the body, and after that the news that the client has left."""
+        if self._is_read:
+            await self.client_left.wait()
+            return {"type": "http.disconnect"}
+        self._is_read = True
+        await trio.lowlevel.checkpoint()
+        return {"type": "http.request", "body": self.request.content, "more_body": False}
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        """Takes a part of the answer."""
+        await trio.lowlevel.checkpoint()
+        if message["type"] == "http.response.start":
+            self._status, self._headers = message["status"], list(message["headers"])
+        elif message["type"] == "http.response.body":
+            self._body.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                self.is_answered.set()
+
+    def response(self) -> httpx.Response:
+        """Returns the whole answer."""
+        content = b"".join(self._body)
+        return httpx.Response(self._status, headers=self._headers, content=content, request=self.request)
 
 
 class MemorySocket:
     """The bot's end of an in-memory WebSocket."""
 
-    def __init__(self, session: SocketSession, latency_s: float) -> None:
+    def __init__(self, session: SocketSession, latency_s: float, line: Line) -> None:
         self._session = session
+        self._line = line
         self._latency_s = latency_s
         self._is_cut = False
         self.is_silent = False  # the peer neither sends nor answers, as a half-open connection does
@@ -144,14 +247,14 @@ class MemorySocket:
         except SessionClosed as closed:
             raise SocketClosed(str(closed)) from closed
         await trio.sleep(self._latency_s)
-        if self.is_silent:
+        if self.is_silent or self._line.is_cut:
             await trio.sleep_forever()
         return [*frames]
 
     async def send(self, text: str) -> None:
         """Hands a command to the exchange. Raises SocketClosed."""
         await trio.sleep(self._latency_s)
-        if self._is_cut:
+        if self._is_cut or self._line.is_cut:
             raise SocketClosed("the simulated cable was cut")
         try:
             self._session.receive_text(text)
@@ -161,7 +264,7 @@ class MemorySocket:
     async def ping(self, deadline_s: float) -> None:
         """Answers after a round trip. Raises SocketClosed when the cable is cut."""
         await trio.sleep(deadline_s if self.is_silent else min(deadline_s, 2 * self._latency_s))
-        if self._is_cut or self.is_silent:
+        if self._is_cut or self.is_silent or self._line.is_cut:
             raise SocketClosed("no answer to a ping")
 
     async def aclose(self) -> None:
@@ -172,6 +275,13 @@ class MemorySocket:
         """Ends the connection the hard way."""
         self._is_cut = True
         self._session.close()
+
+
+OnLifecycle = Callable[[LifecycleEvent], None]
+
+
+def _unheard(_: LifecycleEvent) -> None:
+    """Nobody listens."""
 
 
 @cache
@@ -193,9 +303,10 @@ class World:
         settings: Settings,
         exchange_settings: SimulatorSettings,
         log_for: Callable[[str], Log],
+        wall_start_ms: int = WALL_START_MS,
     ) -> None:
         private_pem, public_pem = _key_pair()
-        self.seams: Seams = virtual_seams(seed, WALL_START_MS)
+        self.seams: Seams = virtual_seams(seed, wall_start_ms)
         self.settings = settings
         self.folder = folder
         self.signer = Signer(KEY_ID, private_pem)
@@ -211,37 +322,40 @@ class World:
         self._build_tree = build_tree
         self._log_for = log_for
 
-    def life(self) -> Life:
+    def life(self, line: Line | None = None, folder: Path | None = None, on_lifecycle: OnLifecycle = _unheard) -> Life:
         """Returns a new bot on this exchange, with the state that its predecessors left."""
-        return Life(
+        line = line if line is not None else Line()
+        line.life = Life(
             settings=self.settings,
             venue=venue_of("simulated", BASE_URL, KEY_ID),
             signer=self.signer,
             seams=self.seams,
-            open_ports=self._open_ports,
+            open_ports=partial(self._open_ports, line),
             build_tree=self._build_tree,
-            state_folder=self.folder,
+            state_folder=self.folder if folder is None else folder,
             log_for=self._log_for,
             drain_s=self.settings.shutdown.terminal_s,
+            on_lifecycle=on_lifecycle,
         )
+        return line.life
 
-    def _open_ports(self, clock: ServerClock) -> Ports:
-        exchange = self.settings.exchange
+    def _open_ports(self, line: Line, clock: ServerClock) -> Ports:
+        exchange, end = self.settings.exchange, CableEnd(self.cable, line)
         return Ports(
             base_url=BASE_URL,
-            data_http=make_http(BASE_URL, exchange.data_connections, transport=self.cable),
-            control_http=make_http(BASE_URL, exchange.control_connections, transport=self.cable),
-            connect=partial(self._connect, clock),
+            data_http=make_http(BASE_URL, exchange.data_connections, transport=end),
+            control_http=make_http(BASE_URL, exchange.control_connections, transport=end),
+            connect=partial(self._connect, line, clock),
         )
 
-    async def _connect(self, clock: ServerClock, nursery: trio.Nursery) -> Socket:
+    async def _connect(self, line: Line, clock: ServerClock, nursery: trio.Nursery) -> Socket:
         await trio.sleep(0.02)
-        if self.socket_is_refused:
+        if line.is_cut or self.socket_is_refused:
             raise Unavailable("simulated: the socket's host does not answer")
         session = self.exchange.open_socket(self.signer.headers("GET", SOCKET_PATH, clock.now_ms()))
         if isinstance(session, HandshakeRefused):
             raise AuthenticationFailed(session.status, "handshake_refused", session.body.decode())
-        socket = MemorySocket(session, latency_s=0.005)
+        socket = MemorySocket(session, latency_s=0.005, line=line)
         self.sockets.append(socket)
         return socket
 
@@ -262,8 +376,12 @@ def run_world(
     settings: Settings | None = None,
     exchange_settings: SimulatorSettings | None = None,
     log_for: Callable[[str], Log] = silent_log,
+    start_after_s: float = 0.0,
 ) -> object:
-    """Runs `scenario` in a fresh world on a virtual clock and returns its result; one seed gives one run."""
+    """Runs `scenario` in a fresh world on a virtual clock and returns its result; one seed gives one run.
+
+    `start_after_s` moves the start of the world's wall clock.
+    """
 
     async def main() -> object:
         with tempfile.TemporaryDirectory() as folder:
@@ -277,6 +395,7 @@ def run_world(
                     settings=settings or Settings(),
                     exchange_settings=exchange_settings or SimulatorSettings(),
                     log_for=log_for,
+                    wall_start_ms=WALL_START_MS + round(start_after_s * 1000),
                 )
                 await nursery.start(world.exchange.run)
                 result = await scenario(world)

@@ -154,6 +154,7 @@ class FaultPlan:
         self._orders: list[Ordered] = []
         self._numbers = 0
         self.is_idle = True
+        self.on_strike: list[Callable[[AnyFault], None]] = []  # told of each strike before it has done anything
 
     def order(self, fault: AnyFault) -> Ordered:
         """Adds a fault. Raises TooManyFaults."""
@@ -197,7 +198,7 @@ class FaultPlan:
             return NOTHING
         plan = NOTHING
         for ordered, fault in self._active(RequestFault):
-            if _matches(fault, facts) and ordered.strikes_now(fault.share):
+            if _matches(fault, facts) and self._strikes(ordered, fault.share):
                 plan = self._with(plan, fault, ordered.die)
         return plan
 
@@ -205,7 +206,7 @@ class FaultPlan:
         """Throws the dice for what is being sent through one of the doors, "rest" or "websocket"."""
         plan = StreamPlan()
         for ordered, fault in self._active(StreamFault):
-            if fault.door == door and ordered.strikes_now(fault.share) and plan.action == "none":
+            if fault.door == door and self._strikes(ordered, fault.share) and plan.action == "none":
                 plan = _stream_plan(fault)
         return plan
 
@@ -215,7 +216,7 @@ class FaultPlan:
         for ordered, fault in self._active(FillFault):
             if not (fnmatchcase(ticker, fault.ticker) and fnmatchcase(key_id, fault.key_id)):
                 continue
-            if ordered.strikes_now(fault.share):
+            if self._strikes(ordered, fault.share):
                 match fault:
                     case DuplicateFill():
                         plan = attrs.evolve(plan, copies=plan.copies + 1)
@@ -232,7 +233,7 @@ class FaultPlan:
         for ordered, fault in self._active(FeedFault):
             if elapsed_s >= ordered.next_try_s:
                 ordered.next_try_s = elapsed_s + fault.every_s
-                if ordered.strikes_now(fault.share):
+                if self._strikes(ordered, fault.share):
                     struck.append(fault)
         return tuple(struck)
 
@@ -247,8 +248,10 @@ class FaultPlan:
                 ordered.matched = 0
                 continue
             # A state strikes once, when it begins.
-            ordered.strikes += ordered.matched == 0
-            ordered.matched = 1
+            if ordered.matched == 0:
+                ordered.matched = 1
+                ordered.strikes += 1
+                self._tell(ordered.fault)
             match ordered.fault:
                 case StaleReads(lag_ms=lag_ms):
                     state = attrs.evolve(state, read_lag_ms=state.read_lag_ms + lag_ms)
@@ -263,6 +266,16 @@ class FaultPlan:
                 case _:
                     raise AssertionError(f"{ordered.fault.kind} is no state")
         return state
+
+    def _strikes(self, ordered: Ordered, share: float) -> bool:
+        struck = ordered.strikes_now(share)
+        if struck:
+            self._tell(ordered.fault)
+        return struck
+
+    def _tell(self, fault: AnyFault) -> None:
+        for hear in self.on_strike:
+            hear(fault)
 
     def _active(self, kind: type[FaultOfKind]) -> Iterator[tuple[Ordered, FaultOfKind]]:
         elapsed_s = self._elapsed_s()
