@@ -41,14 +41,17 @@ from kalshi.simulator.exchange import SimulatedExchange
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_session import HandshakeRefused, SessionClosed, SocketSession
 from kalshi.socket import Socket, SocketClosed
+from kalshi.socket_transports import TRANSPORTS
 from ops.life import BuildTree, Life
 from ops.ports import Ports
 from ops.settings import Settings
+from ops.simulation_wire import MemoryNetwork, memory_transport
 from ops.venue import venue_of
 
 WALL_START_MS = 1_790_000_000_000  # a Monday afternoon in September 2026; no maintenance window near
 BASE_URL = "http://exchange.invalid/trade-api/v2"
 SOCKET_PATH = "/trade-api/ws/v2"
+SOCKET_URL = f"ws://exchange.invalid{SOCKET_PATH}"
 KEY_ID = "00000000-0000-4000-8000-00000000000a"
 CASH_E6 = {0: MoneyE6(6_000_000_000), 2: MoneyE6(4_000_000_000)}
 
@@ -157,22 +160,57 @@ class Cable:
 
 
 class CableEnd(httpx.AsyncBaseTransport):
-    """One life's end of the cable, as a transport for httpx."""
+    """One life's end of the cable, as a transport for httpx; with `carry` requests go another way than in memory."""
 
-    def __init__(self, cable: Cable, line: Line) -> None:
+    def __init__(self, cable: Cable, line: Line, inner: httpx.AsyncBaseTransport | None = None) -> None:
         self._cable = cable
         self._line = line
+        self._carry = cable.carry if inner is None else inner.handle_async_request
+        self._inner = inner
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carries one request while the line holds."""
         await self._line.pass_through()
         for hook in self._cable.on_request:
             hook(self._line, request)
-        response = await self._cable.carry(request)
+        if self._inner is not None:
+            self._cable.counters.requests += 1
+        response = await self._carry(request)
         await self._line.pass_through()
         for answered in self._cable.on_answer:
             answered(self._line, request, response.status_code)
         return response
+
+    async def aclose(self) -> None:
+        if self._inner is not None:
+            await self._inner.aclose()
+
+
+class ArrivalNotes:
+    """A shell round the application that notes which request it is being given, as the cable does in memory."""
+
+    def __init__(self, cable: Cable, app: Any) -> None:
+        self._cable = cable
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        first = await receive()
+        url = httpx.URL(BASE_URL).copy_with(path=scope["path"])
+        self._cable.arriving = httpx.Request(scope["method"], url, content=first.get("body", b""))
+        is_given = False
+
+        async def again() -> Any:
+            nonlocal is_given
+            if is_given:
+                return await receive()
+            is_given = True
+            await trio.lowlevel.checkpoint()
+            return first
+
+        await self._app(scope, again, send)
 
 
 class AppCall:
@@ -304,6 +342,7 @@ class World:
         exchange_settings: SimulatorSettings,
         log_for: Callable[[str], Log],
         wall_start_ms: int = WALL_START_MS,
+        wire: str = "ports",
     ) -> None:
         private_pem, public_pem = _key_pair()
         self.seams: Seams = virtual_seams(seed, wall_start_ms)
@@ -317,6 +356,11 @@ class World:
             accounts=(AccountSettings(key_id=KEY_ID, public_key_pem=public_pem, cash_by_shard_e6=dict(CASH_E6)),),
         )
         self.cable = Cable(self.exchange, nursery, random.Random(f"{seed}:cable"), faults)
+        self._network: MemoryNetwork | None = None
+        if wire == "full":
+            shell, latency_rng = ArrivalNotes(self.cable, self.exchange.app), random.Random(f"{seed}:wire")
+            self._network = MemoryNetwork(self.exchange, shell, nursery, latency_rng, faults.latency_s)
+            self._transport = latency_rng.choice(sorted(TRANSPORTS))
         self.sockets: list[MemorySocket] = []
         self.socket_is_refused = False
         self._build_tree = build_tree
@@ -340,12 +384,26 @@ class World:
         return line.life
 
     def _open_ports(self, line: Line, clock: ServerClock) -> Ports:
-        exchange, end = self.settings.exchange, CableEnd(self.cable, line)
+        exchange = self.settings.exchange
         return Ports(
             base_url=BASE_URL,
-            data_http=make_http(BASE_URL, exchange.data_connections, transport=end),
-            control_http=make_http(BASE_URL, exchange.control_connections, transport=end),
-            connect=partial(self._connect, line, clock),
+            data_http=self._make_http(line, exchange.data_connections),
+            control_http=self._make_http(line, exchange.control_connections),
+            connect=partial(self._connect if self._network is None else self._connect_by_wire, line, clock),
+        )
+
+    def _make_http(self, line: Line, connections: int) -> httpx.AsyncClient:
+        inner = None
+        if self._network is not None:
+            inner = memory_transport(self._network, connections, lambda: line.is_cut)
+        return make_http(BASE_URL, connections, transport=CableEnd(self.cable, line, inner))
+
+    async def _connect_by_wire(self, line: Line, clock: ServerClock, nursery: trio.Nursery) -> Socket:
+        network = self._network
+        assert network is not None, "asked for by the full wire alone"
+        headers = list(self.signer.headers("GET", SOCKET_PATH, clock.now_ms()).items())
+        return await TRANSPORTS[self._transport](
+            nursery, SOCKET_URL, headers, open_stream=lambda: network.connect("websocket", lambda: line.is_cut)
         )
 
     async def _connect(self, line: Line, clock: ServerClock, nursery: trio.Nursery) -> Socket:
@@ -377,10 +435,11 @@ def run_world(
     exchange_settings: SimulatorSettings | None = None,
     log_for: Callable[[str], Log] = silent_log,
     start_after_s: float = 0.0,
+    wire: str = "ports",
 ) -> object:
     """Runs `scenario` in a fresh world on a virtual clock and returns its result; one seed gives one run.
 
-    `start_after_s` moves the start of the world's wall clock.
+    `start_after_s` moves the start of the world's wall clock; `wire` is "ports", or "full" for every byte.
     """
 
     async def main() -> object:
@@ -396,6 +455,7 @@ def run_world(
                     exchange_settings=exchange_settings or SimulatorSettings(),
                     log_for=log_for,
                     wall_start_ms=WALL_START_MS + round(start_after_s * 1000),
+                    wire=wire,
                 )
                 await nursery.start(world.exchange.run)
                 result = await scenario(world)

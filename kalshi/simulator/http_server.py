@@ -33,13 +33,7 @@ async def serve_http(  # noqa: ASYNC128 - trio.serve_listeners reports started
     listener: Any = trio.SocketListener(trio.socket.from_stdlib_socket(bound))
     if faults is not None:
         listener = FaultyListener(listener, faults, "rest")
-    config = Config()
-    config.include_date_header = False
-    config.include_server_header = False
-    config.keep_alive_timeout = _KEEP_ALIVE_S
-    config.accesslog = None
-    config.errorlog = None
-    context, wrapped = WorkerContext(None), ASGIWrapper(app)
+    config, context, wrapped = server_config(), WorkerContext(None), ASGIWrapper(app)
 
     async def talk(stream: Any) -> None:
         await TCPServer(wrapped, config, context, ConnectionState({}), stream)
@@ -48,6 +42,17 @@ async def serve_http(  # noqa: ASYNC128 - trio.serve_listeners reports started
         if faults is not None:
             nursery.start_soon(_release_at_the_end, faults)
         await trio.serve_listeners(talk, [listener], task_status=task_status)
+
+
+def server_config() -> Config:
+    """Returns how Hypercorn serves the exchange: silent, and with dates and names left to the application."""
+    config = Config()
+    config.include_date_header = False
+    config.include_server_header = False
+    config.keep_alive_timeout = _KEEP_ALIVE_S
+    config.accesslog = None
+    config.errorlog = None
+    return config
 
 
 async def _release_at_the_end(faults: StreamFaults) -> None:

@@ -97,6 +97,7 @@ def run_seed(
         exchange_settings=SimulatorSettings(listed_series=SERIES, flow_rate=FLOW_RATE),
         log_for=log_for,
         start_after_s=random.Random(f"{order.seed}:start").uniform(0, 900),
+        wire=order.wire,
     )
     assert isinstance(result, SeedResult)
     return result
