@@ -76,6 +76,7 @@ class SocketHub:
         self._changed: dict[str, None] = {}
         self._ticker_sent: dict[str, tuple[int, Quote, int]] = {}
         self._tapes = tuple(IndexTape(name) for name in INDEX_FEEDS)
+        self.broken_off = 0  # connections that ended over bytes that are no WebSocket
         self.faults = SocketFaults(core.now_ms, self.sessions)
         # By the names that scenarios know them.
         self.fault_gap = self.faults.gap

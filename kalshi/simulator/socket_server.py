@@ -80,8 +80,9 @@ async def serve_stream(exchange: SimulatedExchange, stream: trio.abc.Stream) -> 
                 except* Exception as raised:
                     defect = raised
             nursery.cancel_scope.cancel()
-    except* Exception:  # here only the library's reader raises, over what the peer sent
-        pass
+    except* Exception:
+        # Here only the library's reader raises, over what the peer sent: it ends this connection and no other.
+        exchange.hub.broken_off += 1
     finally:
         with trio.move_on_after(_CLOSE_TIMEOUT_S, shield=True):
             await wire.break_off()
