@@ -271,9 +271,9 @@ class AppCall:
 class MemorySocket:
     """The bot's end of an in-memory WebSocket."""
 
-    def __init__(self, session: SocketSession, latency_s: float, line: Line) -> None:
+    def __init__(self, session: SocketSession, latency_s: float, line: Line | None = None) -> None:
         self._session = session
-        self._line = line
+        self._line = line if line is not None else Line()
         self._latency_s = latency_s
         self._is_cut = False
         self.is_silent = False  # the peer neither sends nor answers, as a half-open connection does

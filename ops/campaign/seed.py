@@ -179,6 +179,8 @@ class _Run:
             await trio.sleep_until(began_s + seconds)
             await self._check_money(process)
             await self._stop(process)
+            if process.report is not None and not process.report.sweep.verified:
+                self._watch.violate("I1", f"nothing was wrong, and yet: {process.report.verdict}")
             await trio.sleep(AFTER_EXIT_S)
             self._watch.look()
             nursery.cancel_scope.cancel(reason="the seed is over")
