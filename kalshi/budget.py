@@ -10,7 +10,10 @@ Rules:
    exit guard always finds tokens. It is at most half the bucket.
 4. Requests sent evenly may arrive in a bunch. The bucket here is smaller than the exchange's by what refills
    within ARRIVAL_JITTER_S, which is the bunching that it can absorb without a 429.
-5. A cost that the bucket can never hold raises BudgetError at once: split the batch.
+5. The exchange bills a request when it arrives. Until its answer is here it may arrive at any moment, so what is in
+   flight does not fill up again: the bucket holds that much less. A request without an answer counts for LATE_S more.
+   At most half the bucket is withheld so, or a storm of lost answers would stop us.
+6. A cost that the bucket can never hold raises BudgetError at once: split the batch.
 
 Source: Kalshi rate limit page of October 2026; `GET /account/endpoint_costs` as recorded 2026-06-11.
 """
@@ -20,7 +23,9 @@ from __future__ import annotations
 import enum
 import math
 from bisect import insort
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final, Literal
 
 import attrs
@@ -35,6 +40,9 @@ COST_CREATE: Final = 10
 
 # Rule 4: the spread of one-way delays to the exchange that may compress what we sent evenly.
 ARRIVAL_JITTER_S: Final = 0.1
+# Rule 5: how long after its time limit a request may still arrive; a proxy's own time limit, at a guess.
+LATE_S: Final = 10.0
+IN_FLIGHT_SHARE_MAX: Final = 0.5
 # Rule 3.
 RESERVE_SHARE_MAX: Final = 0.5
 # Floating point leaves crumbs; without this a waiter could sleep for times too short for the clock to notice.
@@ -75,6 +83,17 @@ class BudgetStatus:
     write: BucketStatus
 
 
+@attrs.define(eq=False)
+class Flight:
+    """A request on its way; whoever gets its answer says so."""
+
+    is_answered: bool = False
+
+    def landed(self) -> None:
+        """The exchange has answered, so it has billed the request."""
+        self.is_answered = True
+
+
 @attrs.define(order=True)
 class _Ticket:
     priority: int
@@ -94,6 +113,8 @@ class _Bucket:
         self._spent = 0
         self._penalties = 0
         self._reserve_wanted = 0.0
+        self._in_flight = 0
+        self._late: deque[tuple[float, int]] = deque()  # until when, how much; what was lost within LATE_S
         self.refill_per_s, self.capacity = _usable(limits)
         self._tokens = self.capacity
 
@@ -153,6 +174,21 @@ class _Bucket:
         if self._line:
             self._line[0].woken.set()
 
+    @contextmanager
+    def in_flight(self, cost: int) -> Iterator[Flight]:
+        flight = Flight()
+        self._refill()
+        self._in_flight += cost
+        try:
+            yield flight
+        finally:
+            self._refill()
+            if not flight.is_answered:
+                self._late.append((self._now() + LATE_S, cost))
+            else:
+                self._in_flight -= cost
+                self.wake_first()
+
     def status(self) -> BucketStatus:
         self._refill()
         return BucketStatus(
@@ -167,7 +203,11 @@ class _Bucket:
 
     def _refill(self) -> None:
         now = self._now()
-        self._tokens = min(self.capacity, self._tokens + max(0.0, now - self._filled_at) * self.refill_per_s)
+        while self._late and self._late[0][0] <= now:
+            self._in_flight -= self._late.popleft()[1]
+        withheld = min(self._in_flight, self.capacity * IN_FLIGHT_SHARE_MAX)
+        refilled = self._tokens + max(0.0, now - self._filled_at) * self.refill_per_s
+        self._tokens = min(self.capacity - withheld, refilled)
         self._filled_at = now
 
 
@@ -185,6 +225,10 @@ class RateBudget:
     async def acquire_write(self, cost: int, priority: Priority) -> None:
         """Waits for `cost` write tokens and takes them. Raises BudgetError where they can never fit."""
         await self._write.acquire(cost, priority)
+
+    def in_flight(self, kind: Literal["read", "write"], cost: int) -> AbstractContextManager[Flight]:
+        """Counts a request as on its way while the block lasts, and longer where its answer never came (rule 5)."""
+        return (self._read if kind == "read" else self._write).in_flight(cost)
 
     def set_reserve(self, tokens: float) -> None:
         """Keeps this many write tokens (at most half the bucket) from renewals and creates."""

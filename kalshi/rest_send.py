@@ -171,13 +171,19 @@ class Sender:
     async def read_any(self, path: str, query: Query, *, cost: int, priority: Priority) -> Answer:
         """Returns any complete answer to a GET. Raises Unavailable."""
         await self._budget.acquire_read(cost, priority)
-        async with self._limiter:
-            with trio.move_on_after(self._deadline_s) as scope:
-                flight = _Flight(scope, None, is_write=False)
-                try:
-                    return await self._exchange("GET", path, query, None, flight, None)
-                except (httpx.HTTPError, httpx.InvalidURL) as error:
-                    raise Unavailable(f"GET {path}: {_explain(error)}") from error
+        with self._budget.in_flight("read", cost) as billed:
+            async with self._limiter:
+                answer = await self._read_now(path, query)
+            billed.landed()
+        return answer
+
+    async def _read_now(self, path: str, query: Query) -> Answer:
+        with trio.move_on_after(self._deadline_s) as scope:
+            flight = _Flight(scope, None, is_write=False)
+            try:
+                return await self._exchange("GET", path, query, None, flight, None)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise Unavailable(f"GET {path}: {_explain(error)}") from error
         raise Unavailable(f"GET {path}: no complete answer within {self._deadline_s:g} s")
 
     def raise_for_status(self, answer: Answer) -> None:
@@ -202,8 +208,10 @@ class Sender:
         SendRefused.
         """
         await self._budget.acquire_write(cost, priority)
-        async with self._limiter:
-            answer = await self._write_now(method, path, query, body, before_send)
+        with self._budget.in_flight("write", cost) as billed:
+            async with self._limiter:
+                answer = await self._write_now(method, path, query, body, before_send)
+            billed.landed()
         if answer.is_success:
             return answer
         failure = self._failure(answer, "write")

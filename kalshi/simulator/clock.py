@@ -2,8 +2,9 @@
 
 Rules:
 1. Exchange time = start + (wall - wall at start) x speed. With speed 1 and no other start it is the wall's time.
-2. Time inside the exchange (matching, expiry, rate limits, `ts_ms`) never goes back. A skew into the past makes
-   it stand still until the clock has caught up with it.
+2. Time inside the exchange (matching, expiry, `ts_ms`) never goes back. A skew into the past makes it stand still
+   until the clock has caught up with it. Rate limits count by `steady_ms`, which no skew moves: a server measures
+   rates with a clock that nobody sets.
 3. What the exchange says and checks about the present (`Date`, the window of a signature) follows the skew at
    once, in both directions: this is what a client with a clock of its own must notice.
 All times are milliseconds since the epoch; `elapsed_s` is seconds of exchange time, without the skew.
@@ -30,11 +31,11 @@ class ExchangeClock:
         self.skew_ms = 0
 
     def __call__(self) -> int:
-        return self._unskewed_ms() + self.skew_ms
+        return self.steady_ms() + self.skew_ms
 
     @property
     def elapsed_s(self) -> float:
-        return (self._unskewed_ms() - self._start_ms) / 1000
+        return (self.steady_ms() - self._start_ms) / 1000
 
     def accepted_ms(self) -> tuple[int, ...]:
         """Returns the times around which a client's signature is taken for fresh.
@@ -46,6 +47,7 @@ class ExchangeClock:
         is_wall = self.speed == 1.0 and self._start_ms == self._wall_start_ms
         return (now_ms,) if is_wall else (now_ms, self._wall_ms() + self.skew_ms)
 
-    def _unskewed_ms(self) -> int:
+    def steady_ms(self) -> int:
+        """Returns exchange time without the skew."""
         passed_ms = self._wall_ms() - self._wall_start_ms
         return self._start_ms + (passed_ms if self.speed == 1.0 else round(passed_ms * self.speed))

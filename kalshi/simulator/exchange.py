@@ -97,7 +97,7 @@ class SimulatedExchange:
             entry=OrderEntry(self.core),
             groups=GroupDesk(self.core),
             reads=reads,
-            limiter=RateLimiter(self.settings.public_requests_per_s),
+            limiter=RateLimiter(self.settings.public_requests_per_s, self.clock.steady_ms),
             authenticator=Authenticator(self.core, keys, self.clock.accepted_ms),
             lifecycle=Lifecycle(self.core, fairs),
             keys=keys,

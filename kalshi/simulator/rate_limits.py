@@ -10,6 +10,7 @@ Rules (kalshi-rest.md §4, rate limits page of October 2026):
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -84,35 +85,36 @@ class TokenBucket:
 class RateLimiter:
     """The buckets of all accounts, and one for everybody who does not sign."""
 
-    def __init__(self, public_requests_per_s: float | None) -> None:
+    def __init__(self, public_requests_per_s: float | None, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
         self._public_per_s = public_requests_per_s
         self._public: TokenBucket | None = None
         self._reads: dict[str, TokenBucket] = {}
         self._writes: dict[tuple[str, int], TokenBucket] = {}
         self.rejected = 0
 
-    def allow_public(self, now_ms: int) -> bool:
+    def allow_public(self) -> bool:
         """Takes one unsigned request, or refuses it."""
         if self._public_per_s is None:
             return True
         if self._public is None:
-            self._public = TokenBucket(self._public_per_s, self._public_per_s, now_ms)
-        return self._take([self._public], 1, now_ms)
+            self._public = TokenBucket(self._public_per_s, self._public_per_s, self._now_ms())
+        return self._take([self._public], 1)
 
-    def allow_read(self, account: Account, cost: int, now_ms: int) -> bool:
+    def allow_read(self, account: Account, cost: int) -> bool:
         """Takes `cost` read tokens, or refuses."""
         bucket = self._reads.get(account.account_id)
         if bucket is None:
             limits = limits_of(account.tier)
-            bucket = TokenBucket(limits.read_refill, limits.read_capacity, now_ms)
+            bucket = TokenBucket(limits.read_refill, limits.read_capacity, self._now_ms())
             self._reads[account.account_id] = bucket
-        return self._take([bucket], cost, now_ms)
+        return self._take([bucket], cost)
 
-    def allow_write(self, account: Account, cost: int, exchange_index: int | None, now_ms: int) -> bool:
+    def allow_write(self, account: Account, cost: int, exchange_index: int | None) -> bool:
         """Takes `cost` write tokens from every bucket that the routing bills, or refuses (rule 3)."""
         is_routed = exchange_index is None or exchange_index < 0
         billed = (UNSCOPED, *SHARDS) if is_routed else (exchange_index or UNSCOPED,)
-        return self._take([self._write_bucket(account, index, now_ms) for index in billed], cost, now_ms)
+        return self._take([self._write_bucket(account, index) for index in billed], cost)
 
     def forget(self, account: Account) -> None:
         """Starts the account's buckets anew, full, at its present tier: a grant changed it."""
@@ -120,15 +122,16 @@ class RateLimiter:
         for index in (UNSCOPED, *SHARDS):
             self._writes.pop((account.account_id, index), None)
 
-    def _write_bucket(self, account: Account, index: int, now_ms: int) -> TokenBucket:
+    def _write_bucket(self, account: Account, index: int) -> TokenBucket:
         key = (account.account_id, index if index in SHARDS else UNSCOPED)
         bucket = self._writes.get(key)
         if bucket is None:
             limits = limits_of(account.tier)
-            bucket = self._writes[key] = TokenBucket(limits.write_refill, limits.write_capacity, now_ms)
+            bucket = self._writes[key] = TokenBucket(limits.write_refill, limits.write_capacity, self._now_ms())
         return bucket
 
-    def _take(self, buckets: list[TokenBucket], cost: int, now_ms: int) -> bool:
+    def _take(self, buckets: list[TokenBucket], cost: int) -> bool:
+        now_ms = self._now_ms()
         if not all(bucket.has(cost, now_ms) for bucket in buckets):
             self.rejected += 1
             return False

@@ -252,11 +252,11 @@ def _signing_key(route: Route, request: Request[Any, Any, Any], services: Servic
 
 
 def _spend(route: Route, call: Call) -> None:
-    services, now_ms = call.services, call.services.core.now_ms()
+    services = call.services
     if call.signer is None:
-        allowed = services.limiter.allow_public(now_ms)
+        allowed = services.limiter.allow_public()
     else:
-        allowed = not route.cost or services.limiter.allow_read(call.signer, route.cost, now_ms)
+        allowed = not route.cost or services.limiter.allow_read(call.signer, route.cost)
     if not allowed:
         raise call.too_many_requests()
 

@@ -121,8 +121,7 @@ class Call:
     def spend_write(self, cost: int, exchange_index: int | None) -> None:
         """Takes write tokens before anything is done. Raises TooManyRequests."""
         services = self.services
-        now_ms = services.core.now_ms()
-        if not services.limiter.allow_write(self.account, cost, exchange_index, now_ms):
+        if not services.limiter.allow_write(self.account, cost, exchange_index):
             raise self.too_many_requests()
 
     def too_many_requests(self) -> TooManyRequests:

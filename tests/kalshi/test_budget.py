@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from kalshi.budget import ARRIVAL_JITTER_S, BudgetError, Priority, RateBudget
+from kalshi.budget import ARRIVAL_JITTER_S, LATE_S, BudgetError, Priority, RateBudget
 from kalshi.types import AccountLimits, BucketLimits
 
 BASIC = BucketLimits(refill_per_s=100, capacity=100)
@@ -215,6 +215,58 @@ def test_i19_the_exchange_s_bucket_is_never_overdrawn(
         tokens = min(100.0, tokens + (arrival - at) * 100) - cost
         at = arrival
         assert tokens > -1e-3
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 2)), min_size=20, max_size=80),
+)
+def test_i19_requests_that_arrive_seconds_late_do_not_overdraw_it_either(asked: list[tuple[int, bool, int]]) -> None:
+    """The exchange bills at arrival, and nobody but the answer says when that was; bursts meet late arrivals."""
+    arrived: list[tuple[float, int]] = []
+
+    async def ask(budget: RateBudget, slow: trio.CapacityLimiter, at: int, is_slow: bool, late: int) -> None:
+        await trio.sleep(at / 2)
+        async with slow if is_slow else trio.CapacityLimiter(1):
+            await budget.acquire_write(10, Priority.CREATE)
+            with budget.in_flight("write", 10) as flight:
+                await trio.sleep(late / 2 if is_slow else 0.001)
+                arrived.append((trio.current_time(), 10))
+                await trio.sleep(0.01)
+                flight.landed()
+
+    async def test() -> None:
+        budget, slow = budget_of(), trio.CapacityLimiter(4)
+        async with trio.open_nursery() as nursery:
+            for at, is_slow, late in asked:
+                nursery.start_soon(ask, budget, slow, at, is_slow, late)
+
+    run(test)
+    tokens, at_s = 100.0, 0.0
+    for arrival, cost in sorted(arrived):
+        tokens = min(100.0, tokens + (arrival - at_s) * 100) - cost
+        at_s = arrival
+        assert tokens > -1e-3
+
+
+async def test_a_request_without_an_answer_is_withheld_until_it_can_land_no_more(autojump_clock: MockClock) -> None:
+    budget = budget_of()
+    await budget.acquire_write(20, Priority.CREATE)
+    with budget.in_flight("write", 20):
+        pass
+    await trio.sleep(LATE_S - 0.1)
+    assert budget.snapshot().write.tokens == USABLE - 20
+    await trio.sleep(0.4)
+    assert budget.snapshot().write.tokens == pytest.approx(USABLE, abs=1.0)
+
+
+async def test_lost_answers_withhold_half_the_bucket_at_most(autojump_clock: MockClock) -> None:
+    budget = budget_of()
+    for _ in range(12):
+        await budget.acquire_write(10, Priority.CREATE)
+        with budget.in_flight("write", 10):
+            pass
+    await trio.sleep(2)
+    assert budget.snapshot().write.tokens == USABLE / 2
 
 
 @given(st.integers(1, 60), st.integers(0, 500))

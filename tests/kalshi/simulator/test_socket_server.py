@@ -24,7 +24,7 @@ _HEARTBEAT_S = 0.05
 class RawClient:
     """A WebSocket client that shows every event and answers nothing by itself."""
 
-    def __init__(self, stream: trio.SocketStream, port: int) -> None:
+    def __init__(self, stream: trio.SocketStream, port: int = 0) -> None:
         self._stream = stream
         self.port = port
         self._protocol = WSConnection(ConnectionType.CLIENT)
