@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -217,6 +217,7 @@ def test_i19_the_exchange_s_bucket_is_never_overdrawn(
         assert tokens > -1e-3
 
 
+@example([(0, True, 1)] * 4 + [(1, False, 0)] * 12)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 2)), min_size=20, max_size=80),
 )
