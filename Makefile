@@ -7,12 +7,13 @@ STAMP := $(VENV)/.installed
 ASYNC_RULES := --enable=ASYNC --disable=ASYNC109,ASYNC114,ASYNC124,ASYNC127,ASYNC910,ASYNC911,ASYNC912,ASYNC913 \
 	--startable-in-context-manager=run,watch_stop_signals
 
-.PHONY: help install run test test-long nightly check bench coverage format clean lock
+.PHONY: help install run test test-long nightly simulate check bench coverage format clean lock
 
 help:
 	@echo "make run        start the bot on its own simulated exchange (Ctrl+C stops it, verified flat)"
 	@echo "make test       install, then every fast test       make test-long  the long loops"
 	@echo "make check      ruff, format, mypy, flake8-async, import directions"
+	@echo "make simulate   a thousand seeds with every fault, on a virtual clock (hours)"
 	@echo "make bench      what the parts cost, as ratios      make coverage   branch coverage with its floor"
 
 install: $(STAMP)
@@ -36,6 +37,11 @@ test-long: install
 # What takes longer than a change can wait for: a day of the simulated exchange.
 nightly: test-long
 	$(BIN)/python -m ops.soak --hours 24 --markets 300
+
+# A thousand seeds of ten simulated minutes with every fault; every fiftieth is run twice.
+simulate: install
+	$(BIN)/python supervisor.py simulate --seeds 1-950 --recheck-every 50 --full-table
+	$(BIN)/python supervisor.py simulate --seeds 951-1000 --recheck-every 25 --wire full
 
 check: install
 	$(BIN)/ruff check .

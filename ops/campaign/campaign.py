@@ -12,6 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -30,6 +31,7 @@ _HASH_SEEDS: Final = ("1", "2")
 _UNKNOWN_COMMIT: Final = "unknown"
 _GIT_S: Final = 5.0
 SEEDS_MAX: Final = 100_000
+_SEEDS: Final = re.compile(r"(?P<first>[0-9]{1,9})(-(?P<last>[0-9]{1,9}))?")
 
 Progress = Callable[[SeedResult], None]
 
@@ -51,10 +53,10 @@ def parse_seeds(words: str) -> tuple[int, ...]:
     """Returns the seeds that "7", "1-200" or "1,5,9-12" names. Raises ValueError."""
     seeds: list[int] = []
     for word in words.split(","):
-        first, _, last = word.partition("-")
-        if not first.strip().isdigit() or (last and not last.strip().isdigit()):
+        named = _SEEDS.fullmatch(word.strip())
+        if named is None:
             raise ValueError(f"{word!r} names no seeds: write a number, a range as 1-200, or several with commas")
-        span = range(int(first), int(last or first) + 1)
+        span = range(int(named["first"]), int(named["last"] or named["first"]) + 1)
         if not span or len(seeds) + len(span) > SEEDS_MAX:
             raise ValueError(f"{word!r} names no seeds, or more than {SEEDS_MAX}")
         seeds.extend(span)
