@@ -117,6 +117,7 @@ def test_what_must_stand_in_the_unit_stands_there() -> None:
     assert unit["RestartSec"] == ["2s"]
     assert unit["KillMode"] == ["mixed"]
     assert unit["LimitCORE"] == ["0"]
+    assert unit["DynamicUser"] == ["yes"]
     assert "supervisor.py sweep" in unit["ExecStopPost"][0]
     assert int(unit["StartLimitIntervalSec"][0]) == 300
     assert {one.partition(":")[0] for one in unit["LoadCredential"]} == {ACCESS_KEY_FILE, PRIVATE_KEY_FILE}

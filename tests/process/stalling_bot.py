@@ -1,7 +1,7 @@
 """The bot as it is, with a saboteur among its actors: once the file STALL_FILE exists, the actor in it stalls.
 
-Its task goes on to exist and its messages wait, as with an actor that hangs. The variable LATE_S shortens what the watch
-bears, so that no test waits long.
+Its task goes on to exist and its messages wait, as with an actor that hangs. The variable LATE_S shortens what the
+watch bears, so that no test waits long.
 """
 
 from __future__ import annotations

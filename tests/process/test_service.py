@@ -14,6 +14,8 @@ from tests.process.stage import ROOT, Bot, running_bot, standalone_exchange, wai
 
 pytestmark = pytest.mark.process
 WATCHDOG_S = 1.5
+LEAVING_TIME = "EXTEND_TIMEOUT_USEC=26000000"  # the deadline of a service, not of a terminal, and 6 s more
+TIMEOUT_STOP_S = 30.0  # of the unit; it bounds ExecStopPost
 
 
 def _service_environment(manager: NotifySocket) -> dict[str, str]:
@@ -38,7 +40,8 @@ def _main_log(bot: Bot) -> str:
     return (bot.folder / "logs" / "main.log").read_text()
 
 
-@pytest.mark.parametrize("form", ["path", pytest.param("abstract", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("form", ["path", "abstract"])
 def test_ready_watchdog_status_and_stopping_of_a_real_bot(tmp_path: Path, form: str) -> None:
     with (
         NotifySocket(tmp_path, form) as manager,
@@ -64,7 +67,7 @@ def test_ready_watchdog_status_and_stopping_of_a_real_bot(tmp_path: Path, form: 
         bot.signal(signal.SIGTERM)
         first = _wait_for_line(manager, "STOPPING=1", 2)
         # What was on its way before the signal may still be heard, but no word of the way out comes before STOPPING.
-        assert first[:2] == ("STOPPING=1", "EXTEND_TIMEOUT_USEC=26000000"), "the service's deadline of 20 s, and 6 more"
+        assert first[:2] == ("STOPPING=1", LEAVING_TIME)
         assert sum("STATUS=leaving" in line for _, lines in manager.received[before:] for line in lines) == 1
         assert bot.wait(10) == 0, bot.errors()
         manager.take()
@@ -81,22 +84,25 @@ def test_a_stalled_actor_is_not_fed_for_although_its_task_exists(tmp_path: Path)
             **exchange.environment(),
             **_service_environment(manager),
             "STALL_FILE": str(stall),
-            "LATE_S": "3.0",
+            "LATE_S": "2.5",
             "PYTHONPATH": str(ROOT),
         }
         program = ROOT / "tests" / "process" / "stalling_bot.py"
         with running_bot(tmp_path / "bot", environment, program=program) as bot:
             _wait_for_line(manager, "READY=1", 20)
-            heard = _listen(manager, 4.0)
-            assert sum("WATCHDOG=1" in lines for _, lines in heard) >= 5, "all are well: it is fed"
+            heard = _listen(manager, 3.0)
+            assert sum("WATCHDOG=1" in lines for _, lines in heard) >= 4, "all are well: it is fed"
             stall.write_text("stop_loss")
             _wait_for_line(manager, "STATUS=no progress of stop_loss", 8)
             heard = _listen(manager, 2 * WATCHDOG_S)
             assert not any("WATCHDOG=1" in lines for _, lines in heard), "a real manager has ended it by now"
             assert bot.process.poll() is None
             assert _main_log(bot).count("no progress of stop_loss") == 1
+            manager.take()
             bot.signal(signal.SIGTERM)
-            _wait_for_line(manager, "STOPPING=1", 2)
+            # A stalled bot sends nothing else, so this is the first word after the signal.
+            first = _wait_for_line(manager, "", 2)
+            assert first[:2] == ("STOPPING=1", LEAVING_TIME)
             assert bot.wait(15) == 0, bot.errors()
         assert exchange.resting() == []
 
@@ -155,3 +161,45 @@ def test_a_manager_that_is_gone_is_told_in_the_log_and_changes_nothing(tmp_path:
         assert bot.wait(15) == 0, bot.errors()
         assert _main_log(bot).count("the service manager cannot be told") == 1
         assert "messages to the service manager were lost" in _main_log(bot)
+
+
+@pytest.mark.long
+def test_what_a_bot_ended_by_the_watchdog_leaves_is_swept_from_outside_with_the_credentials_folder(
+    tmp_path: Path,
+) -> None:
+    """The manager's SIGABRT gives no chance to clean up; ExecStopPost is the net, with the keys that the unit loads."""
+    with standalone_exchange(tmp_path) as exchange:
+        environment = exchange.environment()
+        credentials = tmp_path / "credentials"
+        credentials.mkdir()
+        (credentials / "kalshi-access-key").write_text(environment.pop("KALSHI_ACCESS_KEY") + "\n")
+        (credentials / "kalshi-private-key").write_bytes(Path(environment.pop("KALSHI_PRIVATE_KEY")).read_bytes())
+        environment["CREDENTIALS_DIRECTORY"] = str(credentials)
+        with running_bot(tmp_path / "bot", environment) as bot:
+            wait_until(lambda: len(exchange.resting()) >= 4, "four orders rest")
+            bot.signal(signal.SIGABRT)
+            assert bot.wait(5) == -signal.SIGABRT
+            assert exchange.resting(), "an aborted bot cannot have cancelled anything"
+            began_s = time.monotonic()
+            swept = bot.command("sweep")
+            assert swept.returncode == 0, swept.stdout + swept.stderr
+            assert time.monotonic() - began_s < TIMEOUT_STOP_S
+        assert exchange.resting() == []
+
+
+@pytest.mark.long
+def test_the_sweep_from_outside_gives_up_in_time_when_the_exchange_is_away(tmp_path: Path) -> None:
+    with standalone_exchange(tmp_path) as exchange, running_bot(tmp_path / "bot", exchange.environment()) as bot:
+        wait_until(lambda: len(exchange.resting()) >= 4, "four orders rest")
+        bot.signal(signal.SIGKILL)
+        bot.wait(5)
+        exchange.process.send_signal(signal.SIGSTOP)
+        try:
+            began_s = time.monotonic()
+            swept = bot.command("sweep")
+            assert time.monotonic() - began_s < TIMEOUT_STOP_S
+            assert swept.returncode == 3, swept.stdout + swept.stderr
+        finally:
+            exchange.process.send_signal(signal.SIGCONT)
+        assert bot.command("sweep").returncode == 0
+        assert exchange.resting() == []
