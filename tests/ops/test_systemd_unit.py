@@ -58,7 +58,8 @@ def _installed_here(folder: Path, text: str) -> Path:
     (program / "docs").mkdir()
     (program / ".venv" / "bin" / "python").symlink_to("/bin/sh")
     unit = folder / UNIT.name
-    unit.write_text(text.replace("/opt/kalshi-bot", str(program)))
+    (installed,) = _settings()["WorkingDirectory"]
+    unit.write_text(text.replace(installed, str(program)))
     return unit
 
 
