@@ -14,9 +14,11 @@ Rules:
 2. Progress is a heartbeat: an actor publishes it after a turn of its own work. FillReconciler's says more, that fills
    were read; an exchange that is away would look like a stall, and a restart mends no exchange. Its turns at its
    mailbox count as well.
-3. LATE_S is above all that the bot does about silence by itself: withhold the permit (5 s), trigger the groups (5 s),
+3. Mail that nobody takes is a stall as well, whatever beats: the feed's heartbeat has a task of its own, and would go
+   on beside an owner task that hangs in a send.
+4. LATE_S is above all that the bot does about silence by itself: withhold the permit (5 s), trigger the groups (5 s),
    withdraw the quotes (10 s). The watchdog is the last of these hands, not the first.
-4. A defect here ends the feeding, and never the bot in disorder: the manager then does what it does to a stalled one.
+5. A defect here ends the feeding, and never the bot in disorder: the manager then does what it does to a stalled one.
 
 Source: supervision by heartbeat as in architecture.md §7; sd_notify(3).
 """
@@ -82,11 +84,14 @@ class Limits:
 
 @attrs.frozen(kw_only=True)
 class WatchState:
-    """What is known at one look: the phase, since when, and each critical actor's last progress, if there was any."""
+    """What is known at one look: the phase, since when, each critical actor's last progress, if there was any, and
+    since when its mail waits without a turn at the mailbox, if it does.
+    """
 
     phase: Phase
     since_s: float
     progress_s: Mapping[str, float]
+    unread_since_s: Mapping[str, float] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -124,7 +129,10 @@ def _starting(state: WatchState, in_phase_s: float, limits: Limits) -> Decision:
 
 
 def _serving(state: WatchState, now_s: float, limits: Limits) -> Decision:
-    ages_s = {name: now_s - state.progress_s.get(name, state.since_s) for name in CRITICAL}
+    ages_s = {
+        name: now_s - min(state.progress_s.get(name, state.since_s), state.unread_since_s.get(name, now_s))
+        for name in CRITICAL
+    }
     late = tuple(name for name, age_s in ages_s.items() if age_s > limits.late_s)
     if not late:
         return Decision(action=Action.FEED, reason="every critical actor makes progress")
@@ -151,6 +159,14 @@ def look_every_s(watchdog_s: float | None) -> float:
     return max(LOOK_EVERY_MIN_S, min(LOOK_EVERY_S, watchdog_s / LOOKS_PER_WATCHDOG))
 
 
+@attrs.frozen(kw_only=True)
+class _Unread:
+    """Mail was first seen waiting at `since_s`, after the turn at `last_turn_s`; another turn makes it another wait."""
+
+    since_s: float
+    last_turn_s: float | None
+
+
 @attrs.define(eq=False, kw_only=True)
 class ServiceWatch:
     """The shell: listens to heartbeats, asks `decide` on every look, and tells the manager."""
@@ -167,6 +183,7 @@ class ServiceWatch:
     _phase: Phase = attrs.field(default=Phase.BOOTING, init=False)
     _since_s: float = attrs.field(init=False)
     _progress_s: dict[str, float] = attrs.field(factory=dict, init=False)
+    _unread: dict[str, _Unread] = attrs.field(factory=dict, init=False)
     _late: tuple[str, ...] = attrs.field(default=(), init=False)
     _status: str = attrs.field(default="", init=False)
     _status_at_s: float | None = attrs.field(default=None, init=False)
@@ -188,7 +205,7 @@ class ServiceWatch:
                         self._heard(message.actor, message.at_s)
                 self.look()
                 await trio.sleep(look_every_s(self.watchdog_s))
-        except Exception as defect:  # rule 4
+        except Exception as defect:  # rule 5
             self.log.error(f"the watch for the service manager crashed: {error_text(defect)}\n{traceback_text(defect)}")
 
     def stopping(self, reason: str) -> None:
@@ -208,7 +225,12 @@ class ServiceWatch:
         if self._phase is Phase.BOOTING and self.has_tree():
             self._enter(Phase.STARTING)
         self._note_turns()
-        state = WatchState(phase=self._phase, since_s=self._since_s, progress_s=self._progress_s)
+        state = WatchState(
+            phase=self._phase,
+            since_s=self._since_s,
+            progress_s=self._progress_s,
+            unread_since_s={name: unread.since_s for name, unread in self._unread.items()},
+        )
         decision = decide(state, self.now(), self.limits)
         self._say_late(decision)
         if self._phase is Phase.LEAVING:
@@ -223,10 +245,17 @@ class ServiceWatch:
 
     def _note_turns(self) -> None:
         statistics = self.statistics()
-        for actor in TURNS_COUNT:
+        for actor in CRITICAL:
             seen = statistics.get(actor)
-            if seen is not None and seen.last_receive_s is not None:
+            if seen is None:
+                continue
+            if actor in TURNS_COUNT and seen.last_receive_s is not None:
                 self._heard(actor, seen.last_receive_s)
+            unread = self._unread.get(actor)
+            if not seen.depth:
+                self._unread.pop(actor, None)
+            elif unread is None or unread.last_turn_s != seen.last_receive_s:
+                self._unread[actor] = _Unread(since_s=self.now(), last_turn_s=seen.last_receive_s)
 
     def _tell(self, decision: Decision) -> None:
         lines: list[str] = []

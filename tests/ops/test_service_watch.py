@@ -15,6 +15,7 @@ from trio.testing import MockClock
 
 from actors.messages.control import SystemSnapshot
 from actors.messages.lifecycle import Heartbeat
+from actors.messages.market import WantedMarkets
 from actors.messages.table import CHANNELS
 from actors.runtime.mailbox import MailboxStatistics
 from actors.runtime.switchboard import Switchboard
@@ -116,6 +117,23 @@ def test_only_a_start_is_extended_and_only_the_serving_and_leaving_are_fed(
 def test_the_looks_are_well_under_half_of_the_interval_and_at_most_a_second_apart(watchdog_s: float) -> None:
     assert 0.0 < look_every_s(watchdog_s) < watchdog_s / 2
     assert look_every_s(watchdog_s) <= LOOK_EVERY_S
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(CRITICAL, ages)), st.dictionaries(st.sampled_from(CRITICAL), ages))
+def test_mail_that_waits_unread_is_a_stall_whatever_beats(
+    silent_s: dict[str, float], unread_s: dict[str, float]
+) -> None:
+    now_s = 5_000.0
+    state = WatchState(
+        phase=Phase.SERVING,
+        since_s=0.0,
+        progress_s={name: now_s - age_s for name, age_s in silent_s.items()},
+        unread_since_s={name: now_s - age_s for name, age_s in unread_s.items()},
+    )
+    late = {
+        name for ages_s in (silent_s, unread_s) for name, age_s in ages_s.items() if now_s - (now_s - age_s) > LATE_S
+    }
+    assert set(decide(state, now_s, LIMITS).late) == late
 
 
 # -- the sentence --
@@ -277,6 +295,38 @@ async def test_fill_reconciler_may_fail_to_read_fills_as_long_as_it_keeps_turnin
         stage.lines()
         await trio.sleep(3.0)
         assert "WATCHDOG=1" not in stage.lines()
+
+
+async def test_a_feed_whose_owner_hangs_is_not_fed_for_although_its_heartbeat_goes_on(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with _stage(tmp_path) as stage:
+        mailbox = stage.switchboard.mailbox("feed")
+        outbox = stage.switchboard.outbox("allocation")
+
+        async def own() -> None:
+            while True:
+                await mailbox.receive()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(own)
+            await trio.sleep(40.0)
+            stage.lines()
+            for n in range(20):  # a quiet mailbox that gets mail is no stall
+                outbox.publish(WantedMarkets(owner="allocation", tickers=(f"KX-{n}",)))
+                await trio.sleep(1.0)
+            assert stage.lines().count("WATCHDOG=1") >= 18
+            mailbox.stall(60.0)
+            outbox.publish(WantedMarkets(owner="allocation", tickers=("KX-A",)))
+            await trio.sleep(LATE_S + 3.0)
+            stage.lines()
+            await trio.sleep(5.0)
+            lines = stage.lines()
+            assert "WATCHDOG=1" not in lines
+            assert any("no progress of feed" in line for line in lines)
+            await trio.sleep(60.0)
+            assert "WATCHDOG=1" in stage.lines()
+            nursery.cancel_scope.cancel()
 
 
 async def test_a_boot_asks_for_more_time_every_few_seconds_and_is_not_ready(
