@@ -76,7 +76,8 @@ def test_ready_watchdog_status_and_stopping_of_a_real_bot(tmp_path: Path, form: 
         assert exchange.resting() == []
 
 
-def test_a_stalled_actor_is_not_fed_for_although_its_task_exists(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["stop_loss", pytest.param("feed", marks=pytest.mark.long)])
+def test_a_stalled_actor_is_not_fed_for_although_its_task_exists(tmp_path: Path, name: str) -> None:
     """The bot itself goes on: its other actors beat, its loop turns. Only the manager's patience ends."""
     stall = tmp_path / "stall"
     with NotifySocket(tmp_path, "abstract") as manager, standalone_exchange(tmp_path) as exchange:
@@ -92,12 +93,12 @@ def test_a_stalled_actor_is_not_fed_for_although_its_task_exists(tmp_path: Path)
             _wait_for_line(manager, "READY=1", 20)
             heard = _listen(manager, 3.0)
             assert sum("WATCHDOG=1" in lines for _, lines in heard) >= 4, "all are well: it is fed"
-            stall.write_text("stop_loss")
-            _wait_for_line(manager, "STATUS=no progress of stop_loss", 8)
+            stall.write_text(name)
+            _wait_for_line(manager, f"STATUS=no progress of {name}", 8)
             heard = _listen(manager, 2 * WATCHDOG_S)
             assert not any("WATCHDOG=1" in lines for _, lines in heard), "a real manager has ended it by now"
             assert bot.process.poll() is None
-            assert _main_log(bot).count("no progress of stop_loss") == 1
+            assert _main_log(bot).count(f"no progress of {name}") == 1
             manager.take()
             bot.signal(signal.SIGTERM)
             # A stalled bot sends nothing else, so this is the first word after the signal.
