@@ -143,6 +143,7 @@ class Life:
         self.clock = ServerClock(now=seams.now, wall_ms=seams.wall_ms)
         self.switchboard = Switchboard(CHANNELS, seams.now)
         self.snapshot: SystemSnapshot | None = None
+        self.on_stopping: Callable[[str], None] = lambda reason: None  # called once, first of all
         self.supervisor: Supervisor | None = None
         self.switches = PeopleSwitches(state_folder, killed_by_settings=settings.kill_switch)
         self._log = log_for("main")
@@ -198,6 +199,7 @@ class Life:
         self._stop_asked_s = self.seams.now()
         self._log.info(f"stopping: {reason}")
         self._stop.set()
+        self.on_stopping(reason)
 
     def hurry(self, reason: str) -> None:
         """Shortens the deadline of the way out."""

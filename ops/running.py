@@ -29,6 +29,8 @@ from ops.life import BuildTree, CannotStart, Life
 from ops.logs import LogBook, configure_logging
 from ops.modes import Endpoints, Mode, check_mode, endpoints_for
 from ops.ports import Ports, network_ports
+from ops.service_notifier import SOCKET_VARIABLE, Notifier, is_service, watchdog_s
+from ops.service_watch import LEAVE_MARGIN_S, Limits, ServiceWatch
 from ops.settings import Settings
 from ops.venue import Venue, simulator_instance, venue_of
 
@@ -125,7 +127,7 @@ async def _with_exchange(
         with ConsoleView() as view:
             venue = await _venue(settings, endpoints, credentials)
             life = _life(settings, venue, signer, open_ports, build_tree, seams, logs, watch, view.update)
-            report = await _live(life, settings, stop)
+            report = await _live(life, settings, stop, logs)
     finally:
         if exchange is not None:
             with trio.move_on_after(EXCHANGE_END_S, shield=True):
@@ -161,7 +163,7 @@ async def _in_shadow(
             with ConsoleView() as view:
                 ports, signer = shadow.open_ports, shadow.signer
                 life = _life(settings, venue, signer, ports, build_tree, seams, logs, watch, view.update)
-                report = await _live(life, settings, stop)
+                report = await _live(life, settings, stop, logs)
             nursery.cancel_scope.cancel(reason="the life is over")
     finally:
         with trio.move_on_after(EXCHANGE_END_S, shield=True):
@@ -169,9 +171,38 @@ async def _in_shadow(
     return _say_farewell(report, settings, life.snapshot)
 
 
-async def _live(life: Life, settings: Settings, stop: _Stop) -> ExitReport:
+async def _live(life: Life, settings: Settings, stop: _Stop, logs: LogBook) -> ExitReport:
+    watch = _service_watch(life, settings, logs)
+    life.on_stopping = watch.stopping
     stop.give_to(life)
-    return await life.run(control_socket_path(Path(settings.folders.state), settings.control.socket))
+    try:
+        async with trio.open_nursery() as nursery:
+            if watch.notifier.is_enabled:
+                nursery.start_soon(watch.run)
+            report = await life.run(control_socket_path(Path(settings.folders.state), settings.control.socket))
+            nursery.cancel_scope.cancel(reason="the life is over")
+        watch.ended(f"{report.verdict}, exit code {report.exit_code}: {report.reason}")
+    finally:
+        watch.notifier.close()
+    return report
+
+
+def _service_watch(life: Life, settings: Settings, logs: LogBook) -> ServiceWatch:
+    return ServiceWatch(
+        notifier=Notifier(os.environ.get(SOCKET_VARIABLE, "")),
+        watchdog_s=watchdog_s(os.environ, os.getpid()),
+        limits=Limits(leave_max_s=_drain_s(settings) + LEAVE_MARGIN_S),
+        mailbox=life.switchboard.mailbox("service_watch"),
+        statistics=life.switchboard.statistics,
+        has_tree=lambda: life.supervisor is not None,
+        snapshot=lambda: life.snapshot,
+        now=life.seams.now,
+        log=logs.log_for("main"),
+    )
+
+
+def _drain_s(settings: Settings) -> float:
+    return settings.shutdown.service_s if is_service(os.environ) else settings.shutdown.terminal_s
 
 
 class _Stop:
@@ -251,7 +282,6 @@ def _life(
     watch: LoopWatch,
     on_snapshot: Callable[[SystemSnapshot], None],
 ) -> Life:
-    is_service = "NOTIFY_SOCKET" in os.environ or "INVOCATION_ID" in os.environ
     return Life(
         settings=settings,
         venue=venue,
@@ -261,7 +291,7 @@ def _life(
         build_tree=build_tree,
         state_folder=Path(settings.folders.state),
         log_for=logs.log_for,
-        drain_s=settings.shutdown.service_s if is_service else settings.shutdown.terminal_s,
+        drain_s=_drain_s(settings),
         loop_watch=watch,
         on_snapshot=on_snapshot,
         set_log_level=logs.set_level,

@@ -165,7 +165,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         policy=Policy.LATEST,
         bound=ACTORS_MAX,
         senders=_ACTORS,
-        receivers=("order_desk", "desk_watch", "snapshot"),
+        receivers=("order_desk", "desk_watch", "snapshot", "service_watch"),
         key=lambda message: str(message.actor),
     ),
     _lifecycle(ActorStarted),

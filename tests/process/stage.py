@@ -126,20 +126,26 @@ def run_command(folder: Path, environment: Mapping[str, str], *words: str) -> su
 
 
 def _clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KALSHI", "LIVE_"))}
+    left_out = ("KALSHI", "LIVE_", "NOTIFY_", "WATCHDOG_", "INVOCATION_", "CREDENTIALS_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {**inherited, **extra}
 
 
 @contextmanager
 def running_bot(
-    folder: Path, environment: Mapping[str, str], *, wrapper: tuple[str, ...] = (), **settings: str
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    wrapper: tuple[str, ...] = (),
+    program: Path = ROOT / "supervisor.py",
+    **settings: str,
 ) -> Iterator[Bot]:
     """Starts the bot; `settings` are overrides such as ORDERS__LEASE_FLOOR_S="10"."""
     folder.mkdir(exist_ok=True)
     environment = {**environment, **{f"KALSHI_BOT__{name}": value for name, value in settings.items()}}
     with (folder / "stdout.txt").open("ab") as out, (folder / "stderr.txt").open("ab") as errors:
         process = subprocess.Popen(
-            [*wrapper, sys.executable, str(ROOT / "supervisor.py")],
+            [*wrapper, sys.executable, str(program)],
             cwd=folder,
             env=_clean_environment(environment),
             stdin=subprocess.DEVNULL,

@@ -18,7 +18,7 @@ ACTORS = {
     "market_supervisor",
     "market",
 }
-OUTER_SCOPE = {"wire", "desk_watch", "snapshot", "records", "outer", "supervision"}
+OUTER_SCOPE = {"wire", "desk_watch", "service_watch", "snapshot", "records", "outer", "supervision"}
 
 
 def test_nobody_can_wait_for_somebody_who_waits_for_him() -> None:
