@@ -5,7 +5,7 @@ Rules (kalshi-rest.md §7.5; KalshiEX rulebook 5.3, 5.9, 5.10):
 2. Post-only that would cross is refused; fill-or-kill that cannot fill in full is refused, counting every
    resting order.
 3. Self trade: `taker_at_cross` ends the incoming order at the cross and earlier fills stand; `maker` ends the
-   resting order and goes on. That also holds inside fill-or-kill.
+   resting order and goes on. That also holds inside fill-or-kill, and between the subaccounts of one user.
 4. Decrease, and amend to a smaller size at the same price, keep the place; any other amend goes to the back,
    and may trade.
 5. Funds are checked again at the match: an order whose owner cannot pay ends before the trade.
@@ -183,7 +183,7 @@ class MatchingEngine:
             price_e4 = abs(keys[-1])
             level = book.level(price_e4)
             maker = level.front()
-            if maker.account_id == taker.account_id:
+            if maker.account_id == taker.account_id or _is_same_user(maker.account_id, taker.account_id):
                 self._prevent_self_trade(maker, taker, now_ms)
                 continue
             count_e2 = min(maker.remaining_e2, taker.remaining_e2)
@@ -245,6 +245,13 @@ class MatchingEngine:
     def _mark(self, order: Order, reason: Reason, now_ms: int) -> None:
         order.reason = reason
         order.updated_ms = now_ms
+
+
+def _is_same_user(first_id: str, second_id: str) -> bool:
+    """Says whether two accounts belong to one user: a subaccount's id is its parent's with a number behind a slash."""
+    if "/" not in first_id and "/" not in second_id:
+        return first_id == second_id
+    return first_id.partition("/")[0] == second_id.partition("/")[0]
 
 
 def _delta(order: Order, delta_e2: int, now_ms: int) -> BookDelta:

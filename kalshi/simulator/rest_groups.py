@@ -78,11 +78,11 @@ def _own_group(call: Call) -> OrderGroup:
 def _limit_e2(body: Body) -> int:
     exact_e2 = body.decimal("contracts_limit_fp", 2, "invalid_parameters")
     whole = body.integer("contracts_limit")
-    if exact_e2 is not None:
-        return exact_e2
-    if whole is None:
+    if exact_e2 is None and whole is None:
         raise invalid("contracts_limit or contracts_limit_fp is required")
-    return whole * 100
+    if exact_e2 is not None and whole is not None and exact_e2 != whole * 100:
+        raise invalid("contracts_limit and contracts_limit_fp must match")
+    return exact_e2 if exact_e2 is not None else (whole or 0) * 100
 
 
 def _facts(group: OrderGroup) -> Json:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 
 from kalshi.simulator.catalogue import WorldBuilder, due_closes, listed_ms
+from kalshi.simulator.events import EventListed
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.fair_values import FairValues
 from kalshi.simulator.lifecycle import Lifecycle
@@ -58,6 +59,7 @@ class Rolling:
         if event.ticker not in self._core.events:
             self._core.list_event(event)
             self._fairs.add(event, now_ms)
+            self._core.publish(EventListed(event_ticker=event.ticker, ts_ms=now_ms))
             self._lifecycle.announce(event.ticker)
 
     def _take_change(self, market: MarketState, kind: str) -> None:

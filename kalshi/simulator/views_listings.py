@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
-from kalshi.simulator.fee_changes import Fee, FeeChange
+from kalshi.simulator.fee_changes import Fee, FeeChange, FeeOverride
 from kalshi.simulator.incentives import IncentiveProgram
 from kalshi.simulator.listings import EventListing, SeriesListing
 from kalshi.simulator.timestamps import rfc3339
@@ -18,7 +18,7 @@ from kalshi.simulator.wire_numbers import count_text
 SETTLEMENT_SOURCE: Final = {"name": "Simulated result", "url": ""}
 
 
-def event_view(event: EventListing, updated_ms: int, markets: list[Json] | None, override: FeeChange | None) -> Json:
+def event_view(event: EventListing, updated_ms: int, markets: list[Json] | None, override: FeeOverride | None) -> Json:
     """Returns an event; `markets` None leaves the nested list away, `override` None the fee overrides."""
     view: Json = {
         "event_ticker": event.ticker,

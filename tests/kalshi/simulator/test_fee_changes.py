@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 
+from kalshi.simulator.events import Event, EventFeesChanged
 from tests.kalshi.simulator.customer import OTHER_TICKER, TICKER, World
 
 _EVENT = "KXTEST-26NOV20"
@@ -60,6 +62,34 @@ async def test_an_event_override_goes_before_the_series_and_is_cleared_with_null
         0.5,
     ]
     assert (await world.alice.get("/events/fee_changes?event_ticker=NONE"))["event_fee_changes"] == []
+
+
+async def test_the_override_that_an_event_is_listed_with_is_shown_charged_and_outlives_changes_elsewhere() -> None:
+    world = World()
+    core, changes = world.exchange.core, world.exchange.services.fee_changes
+    core.events[_EVENT] = attrs.evolve(core.events[_EVENT], fee_multiplier_override_e4=5_000)
+    event = (await world.alice.get(f"/events/{_EVENT}"))["event"]
+    assert (event["fee_type_override"], event["fee_multiplier_override"]) == (None, 0.5)
+    changes.schedule_series("KXCOIN", "quadratic", 10_000, world.clock())
+    world.pass_time(0)
+    assert await fee_of(world) == ("0.000000", "0.875000")
+    changes.schedule_event(_EVENT, None, None, world.clock())
+    world.pass_time(0)
+    assert "fee_multiplier_override" not in (await world.alice.get(f"/events/{_EVENT}"))["event"]
+    assert await fee_of(world) == ("0.000000", "1.750000")
+
+
+def test_an_override_is_told_when_it_comes_into_force() -> None:
+    world = World()
+    heard: list[Event] = []
+    world.exchange.core.listeners.append(heard.append, EventFeesChanged)
+    world.exchange.services.fee_changes.schedule_event(_EVENT, "flat", 5_000, world.clock() + 1_000)
+    world.pass_time(999)
+    assert heard == []
+    world.pass_time(1)
+    assert heard == [
+        EventFeesChanged(event_ticker=_EVENT, fee_type="flat", fee_multiplier_e4=5_000, ts_ms=world.clock())
+    ]
 
 
 async def test_a_market_that_is_listed_later_is_charged_by_what_is_in_force() -> None:

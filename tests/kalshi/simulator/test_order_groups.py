@@ -114,3 +114,15 @@ async def test_whether_a_trading_pause_stops_group_calls_is_a_switch() -> None:
                 assert answer.json()["error"]["code"] == "trading_is_paused"
         world.exchange.lifecycle.set_pause(trading_active=False, exchange_active=False)
         assert (await change(world, "DELETE", group)).json()["error"]["code"] == "exchange_is_paused"
+
+
+async def test_a_limit_given_twice_must_be_the_same() -> None:
+    world = World()
+    path = "/portfolio/order_groups/create"
+    refused = await world.alice.send("POST", path, {"contracts_limit": 10, "contracts_limit_fp": "11.00"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_parameters")
+    made = await world.alice.send("POST", path, {"contracts_limit": 10, "contracts_limit_fp": "10.00"})
+    assert made.status_code == 201
+    group = made.json()["order_group_id"]
+    body = {"contracts_limit": 7, "contracts_limit_fp": "9.00"}
+    assert (await world.alice.send("PUT", f"/portfolio/order_groups/{group}/limit", body)).status_code == 400

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kalshi.simulator.cycles import Every, daily, monthly, weekdays, weekly
+from kalshi.simulator.events import Event, EventListed, MarketChanged
 from kalshi.simulator.exchange import SimulatedExchange
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.timestamps import new_york, new_york_ms, rfc3339
@@ -40,6 +41,28 @@ class RollingWorld:
     def of(self, prefix: str, status: MarketStatus) -> list[str]:
         markets = self.exchange.core.markets.values()
         return [one.ticker for one in markets if one.ticker.startswith(prefix) and one.status is status]
+
+
+def test_a_new_event_is_told_before_its_markets() -> None:
+    world = RollingWorld()
+    heard: list[tuple[str, str]] = []
+
+    def hear(event: Event) -> None:
+        match event:
+            case EventListed(event_ticker=ticker):
+                heard.append(("event", ticker))
+            case MarketChanged(kind="created", ticker=ticker):
+                heard.append(("market", ticker.rpartition("-")[0]))
+            case _:
+                pass
+
+    world.exchange.core.listeners.append(hear, EventListed, MarketChanged)
+    world.run(20 * _MINUTE_MS)
+    news = [ticker for kind, ticker in heard if kind == "event"]
+    assert news
+    assert [ticker for kind, ticker in heard if kind == "market"] != []
+    for ticker in news:
+        assert heard.index(("event", ticker)) < heard.index(("market", ticker))
 
 
 def test_a_quarter_opens_as_the_one_before_closes_with_the_price_of_that_moment_as_its_strike() -> None:

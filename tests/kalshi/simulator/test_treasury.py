@@ -85,6 +85,21 @@ async def test_senseless_transfers_are_refused(body: dict[str, Any], code: str) 
     assert world.exchange.truth.cash_by_shard_e6("alice") == {0: 10_000_000_000, 2: 10_000_000_000}
 
 
+@pytest.mark.parametrize(("mode", "rests"), [("taker_at_cross", ["2.00"]), ("maker", ["2.00"])])
+async def test_subaccounts_of_one_user_do_not_trade_with_each_other(mode: str, rests: list[str]) -> None:
+    world = World()
+    assert (await world.alice.send("POST", "/portfolio/subaccounts", {})).status_code == 201
+    paid = {"client_transfer_id": str(UUID(int=3)), "from_subaccount": 0, "to_subaccount": 1, "amount_cents": 5_000}
+    assert (await world.alice.send("POST", "/portfolio/subaccounts/transfer", paid)).status_code == 200
+    await world.alice.place("ask", "0.6000", "2.00")
+    await world.alice.create("bid", "0.6000", "2.00", subaccount=1, self_trade_prevention_type=mode)
+    assert world.exchange.truth.fills("alice") == []
+    resting = (await world.alice.get("/portfolio/orders?status=resting"))["orders"]
+    assert [(row["subaccount_number"], row["remaining_count_fp"]) for row in resting] == [
+        (0 if mode == "taker_at_cross" else 1, count) for count in rests
+    ]
+
+
 async def test_subaccounts_hold_their_own_money_orders_and_positions() -> None:
     world = World()
     made = [(await world.alice.send("POST", "/portfolio/subaccounts", {})).json() for _ in range(2)]
