@@ -366,7 +366,13 @@ class World:
         self._build_tree = build_tree
         self._log_for = log_for
 
-    def life(self, line: Line | None = None, folder: Path | None = None, on_lifecycle: OnLifecycle = _unheard) -> Life:
+    def life(
+        self,
+        line: Line | None = None,
+        folder: Path | None = None,
+        on_lifecycle: OnLifecycle = _unheard,
+        drain_s: float | None = None,
+    ) -> Life:
         """Returns a new bot on this exchange, with the state that its predecessors left."""
         line = line if line is not None else Line()
         line.life = Life(
@@ -378,7 +384,7 @@ class World:
             build_tree=self._build_tree,
             state_folder=self.folder if folder is None else folder,
             log_for=self._log_for,
-            drain_s=self.settings.shutdown.terminal_s,
+            drain_s=self.settings.shutdown.terminal_s if drain_s is None else drain_s,
             on_lifecycle=on_lifecycle,
         )
         return line.life
