@@ -18,7 +18,7 @@ import attrs
 
 from tests.process.stage import Bot, Exchange, running_bot, standalone_exchange, wait_until
 
-LATEST_KILL_S = 5.0
+LATEST_KILL_S = 6.0
 DRAIN_S_MAX = 0.6
 
 
@@ -39,7 +39,7 @@ def plan_kill(seed: int) -> Kill:
     ways = ((signal.SIGKILL,), (signal.SIGTERM, signal.SIGKILL), (signal.SIGINT, signal.SIGINT, signal.SIGKILL))
     return Kill(
         seed=seed,
-        moment_s=rng.choice((rng.uniform(0, 0.1), rng.uniform(0, 2), rng.uniform(1, LATEST_KILL_S))),
+        moment_s=rng.choice((rng.uniform(0, 0.1), rng.uniform(0, 2), rng.uniform(2, LATEST_KILL_S))),
         signals=rng.choice(ways),
         between_s=rng.uniform(0, DRAIN_S_MAX),
         cleaner=rng.choice(("start", "sweep")),

@@ -14,4 +14,4 @@ pytestmark = pytest.mark.process
 @pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.long)])
 def test_nothing_is_left_after_kills_at_random_moments(tmp_path: Path, kills: int) -> None:
     said: list[str] = []
-    assert run_campaign(kills, 1, tmp_path, said.append) == 0, "\n".join(said)
+    assert run_campaign(kills, 7, tmp_path, said.append) == 0, "\n".join(said)
