@@ -1,7 +1,8 @@
 """Kills real bots at random moments beside a standalone exchange, and counts what the next start or the sweep leaves.
 
 `python -m tests.process.kill_campaign --kills 500 --seed 1` prints each kill; a failed one can be repeated by its own
-seed. A moment is counted from the start of the process, so it falls into boot, into quoting, and into the drain.
+seed. A moment is counted from the start of the process or from
+its first order, so it falls into boot, into quoting, and into the drain.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Kill:
     moment_s: float
     signals: tuple[signal.Signals, ...]
     between_s: float
+    from_first_order: bool
     cleaner: str
 
 
@@ -43,12 +45,15 @@ def plan_kill(seed: int) -> Kill:
         signals=rng.choice(ways),
         between_s=rng.uniform(0, DRAIN_S_MAX),
         cleaner=rng.choice(("start", "sweep")),
+        from_first_order=seed % 3 == 0,
     )
 
 
 def run_kill(exchange: Exchange, folder: Path, kill: Kill) -> tuple[int, list[str]]:
     """Returns how many orders the kill left, and which of them are there after the next start or sweep."""
     with running_bot(folder, exchange.environment()) as bot:
+        if kill.from_first_order:
+            wait_until(lambda: bool(exchange.resting()), "the first order rests")
         time.sleep(kill.moment_s)
         for number in kill.signals:
             bot.signal(number)
@@ -89,7 +94,7 @@ def run_campaign(kills: int, seed: int, folder: Path, say: Callable[[str], None]
             except AssertionError as error:
                 verdict, bad = str(error), True
             names = "+".join(number.name for number in kill.signals)
-            say(f"seed {kill.seed}: {names} at {kill.moment_s:.3f} s, then {kill.cleaner}: {verdict}")
+            say(f"seed {kill.seed}: {names} at {kill.moment_s:.3f} s{since}, then {kill.cleaner}: {verdict}")
             if bad:
                 failed += 1
                 say(f"  repeat: python -m tests.process.kill_campaign --kills 1 --seed {kill.seed}")
