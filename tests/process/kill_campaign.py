@@ -94,6 +94,7 @@ def run_campaign(kills: int, seed: int, folder: Path, say: Callable[[str], None]
             except AssertionError as error:
                 verdict, bad = str(error), True
             names = "+".join(number.name for number in kill.signals)
+            since = " of quoting" if kill.from_first_order else ""
             say(f"seed {kill.seed}: {names} at {kill.moment_s:.3f} s{since}, then {kill.cleaner}: {verdict}")
             if bad:
                 failed += 1
