@@ -34,8 +34,9 @@ test: install
 test-long: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
-# What takes longer than a change can wait for: a day of the simulated exchange.
+# What takes longer than a change can wait for: a day of the simulated exchange, 500 kills of real bots.
 nightly: test-long
+	$(BIN)/python -m tests.process.kill_campaign --kills 500
 	$(BIN)/python -m ops.soak --hours 24 --markets 300
 
 # A thousand seeds of ten simulated minutes with every fault; every fiftieth is run twice.
