@@ -1,8 +1,8 @@
 """Kills real bots at random moments beside a standalone exchange, and counts what the next start or the sweep leaves.
 
-`python -m tests.process.kill_campaign --kills 500 --seed 1` prints each kill; a failed one can be repeated by its own
-seed. A moment is counted from the start of the process or from
-its first order, so it falls into boot, into quoting, and into the drain.
+`python -m tests.process.kill_campaign --kills 500 --seed 1` prints each kill; the plan of a failed one can be repeated
+by its own seed. A moment is counted from the start of the process or from its first order, so it falls into boot, into
+quoting and, where a signal goes before, into the drain.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import random
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,7 +20,10 @@ import attrs
 
 from tests.process.stage import Bot, Exchange, running_bot, standalone_exchange, wait_until
 
-LATEST_KILL_S = 6.0
+FROM_FIRST_ORDER_SHARE = 0.6
+BOOT_S_MAX = 2.0
+QUOTING_S_MAX = 2.5
+FENCING_S_MAX = 0.03  # while the first trigger is under way
 DRAIN_S_MAX = 0.6
 
 
@@ -39,14 +43,25 @@ def plan_kill(seed: int) -> Kill:
     """Returns the kill of this seed."""
     rng = random.Random(seed)
     ways = ((signal.SIGKILL,), (signal.SIGTERM, signal.SIGKILL), (signal.SIGINT, signal.SIGINT, signal.SIGKILL))
+    from_first_order = rng.random() < FROM_FIRST_ORDER_SHARE
+    in_boot_s = rng.choice((rng.uniform(0, 0.1), rng.uniform(0, BOOT_S_MAX)))
     return Kill(
         seed=seed,
-        moment_s=rng.choice((rng.uniform(0, 0.1), rng.uniform(0, 2), rng.uniform(2, LATEST_KILL_S))),
+        moment_s=rng.uniform(0, QUOTING_S_MAX) if from_first_order else in_boot_s,
         signals=rng.choice(ways),
-        between_s=rng.uniform(0, DRAIN_S_MAX),
+        between_s=rng.uniform(0, rng.choice((FENCING_S_MAX, DRAIN_S_MAX))),
         cleaner=rng.choice(("start", "sweep")),
-        from_first_order=seed % 3 == 0,
+        from_first_order=from_first_order,
     )
+
+
+@attrs.frozen(kw_only=True)
+class Tally:
+    """How many kills a campaign made, how many orders rested right after them, and how many kills failed."""
+
+    kills: int
+    rested: int
+    failed: int
 
 
 def run_kill(exchange: Exchange, folder: Path, kill: Kill) -> tuple[int, list[str]]:
@@ -82,25 +97,25 @@ def _start_again(exchange: Exchange, folder: Path, dead: set[str]) -> None:
         assert bot.wait(10) == 0, bot.errors()
 
 
-def run_campaign(kills: int, seed: int, folder: Path, say: Callable[[str], None]) -> int:
-    """Runs the kills of seeds `seed`, `seed + 1`, ... and returns how many failed."""
-    failed = 0
+def run_campaign(kills: int, seed: int, folder: Path, say: Callable[[str], None]) -> Tally:
+    """Runs the kills of seeds `seed`, `seed + 1`, ..."""
+    failed = rested_in_all = 0
     with standalone_exchange(folder) as exchange:
         for kill in map(plan_kill, range(seed, seed + kills)):
             try:
                 rested, left = run_kill(exchange, folder / f"bot{kill.seed}", kill)
-                verdict = f"{rested} rested, {len(left)} left"
-                bad = bool(left)
-            except AssertionError as error:
-                verdict, bad = str(error), True
+                verdict, is_bad = f"{rested} rested, {len(left)} left", bool(left)
+                rested_in_all += rested
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                verdict, is_bad = f"{type(error).__name__}: {error}", True
             names = "+".join(number.name for number in kill.signals)
             since = " of quoting" if kill.from_first_order else ""
             say(f"seed {kill.seed}: {names} at {kill.moment_s:.3f} s{since}, then {kill.cleaner}: {verdict}")
-            if bad:
+            if is_bad:
                 failed += 1
                 say(f"  repeat: python -m tests.process.kill_campaign --kills 1 --seed {kill.seed}")
-    say(f"{kills} kills from seed {seed}: {failed} failed")
-    return failed
+    say(f"{kills} kills from seed {seed}: {rested_in_all} orders rested after them, {failed} kills failed")
+    return Tally(kills=kills, rested=rested_in_all, failed=failed)
 
 
 def main() -> int:
@@ -110,7 +125,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        return int(bool(run_campaign(options.kills, options.seed, Path(folder), lambda line: print(line, flush=True))))
+        tally = run_campaign(options.kills, options.seed, Path(folder), lambda line: print(line, flush=True))
+    return 1 if tally.failed else 0
 
 
 if __name__ == "__main__":
