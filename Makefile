@@ -32,7 +32,7 @@ test: install
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-long: install
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m long
 
 # What takes longer than a change can wait for: a day of the simulated exchange, 500 kills of real bots.
 nightly: test-long
