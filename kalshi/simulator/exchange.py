@@ -128,7 +128,12 @@ class SimulatedExchange:
         self.pauses = Pauses(self.core, self.lifecycle)
         self._driver = FaultDriver(plan=self.faults, clock=self.clock, reads=reads, pauses=self.pauses, feed=self.hub)
         self.player = ScenarioPlayer(
-            self.scenario, core=self.core, lifecycle=self.lifecycle, pauses=self.pauses, traders=self.flow
+            self.scenario,
+            core=self.core,
+            lifecycle=self.lifecycle,
+            pauses=self.pauses,
+            traders=self.flow,
+            fee_changes=self.services.fee_changes,
         )
         self._background: trio.Nursery | None = None
         if self.settings.flow:

@@ -144,6 +144,9 @@ class EventFair(ABC):
     def close(self) -> None:  # noqa: B027  (only coins have a price at the close)
         """Trading is over: what is true now decides."""
 
+    def reopen(self) -> None:  # noqa: B027  (only coins have a price at the close)
+        """A market of the event trades again."""
+
     def results(self, known: Mapping[int, bool]) -> tuple[bool, ...]:
         """Returns what becomes of each market, the same whenever it is asked; `known` was determined by hand."""
         if self._results is None:
@@ -257,6 +260,9 @@ class CoinLadder(EventFair):
     def close(self) -> None:
         if self._closed_price is None:
             self._closed_price = self._coin.price
+
+    def reopen(self) -> None:
+        self._closed_price = None
 
     def _deviation(self, now_ms: int) -> float:
         return COIN_STEP * math.sqrt(max(1.0, (self._close_ms - now_ms) / 1000))

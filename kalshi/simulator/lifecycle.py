@@ -1,7 +1,7 @@
 """The clock's work on markets and orders: opening, expiry, close, determination, settlement, pauses.
 
     initialized -> active (by the clock) -> closed (by the clock) -> determined (the result is known, a timer
-    runs) -> finalized (paid); and active <-> inactive for a halt
+    runs) -> finalized (paid); active <-> inactive for a halt; closed -> active where it is reopened
 
 Rules (kalshi-rest.md §7.1, §7.3; kalshi-websocket.md §8-§9):
 1. An expired order is cancelled within 100 ms of its time, with reason ExpiryCancel.
@@ -12,6 +12,7 @@ Rules (kalshi-rest.md §7.1, §7.3; kalshi-websocket.md §8-§9):
    event, a consistent cut of a ladder.
 4. A pause cancels the orders that asked for it; a market that is activated again loses all its orders.
 5. Orders that rest on the old grid survive a change of it.
+6. A closed market whose result is not known yet can be reopened with a new close time; its book is empty then.
 
 Every market has one alarm, the time of its next step, so that a tick costs nothing when nothing is due.
 """
@@ -44,7 +45,7 @@ class Lifecycle:
     """Drives markets and orders through their lives; `tick` is called every `TICK_MS`.
 
     `hooks` hear of every change of a market, after the listeners: besides the words of the lifecycle channel "closed",
-    "opened" (by the clock) and "delisted".
+    "opened" (by the clock, or again) and "delisted".
     """
 
     def __init__(self, core: ExchangeCore, fairs: FairValues) -> None:
@@ -115,6 +116,24 @@ class Lifecycle:
         self._cancel_resting(market, Reason.HALT, self._core.now_ms())
         market.status = MarketStatus.ACTIVE
         self._change(market, "activated")
+
+    def reopen(self, ticker: str, close_ms: int) -> None:
+        """Lets a closed market trade again until `close_ms` (rule 6). Raises KeyError for an unknown ticker, and
+        ValueError where the market is not closed or the time is not to come.
+        """
+        market = self._core.markets[ticker]
+        if market.status is not MarketStatus.CLOSED or close_ms <= self._core.now_ms():
+            raise ValueError(f"{ticker} is {market.status.value} and cannot reopen until {close_ms}")
+        # The empty snapshot that follows a close would be a lie about the new book.
+        self._empty_snapshots = [one for one in self._empty_snapshots if one[1] != ticker]
+        heapq.heapify(self._empty_snapshots)
+        market.status = MarketStatus.ACTIVE
+        market.next_step_ms = None
+        self._fair(market).reopen()
+        self.schedule_close(ticker, close_ms)
+        if self._core.settings.announces_reopening:
+            self._change(market, "activated")
+        self._change(market, "opened")
 
     def change_grid(self, ticker: str, structure: str) -> None:
         """Gives a market another price grid (rule 5). Raises KeyError for an unknown ticker or structure."""

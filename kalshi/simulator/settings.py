@@ -111,5 +111,7 @@ class SimulatorSettings:
     settled_markets_kept_ms: int = 86_400_000
     # The documents say that markets open by the clock alone, without a lifecycle frame.
     announces_opening: bool = False
+    # A market that is reopened says its new close time; unknown is whether it is also activated.
+    announces_reopening: bool = True
     # A file of recorded full-depth books whose shapes lie under the makers' quotes.
     seed_books: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kalshi.simulator.price_grid import STRUCTURES
 from kalshi.types import MarketStatus
 from tests.kalshi.simulator.customer import OTHER_TICKER, TICKER, World, command, frames
@@ -109,3 +111,43 @@ def test_a_moved_close_time_is_announced() -> None:
     assert frame["msg"]["event_type"] == "close_date_updated"
     assert frame["msg"]["close_ts"] == (world.clock() + 10_000) // 1000
     assert world.exchange.core.markets[TICKER].listing.price_ranges == STRUCTURES["linear_cent"]
+
+
+async def test_a_reopened_market_says_so_and_takes_orders_on_an_empty_book() -> None:
+    world = World(close_in_s={TICKER: 60})
+    session = world.alice.connect()
+    await world.alice.place("bid", "0.3000", "5.00")
+    world.pass_time(60_000)
+    command(session, 1, "subscribe", channels=["market_lifecycle_v2"])
+    command(session, 2, "subscribe", channels=["orderbook_delta"], market_tickers=[TICKER])
+    close_ms = world.clock() + 120_000
+    world.exchange.lifecycle.reopen(TICKER, close_ms)
+    told = [frame["msg"] for frame in frames(session)]
+    assert [(msg["event_type"], msg["market_ticker"]) for msg in told] == [
+        ("close_date_updated", TICKER),
+        ("activated", TICKER),
+    ]
+    assert told[0]["close_ts"] == close_ms // 1000
+    assert (await world.alice.get(f"/markets/{TICKER}"))["market"]["status"] == "active"
+    await world.alice.place("bid", "0.3100", "5.00")
+    frames(session)
+    # Neither the empty snapshot nor the result of the first close comes any more.
+    world.pass_time(30_000)
+    assert frames(session) == []
+    assert len(world.exchange.truth.resting_orders("alice")) == 1
+    seen: list[MarketStatus] = []
+    for passed_ms in (90_000, 10_000):
+        world.pass_time(passed_ms)
+        seen.append(world.exchange.core.markets[TICKER].status)
+    assert seen == [MarketStatus.CLOSED, MarketStatus.DETERMINED]
+    with pytest.raises(ValueError, match="is determined and cannot reopen"):
+        world.exchange.lifecycle.reopen(TICKER, close_ms + 600_000)
+
+
+def test_a_reopening_may_be_told_by_its_close_time_alone() -> None:
+    world = World(close_in_s={TICKER: 60}, announces_reopening=False)
+    session = world.alice.connect()
+    world.pass_time(60_000)
+    command(session, 1, "subscribe", channels=["market_lifecycle_v2"])
+    world.exchange.lifecycle.reopen(TICKER, world.clock() + 120_000)
+    assert [frame["msg"]["event_type"] for frame in frames(session)] == ["close_date_updated"]
