@@ -180,6 +180,7 @@ class SimulatedExchange:
         self.rolling.tick()
         self.services.fee_changes.tick()
         self.services.lifecycle.tick()
+        self.services.treasury.tick()
         self.invariants.tick(self.core.now_ms())
         if self.settings.flow:
             self.flow.tick()

@@ -48,6 +48,9 @@ class SimulatorSettings:
     post_only_cross: Literal["reject", "cancel"] = "reject"
     amend_keeps_post_only: bool = False
     group_calls_during_pause: bool = True
+    # What a cancel-all does with orders in halted or closed markets, where a single cancel is refused: it cancels
+    # them as well, or leaves them, cancels the others and answers as that single cancel.
+    cancel_all_in_stopped_markets: Literal["cancel", "refuse"] = "cancel"
     open_orders_max: int = 200_000  # per user, documented
     last_update_reason_in_rest: bool = False
     legacy_direction_fields: bool = True
