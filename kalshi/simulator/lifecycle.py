@@ -12,7 +12,8 @@ Rules (kalshi-rest.md §7.1, §7.3; kalshi-websocket.md §8-§9):
    event, a consistent cut of a ladder.
 4. A pause cancels the orders that asked for it; a market that is activated again loses all its orders.
 5. Orders that rest on the old grid survive a change of it.
-6. A closed market whose result is not known yet can be reopened with a new close time; its book is empty then.
+6. A fee waiver of a market ends at its time, at the next tick.
+7. A closed market whose result is not known yet can be reopened with a new close time; its book is empty then.
 
 Every market has one alarm, the time of its next step, so that a tick costs nothing when nothing is due.
 """
@@ -52,17 +53,23 @@ class Lifecycle:
         self._core = core
         self._fairs = fairs
         self._empty_snapshots: list[tuple[int, str]] = []
+        self._waivers: list[tuple[int, str]] = []
         self._due: list[tuple[int, int, str]] = []
         self._alarms: dict[str, int] = {}
         self._number = 0
         self.hooks: list[ChangeHook] = []
         for market in core.markets.values():
             self._set_alarm(market)
+            self._watch_waiver(market)
 
     def tick(self) -> None:
         """Does everything that is due by now."""
         now_ms = self._core.now_ms()
         self._core.expire_orders(now_ms)
+        while self._waivers and self._waivers[0][0] <= now_ms:
+            clearing = self._core.clearings.get(heapq.heappop(self._waivers)[1])
+            if clearing is not None:  # else delisted before its waiver ended
+                clearing.waives_fees = False
         while self._due and self._due[0][0] <= now_ms:
             due_ms, _, ticker = heapq.heappop(self._due)
             if self._alarms.get(ticker) == due_ms:
@@ -76,6 +83,7 @@ class Lifecycle:
             market = self._core.markets[listing.ticker]
             self._change(market, "created")
             self._set_alarm(market)
+            self._watch_waiver(market)
 
     def delist(self, event_ticker: str) -> None:
         """Forgets an event whose markets are all finalized."""
@@ -118,7 +126,7 @@ class Lifecycle:
         self._change(market, "activated")
 
     def reopen(self, ticker: str, close_ms: int) -> None:
-        """Lets a closed market trade again until `close_ms` (rule 6). Raises KeyError for an unknown ticker, and
+        """Lets a closed market trade again until `close_ms` (rule 7). Raises KeyError for an unknown ticker, and
         ValueError where the market is not closed or the time is not to come.
         """
         market = self._core.markets[ticker]
@@ -156,6 +164,10 @@ class Lifecycle:
 
     def _fair(self, market: MarketState) -> EventFair:
         return self._fairs.of(market.event, self._core.now_ms())
+
+    def _watch_waiver(self, market: MarketState) -> None:
+        if market.clearing.waives_fees and market.listing.fee_waiver_until_ms is not None:
+            heapq.heappush(self._waivers, (market.listing.fee_waiver_until_ms, market.ticker))
 
     def _set_alarm(self, market: MarketState) -> None:
         match market.status:

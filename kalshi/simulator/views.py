@@ -171,6 +171,8 @@ def _market_facts(market: MarketState) -> Json:
         "price_ranges": [range_view(part) for part in listing.price_ranges],
         "exchange_index": listing.exchange_index,
     }
+    if listing.fee_waiver_until_ms is not None:
+        view["fee_waiver_expiration_time"] = rfc3339(listing.fee_waiver_until_ms)
     if listing.floor_strike is not None:
         view["floor_strike"] = listing.floor_strike
     if listing.strike_type == "custom":
