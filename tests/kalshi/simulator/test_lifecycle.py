@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kalshi.simulator.pauses import in_maintenance, maintenance_windows
 from kalshi.simulator.price_grid import STRUCTURES
+from kalshi.simulator.timestamps import rfc3339
 from kalshi.types import MarketStatus
 from tests.kalshi.simulator.customer import OTHER_TICKER, TICKER, World, command, frames
 
@@ -151,3 +153,43 @@ def test_a_reopening_may_be_told_by_its_close_time_alone() -> None:
     command(session, 1, "subscribe", channels=["market_lifecycle_v2"])
     world.exchange.lifecycle.reopen(TICKER, world.clock() + 120_000)
     assert [frame["msg"]["event_type"] for frame in frames(session)] == ["close_date_updated"]
+
+
+_THURSDAY_3_MS = 1_795_680_000_000  # 2026-11-26 03:00 in New York
+
+
+async def test_the_schedule_tells_the_weekly_windows_where_they_are_on() -> None:
+    world = World(weekly_maintenance=True)
+    schedule = (await world.alice.get("/exchange/schedule"))["schedule"]
+    windows = schedule["maintenance_windows"]
+    assert windows[0] == {"start_datetime": "2026-11-26T08:00:00Z", "end_datetime": "2026-11-26T10:00:00Z"}
+    assert [window["start_datetime"][:10] for window in windows] == [
+        "2026-11-26",
+        "2026-12-03",
+        "2026-12-10",
+        "2026-12-17",
+    ]
+    assert (await World().alice.get("/exchange/schedule"))["schedule"]["maintenance_windows"] == []
+
+
+async def test_the_status_estimates_the_end_of_a_maintenance_and_of_no_other_pause() -> None:
+    world = World(weekly_maintenance=True)
+    told = []
+    for at_ms in (-1, 0, 7_200_000 - 1, 7_200_000):
+        world.pass_time(_THURSDAY_3_MS + at_ms - world.clock())
+        status = await world.alice.get("/exchange/status")
+        told.append((status["trading_active"], status.get("exchange_estimated_resume_time")))
+    ends = "2026-11-26T10:00:00Z"
+    assert told == [(True, None), (False, ends), (False, ends), (True, None)]
+    world.exchange.pauses.set("operator", trading=True)
+    assert "exchange_estimated_resume_time" not in await world.alice.get("/exchange/status")
+
+
+def test_windows_keep_to_the_clock_of_new_york_across_its_changes() -> None:
+    # Thursdays 2026-10-29 and 2026-11-05, before and after the end of summer time; the first is not over yet.
+    windows = maintenance_windows(1_793_257_200_000 + 7_199_999, 2)
+    assert [(rfc3339(start), rfc3339(end)) for start, end in windows] == [
+        ("2026-10-29T07:00:00Z", "2026-10-29T09:00:00Z"),
+        ("2026-11-05T08:00:00Z", "2026-11-05T10:00:00Z"),
+    ]
+    assert all(in_maintenance(start) and not in_maintenance(end) for start, end in windows)
