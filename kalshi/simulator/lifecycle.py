@@ -32,7 +32,7 @@ from kalshi.simulator.fair_values import EventFair, FairValues
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import Reason
 from kalshi.simulator.price_grid import STRUCTURES
-from kalshi.simulator.wire_numbers import DOLLAR_E4
+from kalshi.simulator.wire_numbers import DOLLAR_E4, price_text
 from kalshi.types import MarketStatus
 
 TICK_MS: Final = 50
@@ -192,6 +192,7 @@ class Lifecycle:
                 self._close(market, now_ms)
             case MarketStatus.CLOSED:
                 self._determine(market, self._result(market), now_ms)
+                market.expiration_value = self._fair(market).figure() or market.expiration_value
             case MarketStatus.DETERMINED:
                 self._finalise(market, now_ms)
             case _:
@@ -224,6 +225,7 @@ class Lifecycle:
         market.result = result
         plain_e4 = DOLLAR_E4 if result == "yes" else 0
         market.settlement_value_e4 = plain_e4 if settlement_value_e4 is None else settlement_value_e4
+        market.expiration_value = price_text(market.settlement_value_e4) if result == "scalar" else result
         market.next_step_ms = now_ms + self._core.settings.settlement_timer_ms
         self._set_alarm(market)
         self._change(market, "determined")

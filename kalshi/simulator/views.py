@@ -163,7 +163,7 @@ def _market_facts(market: MarketState) -> Json:
         "early_close_condition": "This market closes and expires early if the event occurs.",
         "occurrence_datetime": rfc3339(market.close_ms),
         "settlement_bounds_type": "default",
-        "expiration_value": "",
+        "expiration_value": market.expiration_value,
         "rules_primary": f"If the outcome is {listing.yes_sub_title}, then the market resolves to Yes.",
         "rules_secondary": "",
         "strike_type": listing.strike_type,

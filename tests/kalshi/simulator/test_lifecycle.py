@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from kalshi.simulator.exchange import SimulatedExchange
 from kalshi.simulator.pauses import in_maintenance, maintenance_windows
 from kalshi.simulator.price_grid import STRUCTURES
+from kalshi.simulator.settings import SimulatorSettings
 from kalshi.simulator.timestamps import rfc3339
 from kalshi.types import MarketStatus
-from tests.kalshi.simulator.customer import OTHER_TICKER, TICKER, World, command, frames
+from tests.kalshi.simulator.customer import OTHER_TICKER, START_MS, TICKER, World, command, frames
 
 
 async def test_an_expired_order_is_gone_within_a_tenth_of_a_second() -> None:
@@ -65,6 +67,7 @@ async def test_a_market_closes_settles_and_pays() -> None:
     world.pass_time(20_000)
     market = (await world.alice.get(f"/markets/{TICKER}"))["market"]
     assert (market["status"], market["result"]) == ("finalized", determined[TICKER])
+    assert market["expiration_value"] == determined[TICKER]
     revenue = 1_000 if determined[TICKER] == "yes" else 0
     (settled,) = (await world.alice.get("/portfolio/settlements"))["settlements"]
     assert (settled["revenue"], settled["yes_count_fp"], settled["fee_cost"]) == (revenue, "10.00", "0.168000")
@@ -193,3 +196,24 @@ def test_windows_keep_to_the_clock_of_new_york_across_its_changes() -> None:
         ("2026-11-05T08:00:00Z", "2026-11-05T10:00:00Z"),
     ]
     assert all(in_maintenance(start) and not in_maintenance(end) for start, end in windows)
+
+
+async def test_the_value_of_a_settlement_is_told_once_it_is_known() -> None:
+    world = World()
+    assert (await world.alice.get(f"/markets/{TICKER}"))["market"]["expiration_value"] == ""
+    world.exchange.lifecycle.determine(TICKER, "scalar", 3_100)
+    assert (await world.alice.get(f"/markets/{TICKER}"))["market"]["expiration_value"] == "0.3100"
+
+
+async def test_a_coin_settles_by_the_price_that_it_shows() -> None:
+    now_ms = [START_MS]
+    exchange = SimulatedExchange(seed=3, wall_ms=lambda: now_ms[0], settings=SimulatorSettings(flow=False))
+    ladder = next(event for event in exchange.core.events.values() if event.coin and event.markets[0].floor_strike)
+    exchange.lifecycle.schedule_close(ladder.markets[0].ticker, now_ms[0] + 1_000)
+    now_ms[0] += 1_000
+    exchange.tick()
+    now_ms[0] += exchange.settings.determination_delay_ms
+    exchange.tick()
+    market = exchange.core.markets[ladder.markets[0].ticker]
+    assert market.listing.floor_strike is not None
+    assert market.result == ("yes" if float(market.expiration_value) >= market.listing.floor_strike else "no")

@@ -167,6 +167,18 @@ async def test_cancel_all_takes_every_order_of_the_account_on_all_shards() -> No
     assert len(world.exchange.truth.resting_orders("bob")) == 1
 
 
+@pytest.mark.parametrize(
+    ("price", "count", "code"),
+    [
+        ("0.30000", "1.00", "invalid_price"),
+        ("0.3000", "1.000", "invalid_order_size"),
+    ],
+)
+async def test_more_decimals_than_the_exchange_reads_are_refused(price: str, count: str, code: str) -> None:
+    answer = await World().alice.create("bid", price, count)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
 async def test_cancel_all_leaves_nothing_behind_in_halted_and_closed_markets() -> None:
     world = World(close_in_s={OTHER_TICKER: 60})
     await world.alice.place("bid", "0.4000")

@@ -100,6 +100,14 @@ def test_every_event_needs_what_it_is_about() -> None:
             assert len(read_scenario({"events": [{"kind": kind}]}).events) == 1
 
 
+def test_a_method_that_no_request_has_is_refused() -> None:
+    found = problems(
+        {"faults": [{"kind": "latency", "methods": ["GET", "PATCHY"]}, {"kind": "html_error", "methods": ["get"]}]}
+    )
+    rule = "must be one of GET, POST, PUT, DELETE"
+    assert found == {"faults[0].methods[1]": rule, "faults[1].methods[0]": rule}
+
+
 def test_a_settlement_has_a_value_where_it_is_scalar_and_only_there() -> None:
     settle = {"kind": "settle", "market": "K*"}
     found = problems(
