@@ -167,6 +167,7 @@ class _MarketMaker:
             volume_24h_e2=day_e2,
             open_interest_e2=day_e2 // 200 * 100,
             floor_strike=outcome.strike,
+            fee_waiver_until_ms=None if plan.fee_waiver_ms is None else open_ms + plan.fee_waiver_ms,
             strike_type="custom" if isinstance(plan.content, Race | Game) else "greater_or_equal",
             maker_size=plan.maker_size,
             taker_size=plan.taker_size,

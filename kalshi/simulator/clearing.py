@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import attrs
+
 from kalshi.simulator.accounts import Account, CashFlow, Position, cash_flow
 from kalshi.simulator.engine import Executed
 from kalshi.simulator.fees import ALIGNMENT_E6, FeeTerms, charge, fee_ratio, trade_fee_e6
@@ -41,6 +43,7 @@ class MarketClearing:
         self._accounts = accounts
         self._new_trade_id = new_trade_id
         self._terms = terms
+        self._waives_fees = False
         self._set_terms(terms)
         self.fees_taken_e6 = 0
         self.open_interest_e2 = 0
@@ -54,8 +57,21 @@ class MarketClearing:
     def terms(self, terms: FeeTerms) -> None:
         self._set_terms(terms)
 
+    @property
+    def waives_fees(self) -> bool:
+        """Whether trades cost no fee now, whatever the terms; counts from the next fill on."""
+        return self._waives_fees
+
+    @waives_fees.setter
+    def waives_fees(self, waives: bool) -> None:
+        self._waives_fees = waives
+        self._set_terms(self._terms)
+
     def _set_terms(self, terms: FeeTerms) -> None:
         self._terms = terms
+        if self._waives_fees:
+            terms = attrs.evolve(terms, multiplier_e4=0)
+        self._charged_terms = terms
         self._rounding = terms.rounding
         self._taker_ratio = fee_ratio(terms, is_taker=True)
         self._maker_ratio = fee_ratio(terms, is_taker=False)
@@ -96,8 +112,8 @@ class MarketClearing:
     def _cost_e6(self, order: Order, price_e4: int, count_e2: int, flow: CashFlow, *, is_taker: bool) -> int:
         """Returns what an execution takes from its owner, net fee included; below zero where it brings money."""
         _, _, proceeds_e6, cost_e6 = flow
-        fee_e6 = trade_fee_e6(self._terms, price_e4, count_e2, is_taker=is_taker)
-        net_e6, _ = charge(fee_e6, proceeds_e6 - cost_e6, order.fee_accumulator_e6, self._terms.rounding)
+        fee_e6 = trade_fee_e6(self._charged_terms, price_e4, count_e2, is_taker=is_taker)
+        net_e6, _ = charge(fee_e6, proceeds_e6 - cost_e6, order.fee_accumulator_e6, self._rounding)
         return net_e6 + cost_e6 - proceeds_e6
 
     def _book(self, order: Order, trade: Trade, *, is_taker: bool) -> tuple[Fill, int]:

@@ -92,6 +92,8 @@ class SimulatedExchange:
         )
         self.core.listeners.append(reads.take, *PRIVATE_KINDS)
         keys = KeyRing(self.core)
+        lifecycle = Lifecycle(self.core, fairs)
+        self.pauses = Pauses(self.core, lifecycle)
         self.services = Services(
             core=self.core,
             entry=OrderEntry(self.core),
@@ -99,7 +101,8 @@ class SimulatedExchange:
             reads=reads,
             limiter=RateLimiter(self.settings.public_requests_per_s, self.clock.steady_ms),
             authenticator=Authenticator(self.core, keys, self.clock.accepted_ms),
-            lifecycle=Lifecycle(self.core, fairs),
+            lifecycle=lifecycle,
+            pauses=self.pauses,
             keys=keys,
             archive=Archive(settings=self.settings, now_ms=self.core.now_ms),
             treasury=Treasury(self.core, reads.open_account),
@@ -125,10 +128,14 @@ class SimulatedExchange:
         self.flow = OrderFlow(self.core, fairs, shapes)
         self.rolling = Rolling(self.core, fairs, self.lifecycle, builder if self.settings.rolling else None)
         self.truth = Truth(self.services)
-        self.pauses = Pauses(self.core, self.lifecycle)
         self._driver = FaultDriver(plan=self.faults, clock=self.clock, reads=reads, pauses=self.pauses, feed=self.hub)
         self.player = ScenarioPlayer(
-            self.scenario, core=self.core, lifecycle=self.lifecycle, pauses=self.pauses, traders=self.flow
+            self.scenario,
+            core=self.core,
+            lifecycle=self.lifecycle,
+            pauses=self.pauses,
+            traders=self.flow,
+            fee_changes=self.services.fee_changes,
         )
         self._background: trio.Nursery | None = None
         if self.settings.flow:
@@ -175,6 +182,7 @@ class SimulatedExchange:
         self.rolling.tick()
         self.services.fee_changes.tick()
         self.services.lifecycle.tick()
+        self.services.treasury.tick()
         self.invariants.tick(self.core.now_ms())
         if self.settings.flow:
             self.flow.tick()

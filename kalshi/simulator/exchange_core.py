@@ -281,6 +281,8 @@ class ExchangeCore:
             accounts=self.accounts,
             new_trade_id=self.new_id,
         )
+        waived_until_ms = listing.fee_waiver_until_ms
+        clearing.waives_fees = waived_until_ms is not None and self._last_ms < waived_until_ms
         self.clearings[listing.ticker] = clearing
         closes_in_s = self.settings.close_in_s.get(listing.ticker)
         return MarketState(

@@ -79,6 +79,10 @@ def coin_strike(price: float, fair_e4: float, left_s: float) -> float:
     return price * math.exp(-_NORMAL.inv_cdf(chance) * COIN_STEP * math.sqrt(max(1.0, left_s)))
 
 
+def _decimals(price: float) -> int:
+    return 2 if price >= _CENTS_FROM else 6
+
+
 class Coin:
     """The price path of one coin."""
 
@@ -143,6 +147,13 @@ class EventFair(ABC):
 
     def close(self) -> None:  # noqa: B027  (only coins have a price at the close)
         """Trading is over: what is true now decides."""
+
+    def reopen(self) -> None:  # noqa: B027  (only coins have a price at the close)
+        """A market of the event trades again."""
+
+    def figure(self) -> str | None:
+        """Returns the figure that decided, None where there is none but the outcome itself."""
+        return None
 
     def results(self, known: Mapping[int, bool]) -> tuple[bool, ...]:
         """Returns what becomes of each market, the same whenever it is asked; `known` was determined by hand."""
@@ -238,7 +249,7 @@ class CoinLadder(EventFair):
     def fix_strike(self, index: int) -> float | None:
         if self._strikes[index] is not None:
             return None
-        strike = round(self._coin.price, 2 if self._coin.price >= _CENTS_FROM else 6)
+        strike = round(self._coin.price, _decimals(self._coin.price))
         self._strikes[index] = strike
         return strike
 
@@ -256,7 +267,17 @@ class CoinLadder(EventFair):
 
     def close(self) -> None:
         if self._closed_price is None:
-            self._closed_price = self._coin.price
+            # In the index's own decimals, so that what is shown and what decides are one figure.
+            self._closed_price = round(self._coin.price, _decimals(self._coin.price))
+
+    def reopen(self) -> None:
+        # Where another market of the event has its result already, one truth stays one truth.
+        if self._results is None:
+            self._closed_price = None
+
+    def figure(self) -> str | None:
+        price = self._coin.price if self._closed_price is None else self._closed_price
+        return f"{price:.{_decimals(price)}f}"
 
     def _deviation(self, now_ms: int) -> float:
         return COIN_STEP * math.sqrt(max(1.0, (self._close_ms - now_ms) / 1000))

@@ -25,8 +25,10 @@ Milliseconds = NewType("Milliseconds", int)  # not negative
 Bytes = NewType("Bytes", int)  # not negative
 Positive = NewType("Positive", int)  # 1 or more
 
+Method = Literal["GET", "POST", "PUT", "DELETE"]  # all that the exchange serves
+
 _CREATE_PATHS: Final = "/portfolio/events/orders*"
-_WRITES: Final = ("POST", "PUT", "DELETE")
+_WRITES: Final[tuple[Method, ...]] = ("POST", "PUT", "DELETE")
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +51,7 @@ class Fault:
 class RequestFault(Fault):
     """Whom it may strike: methods (none named: all), a glob on the path below /trade-api/v2, on ticker and key id."""
 
-    methods: tuple[str, ...] = ()
+    methods: tuple[Method, ...] = ()
     path: str = "*"
     ticker: str = "*"
     key_id: str = "*"
@@ -76,7 +78,7 @@ class LostReply(RequestFault):
 
     kind = "lost_reply"
 
-    methods: tuple[str, ...] = _WRITES
+    methods: tuple[Method, ...] = _WRITES
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +87,7 @@ class LateWrite(RequestFault):
 
     kind = "late_write"
 
-    methods: tuple[str, ...] = _WRITES
+    methods: tuple[Method, ...] = _WRITES
     delay_ms: Milliseconds = Milliseconds(5_000)
 
 
@@ -131,7 +133,7 @@ class FillBeforeAnswer(RequestFault):
 
     kind = "fill_before_answer"
 
-    methods: tuple[str, ...] = ("POST",)
+    methods: tuple[Method, ...] = ("POST",)
     path: str = _CREATE_PATHS
     delay_ms: Milliseconds = Milliseconds(300)
 

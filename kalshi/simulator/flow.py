@@ -29,7 +29,6 @@ from kalshi.simulator.regimes import Regime
 from kalshi.simulator.seed_books import BookShape
 from kalshi.simulator.timestamps import new_york
 from kalshi.simulator.traders import HOUSE_NAMES, STYLES, HouseDesk, Maker, Takers, Tally
-from kalshi.types import MarketStatus
 
 # After a stall the traders go on from now instead of making good what they missed; this bounds one tick all
 # the same.
@@ -66,7 +65,7 @@ class OrderFlow:
         self._hour = -1
         self._is_night = False
         self._watched: dict[str, None] = {}
-        self._trading: dict[str, None] = {}
+        self._trading: dict[str, object] = {}  # a token for each life of a market: those of an earlier one have gone
 
     def open_books(self) -> None:
         """Lets the traders of every active market begin."""
@@ -151,7 +150,7 @@ class OrderFlow:
         ticker, now_ms = market.ticker, self._core.now_ms()
         if ticker in self._trading or not market.is_tradable(now_ms):
             return
-        self._trading[ticker] = None
+        self._trading[ticker] = object()
         self._watch(market.event)
         rng = random.Random(f"{self._core.seed}:{ticker}:traders")
         fair, index = self._fairs.events[market.event.ticker], self._index(market)
@@ -168,6 +167,7 @@ class OrderFlow:
         core, drive = self._core, self._fairs.events[market.event.ticker].drive
         sleeps = market.event.category not in _SLEEPLESS
         rate = core.settings.flow_rate
+        ticker, life = market.ticker, self._trading[market.ticker]
 
         def act(now_ms: int) -> None:
             if core.trading_active and market.is_tradable(now_ms):
@@ -177,7 +177,7 @@ class OrderFlow:
             night = _NIGHT_ACTIVITY if sleeps and self._is_night else 1.0
             return trader.gap_ms() / (rate * night * drive.activity)
 
-        return _Alarm(act, gap_ms, lambda: market.status not in (MarketStatus.ACTIVE, MarketStatus.INACTIVE))
+        return _Alarm(act, gap_ms, lambda: self._trading.get(ticker) is not life)
 
     def _schedule(self, alarm: _Alarm, from_ms: int) -> None:
         self._number += 1

@@ -1,7 +1,7 @@
 """The clock's work on markets and orders: opening, expiry, close, determination, settlement, pauses.
 
     initialized -> active (by the clock) -> closed (by the clock) -> determined (the result is known, a timer
-    runs) -> finalized (paid); and active <-> inactive for a halt
+    runs) -> finalized (paid); active <-> inactive for a halt; closed -> active where it is reopened
 
 Rules (kalshi-rest.md §7.1, §7.3; kalshi-websocket.md §8-§9):
 1. An expired order is cancelled within 100 ms of its time, with reason ExpiryCancel.
@@ -12,6 +12,8 @@ Rules (kalshi-rest.md §7.1, §7.3; kalshi-websocket.md §8-§9):
    event, a consistent cut of a ladder.
 4. A pause cancels the orders that asked for it; a market that is activated again loses all its orders.
 5. Orders that rest on the old grid survive a change of it.
+6. A fee waiver of a market ends at its time, at the next tick.
+7. A closed market whose result is not known yet can be reopened with a new close time; its book is empty then.
 
 Every market has one alarm, the time of its next step, so that a tick costs nothing when nothing is due.
 """
@@ -30,7 +32,7 @@ from kalshi.simulator.fair_values import EventFair, FairValues
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.orders import Reason
 from kalshi.simulator.price_grid import STRUCTURES
-from kalshi.simulator.wire_numbers import DOLLAR_E4
+from kalshi.simulator.wire_numbers import DOLLAR_E4, price_text
 from kalshi.types import MarketStatus
 
 TICK_MS: Final = 50
@@ -44,24 +46,30 @@ class Lifecycle:
     """Drives markets and orders through their lives; `tick` is called every `TICK_MS`.
 
     `hooks` hear of every change of a market, after the listeners: besides the words of the lifecycle channel "closed",
-    "opened" (by the clock) and "delisted".
+    "opened" (by the clock, or again) and "delisted".
     """
 
     def __init__(self, core: ExchangeCore, fairs: FairValues) -> None:
         self._core = core
         self._fairs = fairs
         self._empty_snapshots: list[tuple[int, str]] = []
+        self._waivers: list[tuple[int, str]] = []
         self._due: list[tuple[int, int, str]] = []
         self._alarms: dict[str, int] = {}
         self._number = 0
         self.hooks: list[ChangeHook] = []
         for market in core.markets.values():
             self._set_alarm(market)
+            self._watch_waiver(market)
 
     def tick(self) -> None:
         """Does everything that is due by now."""
         now_ms = self._core.now_ms()
         self._core.expire_orders(now_ms)
+        while self._waivers and self._waivers[0][0] <= now_ms:
+            clearing = self._core.clearings.get(heapq.heappop(self._waivers)[1])
+            if clearing is not None:  # else delisted before its waiver ended
+                clearing.waives_fees = False
         while self._due and self._due[0][0] <= now_ms:
             due_ms, _, ticker = heapq.heappop(self._due)
             if self._alarms.get(ticker) == due_ms:
@@ -75,6 +83,7 @@ class Lifecycle:
             market = self._core.markets[listing.ticker]
             self._change(market, "created")
             self._set_alarm(market)
+            self._watch_waiver(market)
 
     def delist(self, event_ticker: str) -> None:
         """Forgets an event whose markets are all finalized."""
@@ -116,6 +125,24 @@ class Lifecycle:
         market.status = MarketStatus.ACTIVE
         self._change(market, "activated")
 
+    def reopen(self, ticker: str, close_ms: int) -> None:
+        """Lets a closed market trade again until `close_ms` (rule 7). Raises KeyError for an unknown ticker, and
+        ValueError where the market is not closed or the time is not to come.
+        """
+        market = self._core.markets[ticker]
+        if market.status is not MarketStatus.CLOSED or close_ms <= self._core.now_ms():
+            raise ValueError(f"{ticker} is {market.status.value} and cannot reopen until {close_ms}")
+        # The empty snapshot that follows a close would be a lie about the new book.
+        self._empty_snapshots = [one for one in self._empty_snapshots if one[1] != ticker]
+        heapq.heapify(self._empty_snapshots)
+        market.status = MarketStatus.ACTIVE
+        market.next_step_ms = None
+        self._fair(market).reopen()
+        self.schedule_close(ticker, close_ms)
+        if self._core.settings.announces_reopening:
+            self._change(market, "activated")
+        self._change(market, "opened")
+
     def change_grid(self, ticker: str, structure: str) -> None:
         """Gives a market another price grid (rule 5). Raises KeyError for an unknown ticker or structure."""
         market = self._core.markets[ticker]
@@ -137,6 +164,10 @@ class Lifecycle:
 
     def _fair(self, market: MarketState) -> EventFair:
         return self._fairs.of(market.event, self._core.now_ms())
+
+    def _watch_waiver(self, market: MarketState) -> None:
+        if market.clearing.waives_fees and market.listing.fee_waiver_until_ms is not None:
+            heapq.heappush(self._waivers, (market.listing.fee_waiver_until_ms, market.ticker))
 
     def _set_alarm(self, market: MarketState) -> None:
         match market.status:
@@ -161,6 +192,7 @@ class Lifecycle:
                 self._close(market, now_ms)
             case MarketStatus.CLOSED:
                 self._determine(market, self._result(market), now_ms)
+                market.expiration_value = self._fair(market).figure() or market.expiration_value
             case MarketStatus.DETERMINED:
                 self._finalise(market, now_ms)
             case _:
@@ -193,6 +225,7 @@ class Lifecycle:
         market.result = result
         plain_e4 = DOLLAR_E4 if result == "yes" else 0
         market.settlement_value_e4 = plain_e4 if settlement_value_e4 is None else settlement_value_e4
+        market.expiration_value = price_text(market.settlement_value_e4) if result == "scalar" else result
         market.next_step_ms = now_ms + self._core.settings.settlement_timer_ms
         self._set_alarm(market)
         self._change(market, "determined")

@@ -42,6 +42,7 @@ class MarketListing:
     volume_e2: int
     volume_24h_e2: int
     open_interest_e2: int
+    fee_waiver_until_ms: int | None = None  # no trade costs a fee before
     floor_strike: float | None = None
     strike_type: str = "custom"
     # How this market's traders differ from the usual: sizes as multiples, time between two looks of a maker too.

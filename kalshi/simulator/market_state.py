@@ -11,7 +11,7 @@ from kalshi.simulator.engine import MatchingEngine
 from kalshi.simulator.history import MarketHistory
 from kalshi.simulator.listings import EventListing, MarketListing
 from kalshi.simulator.orders import Trade
-from kalshi.simulator.wire_numbers import DOLLAR_E4
+from kalshi.simulator.wire_numbers import DOLLAR_E4, DOLLAR_E6
 from kalshi.types import MarketStatus
 
 _ACTIVE: Final = MarketStatus.ACTIVE
@@ -46,6 +46,7 @@ class MarketState:
     fair_e4: int = 0
     result: str = ""
     settlement_value_e4: int | None = None
+    expiration_value: str = ""  # what the result was read from, once it is known
     settled_ms: int | None = None
     next_step_ms: int | None = None
     # Every operation asks for these two, and they never change.
@@ -64,6 +65,11 @@ class MarketState:
     @property
     def volume_24h_e2(self) -> int:
         return self.listing.volume_24h_e2 + self.traded_e2
+
+    @property
+    def dollar_volume(self) -> int:
+        """Whole dollars traded; what was traded before the start is taken at the value that the market began with."""
+        return (self.listing.volume_e2 * self.listing.fair_e4 + self.traded_money_e6) // DOLLAR_E6
 
     @property
     def open_interest_e2(self) -> int:

@@ -170,15 +170,27 @@ class OrderEntry:
             self._refused[client_order_id] = self._refused.get(client_order_id, 0) + 1
 
     def cancel_all(self, account: Account) -> int:
-        """Cancels every open order of the account on all shards; returns how many. Raises Refused."""
+        """Cancels every open order of the account on all shards; returns how many.
+
+        Orders in a halted or closed market go too: its end of trading takes them anyway, and the answer has no word
+        for what would rest on. Raises Refused in a pause, and where `cancel_all_in_stopped_markets` is "refuse" for
+        what rests there, after all others are cancelled.
+        """
         self._check_pause(cancels=True)
-        mine = tuple(account.open_orders.values())
-        now_ms = self._core.now_ms()
-        for order in mine:
-            # A closed market's orders go by themselves, and take no order operation any more.
-            if order.is_open and self._core.markets[order.ticker].is_tradable(now_ms):
-                self._core.cancel(order, _NO_REASON, now_ms)
-        return len(mine)
+        core, now_ms = self._core, self._core.now_ms()
+        spares = core.settings.cancel_all_in_stopped_markets == "refuse"
+        cancelled, spared = 0, False
+        for order in tuple(account.open_orders.values()):
+            if not order.is_open:
+                continue  # gone with an order before it
+            if spares and not core.markets[order.ticker].is_tradable(now_ms):
+                spared = True
+            else:
+                core.cancel(order, _NO_REASON, now_ms)
+                cancelled += 1
+        if spared:
+            raise self._market_closed()
+        return cancelled
 
     def decrease(
         self,

@@ -22,6 +22,9 @@ def exchange_status(call: Call) -> Answer:
         "intra_exchange_transfers_active": core.exchange_active,
     }
     shards = [{"exchange_index": shard, "description": description, **flags} for shard, description in _SHARDS.items()]
+    resume_ms = call.services.pauses.resume_ms()
+    if resume_ms is not None:
+        flags["exchange_estimated_resume_time"] = rfc3339(resume_ms)
     return Answer(body=flags | {"exchange_index_statuses": shards})
 
 
@@ -29,7 +32,11 @@ def exchange_schedule(call: Call) -> Answer:
     hours = {day: [{"open_time": "00:00", "close_time": "00:00"}] for day in _WEEKDAYS}
     now_ms = call.services.core.now_ms()
     window = {"start_time": rfc3339(now_ms - _DAY_MS), "end_time": rfc3339(now_ms + 365 * _DAY_MS), **hours}
-    return Answer(body={"schedule": {"standard_hours": [window], "maintenance_windows": []}})
+    pauses = [
+        {"start_datetime": rfc3339(start_ms), "end_datetime": rfc3339(end_ms)}
+        for start_ms, end_ms in call.services.pauses.windows()
+    ]
+    return Answer(body={"schedule": {"standard_hours": [window], "maintenance_windows": pauses}})
 
 
 def user_data_timestamp(call: Call) -> Answer:

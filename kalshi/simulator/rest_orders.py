@@ -111,8 +111,15 @@ def _cancel_item(call: Call, item: Mapping[str, object]) -> Json:
 
 def cancel_all(call: Call) -> Answer:
     call.spend_write(CANCEL_COST, 0)
+    refusals: list[Refused] = []
     for account in call.subaccounts():
-        call.services.entry.cancel_all(account)
+        try:
+            call.services.entry.cancel_all(account)
+        except Refused as refusal:
+            # What one subaccount cannot cancel does not spare the others.
+            refusals.append(refusal)
+    if refusals:
+        raise refusals[0]
     return Answer(status=204)
 
 

@@ -9,7 +9,7 @@ from kalshi.simulator.api_keys import locked
 from kalshi.simulator.refusals import Refused, invalid
 from kalshi.simulator.rest_body import Body
 from kalshi.simulator.rest_call import DEFAULT_COST, Answer, Call
-from kalshi.simulator.treasury import Place, Transfer
+from kalshi.simulator.treasury import RESERVATIONS, Place, Transfer
 from kalshi.simulator.views import Json
 from kalshi.simulator.wire_numbers import cash_text
 
@@ -19,7 +19,6 @@ _SHARD_PAGE_MAX: Final = 500
 _E6_PER_CENTICENT: Final = 100
 _E6_PER_CENT: Final = 10_000
 _INSTANCES: Final = ("event_contract", "margined")
-_RESERVATIONS: Final = ("none", "max", "sum")
 
 
 def transfer_between_shards(call: Call) -> Answer:
@@ -189,8 +188,9 @@ def set_target_allocation(call: Call) -> Answer:
         if shard is None or percent is None or not 0 <= percent <= 100 or shard < 0:
             raise invalid("each allocation needs an exchange_index and a percent from 0 to 100")
         percents[shard] = percent
-    reservation = body.text("resting_margin_reservation") or "none"
-    if reservation not in _RESERVATIONS:
+    wanted = body.text("resting_margin_reservation") or "sum"
+    reservation = next((one for one in RESERVATIONS if one == wanted), None)
+    if reservation is None:
         raise invalid("resting_margin_reservation must be none, max or sum")
     call.services.treasury.set_allocation(call.account, percents, reservation)
     return Answer(body={})

@@ -32,10 +32,22 @@ Speed = NewType("Speed", float)
 Rate = NewType("Rate", float)  # above 0
 InstantMs = NewType("InstantMs", int)  # milliseconds since the epoch; written as a date with a time
 Tier = NewType("Tier", str)
+Structure = NewType("Structure", str)  # of a price grid
+Multiplier = NewType("Multiplier", float)  # of the usual fee
 
 Regime = Literal["wandering", "trending", "mean_reverting", "chaotic", "quiet"]
+FeeType = Literal["quadratic", "quadratic_with_maker_fees", "quadratic_with_combo_maker_fees", "flat"]
 E4_PER_CENT: Final = 100
+E4_PER_ONE: Final = 10_000
 E6_PER_DOLLAR: Final = 1_000_000
+
+
+class RuleBroken(ValueError):
+    """A value is sound by itself and wrong beside the others; `key` is the one to change."""
+
+    def __init__(self, key: str, rule: str) -> None:
+        self.key = key
+        super().__init__(rule)
 
 
 @attrs.frozen(kw_only=True)
@@ -124,12 +136,70 @@ class Unhalt(MarketEvent):
 
 @attrs.frozen(kw_only=True)
 class Settle(MarketEvent):
-    """The market closes, if it is open, and its result is known; `value_cents` is for a scalar result."""
+    """The market closes, if it is open, and its result is known; a scalar result, and no other, has a `value_cents`.
+
+    Raises RuleBroken for a value where none belongs, and for none where one does.
+    """
 
     kind = "settle"
 
     result: Literal["yes", "no", "scalar"]
     value_cents: Cents | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.result == "scalar" and self.value_cents is None:
+            raise RuleBroken("value_cents", "must be given where the result is scalar")
+        if self.result != "scalar" and self.value_cents is not None:
+            raise RuleBroken("value_cents", f"must not be given where the result is {self.result}: only scalar has one")
+
+
+@attrs.frozen(kw_only=True)
+class Reopen(MarketEvent):
+    """A market that closed, and whose result is not known yet, trades again for so long. Raises RuleBroken for 0 s."""
+
+    kind = "reopen"
+
+    closes_in_s: Duration
+
+    def __attrs_post_init__(self) -> None:
+        if self.closes_in_s <= 0:
+            raise RuleBroken("closes_in_s", "must be above 0 seconds: a market cannot reopen and be over")
+
+
+@attrs.frozen(kw_only=True)
+class ChangeGrid(MarketEvent):
+    """The market's prices go by another grid from now on; what rests stays."""
+
+    kind = "change_grid"
+
+    structure: Structure
+
+
+@attrs.frozen(kw_only=True)
+class SeriesFee(ScenarioEvent):
+    """A new fee of every series whose ticker fits is announced, and counts `in_s` later."""
+
+    kind = "series_fee"
+
+    series: str
+    fee_type: FeeType
+    multiplier: Multiplier
+    in_s: Duration = attrs.field(default=Duration(0.0))
+
+
+@attrs.frozen(kw_only=True)
+class EventFee(ScenarioEvent):
+    """An override of the fee of every event whose ticker fits is announced, and counts `in_s` later.
+
+    What is None goes by the series; both are None where an override ends.
+    """
+
+    kind = "event_fee"
+
+    event: str
+    fee_type: FeeType | None
+    multiplier: Multiplier | None
+    in_s: Duration = attrs.field(default=Duration(0.0))
 
 
 @attrs.frozen(kw_only=True)
@@ -151,7 +221,8 @@ class News(MarketEvent):
 
 
 EVENT_KINDS: Final[dict[str, type[ScenarioEvent]]] = {
-    one.kind: one for one in (Pause, Resume, Halt, Unhalt, Settle, CloseEarly, News)
+    one.kind: one
+    for one in (Pause, Resume, Halt, Unhalt, Settle, CloseEarly, News, Reopen, ChangeGrid, SeriesFee, EventFee)
 }
 
 

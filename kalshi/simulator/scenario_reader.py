@@ -23,6 +23,7 @@ from cattrs.gen import make_dict_structure_fn
 
 from kalshi.simulator.clock import SPEED_MAX
 from kalshi.simulator.faults import KINDS, AnyFault, Bytes, Duration, Milliseconds, Positive, Share
+from kalshi.simulator.price_grid import STRUCTURES
 from kalshi.simulator.rate_limits import TIERS
 from kalshi.simulator.scenario import (
     EVENT_KINDS,
@@ -30,10 +31,13 @@ from kalshi.simulator.scenario import (
     Dollars,
     InstantMs,
     Jump,
+    Multiplier,
     Rate,
+    RuleBroken,
     Scenario,
     ScenarioEvent,
     Speed,
+    Structure,
     Tier,
 )
 
@@ -143,6 +147,8 @@ def _problems(error: BaseException, values: Any, path: tuple[str | int, ...]) ->
             yield _problem((*path, name), _part(values, name), f"is no known key here; known are {known}")
     elif isinstance(error, KeyError):
         yield _problem(path, None, "must be given")
+    elif isinstance(error, RuleBroken):
+        yield _problem((*path, error.key), _part(values, error.key), str(error))
     else:
         yield _problem(path, values, str(error))
 
@@ -290,6 +296,12 @@ def _tier(value: Any) -> str:
     return str(value)
 
 
+def _structure(value: Any) -> str:
+    if value not in STRUCTURES:
+        raise _RefusedError(f"must be one of {', '.join(STRUCTURES)}")
+    return str(value)
+
+
 _CHECKS: Final[dict[Any, Callable[[Any], Any]]] = {
     Share: _between(_number, 0, 1, "must be 0 to 1"),
     Duration: _between(_number, 0, 366 * _DAY_S, "must be 0 or more seconds, at most a year"),
@@ -303,4 +315,6 @@ _CHECKS: Final[dict[Any, Callable[[Any], Any]]] = {
     Rate: _between(_number, 0.001, 100_000, "must be above 0, at most 100,000"),
     InstantMs: _instant,
     Tier: _tier,
+    Structure: _structure,
+    Multiplier: _between(_number, 0, 100, "must be 0 to 100 times the usual fee"),
 }

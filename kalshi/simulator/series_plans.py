@@ -115,6 +115,7 @@ class Plan:
     look_scale: float = 1.8
     fee_type_override: str | None = None
     fee_multiplier_override_e4: int | None = None
+    fee_waiver_ms: int | None = None  # how long after its opening a market takes no fee
     is_extra: bool = False
 
 
@@ -470,6 +471,7 @@ def _culture() -> tuple[Plan, ...]:
             half_spread_e4=300,
             trades_per_minute=4.0,
             volume=1_500,
+            fee_waiver_ms=30 * DAY_MS,
         ),
     )
 

@@ -13,6 +13,7 @@ from kalshi.simulator.group_desk import GroupDesk
 from kalshi.simulator.incentives import Incentives
 from kalshi.simulator.lifecycle import Lifecycle
 from kalshi.simulator.order_entry import OrderEntry
+from kalshi.simulator.pauses import Pauses
 from kalshi.simulator.rate_limits import RateLimiter
 from kalshi.simulator.read_model import ReadModel
 from kalshi.simulator.treasury import Treasury
@@ -27,6 +28,7 @@ class Services:
     limiter: RateLimiter
     authenticator: Authenticator
     lifecycle: Lifecycle
+    pauses: Pauses
     keys: KeyRing
     archive: Archive
     treasury: Treasury

@@ -48,6 +48,9 @@ class SimulatorSettings:
     post_only_cross: Literal["reject", "cancel"] = "reject"
     amend_keeps_post_only: bool = False
     group_calls_during_pause: bool = True
+    # What a cancel-all does with orders in halted or closed markets, where a single cancel is refused: it cancels
+    # them as well, or leaves them, cancels the others and answers as that single cancel.
+    cancel_all_in_stopped_markets: Literal["cancel", "refuse"] = "cancel"
     open_orders_max: int = 200_000  # per user, documented
     last_update_reason_in_rest: bool = False
     legacy_direction_fields: bool = True
@@ -111,5 +114,7 @@ class SimulatorSettings:
     settled_markets_kept_ms: int = 86_400_000
     # The documents say that markets open by the clock alone, without a lifecycle frame.
     announces_opening: bool = False
+    # A market that is reopened says its new close time; unknown is whether it is also activated.
+    announces_reopening: bool = True
     # A file of recorded full-depth books whose shapes lie under the makers' quotes.
     seed_books: str | None = None

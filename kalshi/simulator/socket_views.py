@@ -127,7 +127,7 @@ def ticker_msg(market: MarketState, ts_ms: int) -> Json:
         "last_trade_size_fp": count_text(market.last_trade_e2),
         "volume_fp": count_text(market.volume_e2),
         "open_interest_fp": count_text(market.open_interest_e2),
-        "dollar_volume": market.traded_money_e6 // 1_000_000,
+        "dollar_volume": market.dollar_volume,
         "dollar_open_interest": market.open_interest_e2 // 100,
         "ts": ts_ms // 1000,
         "ts_ms": ts_ms,

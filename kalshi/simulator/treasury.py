@@ -7,13 +7,16 @@ Rules (kalshi-rest.md §6, §7.7; OpenAPI 3.34):
    repeat moves nothing and answers 409.
 4. A transfer between shards says `pending` until portfolio reads show its money, then `complete`.
 5. There is no margined exchange here, so an instance other than `event_contract` is refused.
+6. Every `SWEEP_MS` the primary account's money is split over the shards by its target allocation: each shard gets its
+   percentage of what can be swept, which is all cash less what resting orders reserve on their own shard. Nothing moves
+   while transfers are paused. Such moves are no transfers of the customer, and stand in no history.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal, get_args
 
 import attrs
 
@@ -22,11 +25,18 @@ from kalshi.simulator.api_keys import SUBACCOUNT_MAX
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.rate_limits import SHARDS
 from kalshi.simulator.refusals import Refused, invalid, not_found
+from kalshi.simulator.wire_numbers import DOLLAR_E4
+from kalshi.types import Side
 
 PRIMARY: Final = 0
+SWEEP_MS: Final = 10_000
 TRANSFERS_PER_ACCOUNT_MAX: Final = 10_000  # a listing is paged by 500; more than this is a test gone wrong
 _KNOWN_SHARDS: Final = (0, *SHARDS)
-_CENT_E6: Final = 10_000
+
+Reservation = Literal["none", "max", "sum"]
+RESERVATIONS: Final[tuple[Reservation, ...]] = get_args(Reservation)
+
+_STEP_E6: Final = 100  # a balance never gets finer
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +70,7 @@ class _Customer:
     # Taken for ever is the exchange's own rule, so this has no bound, as with client order ids.
     taken: set[tuple[int | None, str]] = attrs.field(factory=set)
     allocation: dict[int, int] = attrs.field(factory=dict)
-    reservation: str = "none"
+    reservation: Reservation = "sum"
 
 
 class Treasury:
@@ -70,6 +80,19 @@ class Treasury:
         self._core = core
         self._open_view = open_view
         self._customers: dict[str, _Customer] = {}
+        self._next_sweep_ms = core.now_ms() + SWEEP_MS
+
+    def tick(self) -> None:
+        """Applies the target allocations when that is due (rule 6)."""
+        now_ms = self._core.now_ms()
+        if now_ms < self._next_sweep_ms:
+            return
+        self._next_sweep_ms = now_ms + SWEEP_MS
+        if not self._core.exchange_active:
+            return
+        for customer in self._customers.values():
+            if customer.allocation:
+                self._sweep(customer, now_ms)
 
     def subaccounts(self, primary: Account) -> dict[int, Account]:
         """Returns the customer's accounts by number, 0 first."""
@@ -148,17 +171,34 @@ class Treasury:
         customer = self._customer(primary)
         return {number: customer.netting.get(number, False) for number in customer.accounts}
 
-    def set_allocation(self, primary: Account, percent_by_shard: dict[int, int], reservation: str) -> None:
-        """Replaces the wanted split over shards; nothing is moved by it here. Raises Refused."""
+    def set_allocation(self, primary: Account, percent_by_shard: dict[int, int], reservation: Reservation) -> None:
+        """Replaces the wanted split over shards, which the next sweep applies; none ends it. Raises Refused."""
+        if not percent_by_shard.keys() <= set(_KNOWN_SHARDS):
+            raise invalid("exchange shard not found")
         if percent_by_shard and sum(percent_by_shard.values()) != 100:
             raise invalid("percentages must total 100")
         customer = self._customer(primary)
         customer.allocation, customer.reservation = dict(percent_by_shard), reservation
 
-    def allocation(self, primary: Account) -> tuple[dict[int, int], str]:
+    def allocation(self, primary: Account) -> tuple[dict[int, int], Reservation]:
         """Returns the wanted split over shards and how resting orders count in it."""
         customer = self._customer(primary)
         return customer.allocation, customer.reservation
+
+    def _sweep(self, customer: _Customer, now_ms: int) -> None:
+        account = customer.accounts[PRIMARY]
+        cash = account.cash_by_shard_e6
+        kept = {shard: min(cash[shard], _reserved_e6(account, shard, customer.reservation)) for shard in cash}
+        swept_e6 = sum(cash.values()) - sum(kept.values())
+        wanted = dict.fromkeys(cash, 0)
+        for shard, percent in customer.allocation.items():
+            wanted[shard] = swept_e6 * percent // 100 // _STEP_E6 * _STEP_E6
+        # What rounding leaves goes where most goes.
+        wanted[max(customer.allocation, key=customer.allocation.__getitem__)] += swept_e6 - sum(wanted.values())
+        split = {shard: kept.get(shard, 0) + money_e6 for shard, money_e6 in wanted.items()}
+        if any(money_e6 != cash.get(shard, 0) for shard, money_e6 in split.items()):
+            cash.update(split)
+            self._core.publish_cash(account, now_ms)
 
     def _customer(self, primary: Account) -> _Customer:
         customer = self._customers.get(primary.account_id)
@@ -204,3 +244,16 @@ class Treasury:
             amount_e6=amount_e6,
             created_ms=now_ms,
         )
+
+
+def _reserved_e6(account: Account, shard: int, reservation: Reservation) -> int:
+    """Returns what the shard's resting orders keep there: nothing, their dearest side of a market, or all of them."""
+    if reservation == "none":
+        return 0
+    by_side: dict[tuple[str, Side], int] = {}
+    for order in account.open_orders.values():
+        if order.exchange_index == shard:
+            each_e4 = order.price_e4 if order.side is Side.BID else DOLLAR_E4 - order.price_e4
+            place = (order.ticker, order.side)
+            by_side[place] = by_side.get(place, 0) + each_e4 * order.remaining_e2
+    return max(by_side.values(), default=0) if reservation == "max" else sum(by_side.values())

@@ -163,7 +163,7 @@ def _market_facts(market: MarketState) -> Json:
         "early_close_condition": "This market closes and expires early if the event occurs.",
         "occurrence_datetime": rfc3339(market.close_ms),
         "settlement_bounds_type": "default",
-        "expiration_value": "",
+        "expiration_value": market.expiration_value,
         "rules_primary": f"If the outcome is {listing.yes_sub_title}, then the market resolves to Yes.",
         "rules_secondary": "",
         "strike_type": listing.strike_type,
@@ -171,6 +171,8 @@ def _market_facts(market: MarketState) -> Json:
         "price_ranges": [range_view(part) for part in listing.price_ranges],
         "exchange_index": listing.exchange_index,
     }
+    if listing.fee_waiver_until_ms is not None:
+        view["fee_waiver_expiration_time"] = rfc3339(listing.fee_waiver_until_ms)
     if listing.floor_strike is not None:
         view["floor_strike"] = listing.floor_strike
     if listing.strike_type == "custom":

@@ -25,15 +25,15 @@ class BadNumber(ValueError):
 
 
 def read_decimal(text: str, places: int) -> int:
-    """Returns the decimal `text` times ten to the `places`. Raises BadNumber for other text or finer values."""
+    """Returns the decimal `text` times ten to the `places`. Raises BadNumber for other text or more decimals."""
     match = _DECIMAL.fullmatch(text)
     if match is None:
         raise BadNumber(f"not a decimal number: {text[:40]!r}")
     sign, whole, fraction = match.group(1), match.group(2), match.group(3) or ""
-    kept, rest = fraction[:places], fraction[places:]
-    if rest.strip("0"):
-        raise BadNumber(f"finer than {places} decimals: {text[:40]!r}")
-    magnitude = int(whole) * int(10**places) + int(kept.ljust(places, "0") or "0")
+    if len(fraction) > places:
+        # Zeros too: the exchange counts decimals, it does not weigh them.
+        raise BadNumber(f"more than {places} decimals: {text[:40]!r}")
+    magnitude = int(whole) * int(10**places) + int(fraction.ljust(places, "0") or "0")
     return -magnitude if sign else magnitude
 
 

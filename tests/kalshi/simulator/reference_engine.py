@@ -230,7 +230,7 @@ class Reference:
 
     def cancel_all(self, owner: str) -> None:
         self._must_be_open()
-        for order in [one for one in self.resting if one.owner == owner and self.markets[one.ticker].open]:
+        for order in [one for one in self.resting if one.owner == owner]:
             self._take_out(order, Reason.NONE)
 
     def decrease(self, owner: str, number: int, by: int | None, to: int | None) -> RefOrder:

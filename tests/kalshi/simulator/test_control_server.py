@@ -75,6 +75,13 @@ async def test_faults_come_in_lists_and_all_end_at_once(autojump_clock: MockCloc
         ("DELETE", "/faults/7", {}, 404, "no fault 7"),
         ("DELETE", "/faults/x", {}, 404, "no fault x"),
         ("POST", "/events", {"json": {"kind": "settle", "market": "*"}}, 400, "result"),
+        (
+            "POST",
+            "/events",
+            {"json": {"kind": "settle", "market": "*", "result": "scalar"}},
+            400,
+            "value_cents: (nothing)",
+        ),
         ("GET", "/nothing", {}, 404, "POST /control/faults"),
     ],
 )
@@ -110,6 +117,60 @@ async def test_events_happen_now(autojump_clock: MockClock) -> None:
         rows = {row["ticker"]: row for row in (await control.ask("GET", "/markets"))["markets"]}
         assert (rows[TICKER]["status"], rows[TICKER]["result"]) == (MarketStatus.DETERMINED, "yes")
         assert rows[OTHER_TICKER]["status"] == MarketStatus.INACTIVE
+
+
+async def test_fees_change_when_they_are_due(autojump_clock: MockClock) -> None:
+    async with running(Stage()) as stage:
+        control, changes, clearings = Control(stage), stage.exchange.services.fee_changes, stage.exchange.core.clearings
+        series = {"kind": "series_fee", "series": "KXTEST", "fee_type": "quadratic_with_maker_fees", "multiplier": 0.5}
+        assert await control.ask("POST", "/events", series | {"in_s": 5}) == {"markets": 2}
+        event = {"kind": "event_fee", "event": "KXTEST-*", "fee_type": None, "multiplier": 2}
+        assert await control.ask("POST", "/events", event | {"in_s": 10}) == {"markets": 2}
+        assert await control.ask("POST", "/events", event | {"multiplier": None, "in_s": 15}) == {"markets": 2}
+        assert await control.ask("POST", "/events", series | {"series": "KXNONE"}) == {"markets": 0}
+        assert len(changes.announced) == 3
+        seen = []
+        for _ in range(4):
+            seen.append((clearings[TICKER].terms.fee_type, clearings[TICKER].terms.multiplier_e4))
+            await trio.sleep(5.5)
+        maker_fees = "quadratic_with_maker_fees"
+        assert seen == [("quadratic", 10_000), (maker_fees, 5_000), (maker_fees, 20_000), (maker_fees, 5_000)]
+
+
+async def test_a_grid_changes_and_the_traders_follow_it(autojump_clock: MockClock) -> None:
+    async with running(Stage(flow=True)) as stage:
+        control, market = Control(stage), stage.exchange.core.markets[TICKER]
+        change = {"kind": "change_grid", "market": TICKER, "structure": "deci_cent"}
+        assert await control.ask("POST", "/events", change) == {"markets": 1}
+        await trio.sleep(60)
+        assert any(price_e4 % 100 for price_e4, _ in (*market.engine.bids.levels(), *market.engine.asks.levels()))
+        assert market.listing.structure == "deci_cent"
+
+
+async def test_a_closed_market_is_reopened_and_trades(autojump_clock: MockClock) -> None:
+    async with running(Stage(flow=True)) as stage:
+        control, market, tally = Control(stage), stage.exchange.core.markets[TICKER], stage.exchange.flow.tally
+        seen: list[MarketStatus] = []
+        reopen = {"kind": "reopen", "market": "KX*", "closes_in_s": 60}
+        assert await control.ask("POST", "/events", reopen) == {"markets": 0}
+        await trio.sleep(30)
+        operations = tally.operations
+        await control.ask("POST", "/events", {"kind": "close_early", "market": "KX*"})
+        await trio.sleep(0.5)
+        seen.append(market.status)
+        assert await control.ask("POST", "/events", reopen) == {"markets": 3}
+        traded_e2 = market.traded_e2
+        await trio.sleep(30)
+        seen.append(market.status)
+        assert market.traded_e2 > traded_e2
+        # The traders of before have gone: nobody is there twice.
+        assert tally.operations - operations < 1.4 * operations
+        await trio.sleep(31)
+        seen.append(market.status)
+        await trio.sleep(60)
+        seen.append(market.status)
+        assert seen == [MarketStatus.CLOSED, MarketStatus.ACTIVE, MarketStatus.CLOSED, MarketStatus.FINALIZED]
+        assert stage.exchange.truth.imbalance_e6() == 0
 
 
 async def test_the_overview_tells_seed_and_clock(autojump_clock: MockClock) -> None:

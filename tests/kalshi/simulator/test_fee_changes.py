@@ -6,9 +6,15 @@ from typing import Any
 
 import attrs
 import pytest
+from trio.testing import MockClock
 
 from kalshi.simulator.events import Event, EventFeesChanged
-from tests.kalshi.simulator.customer import OTHER_TICKER, TICKER, World
+from kalshi.simulator.listings import Catalogue
+from kalshi.simulator.scenario import Scenario
+from kalshi.simulator.settings import SimulatorSettings
+from kalshi.simulator.timestamps import rfc3339
+from tests.kalshi.simulator.customer import OTHER_TICKER, START_MS, TICKER, World, small_catalogue
+from tests.kalshi.simulator.fault_stage import Stage, running
 
 _EVENT = "KXTEST-26NOV20"
 
@@ -100,6 +106,48 @@ async def test_a_market_that_is_listed_later_is_charged_by_what_is_in_force() ->
     world.exchange.core.markets[OTHER_TICKER] = market
     world.pass_time(50)
     assert await fee_of(world, OTHER_TICKER) == ("0.000000", "0.000000")
+
+
+def waived_catalogue(until_ms: int) -> Catalogue:
+    """Returns the small catalogue, where TICKER takes no fee until then."""
+    catalogue = small_catalogue()
+    first, *others = catalogue.events
+    markets = tuple(
+        attrs.evolve(one, fee_waiver_until_ms=until_ms) if one.ticker == TICKER else one for one in first.markets
+    )
+    return attrs.evolve(catalogue, events=(attrs.evolve(first, markets=markets), *others))
+
+
+async def test_a_waived_market_takes_no_fee_until_its_time_and_says_when() -> None:
+    world = World(catalogue=waived_catalogue(START_MS + 5_000))
+    market = (await world.alice.get(f"/markets/{TICKER}"))["market"]
+    assert market["fee_waiver_expiration_time"] == rfc3339(START_MS + 5_000)
+    assert "fee_waiver_expiration_time" not in (await world.alice.get(f"/markets/{OTHER_TICKER}"))["market"]
+    # A fee change under the waiver is kept for the time after it.
+    world.exchange.services.fee_changes.schedule_series("KXTEST", "quadratic_with_maker_fees", 10_000, world.clock())
+    world.pass_time(4_999)
+    assert await fee_of(world) == ("0.000000", "0.000000")
+    assert await fee_of(world, OTHER_TICKER) == ("0.437500", "1.750000")
+    world.pass_time(1)
+    assert await fee_of(world) == ("0.437500", "1.750000")
+    assert world.exchange.truth.imbalance_e6() == 0
+
+
+async def test_the_default_world_waives_some_markets_and_the_client_reads_it(autojump_clock: MockClock) -> None:
+    async with running(Stage(scenario=Scenario(settings=SimulatorSettings(flow=False)))) as stage:
+        markets = stage.exchange.core.markets
+        waived = {ticker for ticker, one in markets.items() if one.clearing.waives_fees}
+        assert 0 < len(waived) < len(markets) // 10
+        for ticker in waived:
+            until_ms = (await stage.alice.market(ticker)).fee_waiver_until_ms
+            assert until_ms is not None
+            assert until_ms > stage.exchange.core.now_ms()
+
+
+def test_a_waiver_frees_the_funds_check_of_its_fee() -> None:
+    core = World(catalogue=waived_catalogue(START_MS + 5_000)).exchange.core
+    bounds = [core.markets[ticker].clearing.fee_bound_e6 for ticker in (TICKER, OTHER_TICKER)]
+    assert bounds[0] < bounds[1]
 
 
 def test_unknown_series_and_events_cannot_change() -> None:

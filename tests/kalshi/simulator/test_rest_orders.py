@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.kalshi.simulator.customer import SUB_CENT_TICKER, TICKER, World
+from tests.kalshi.simulator.customer import OTHER_TICKER, SUB_CENT_TICKER, TICKER, World
 
 _RECORDED = Path(__file__).resolve().parents[4] / "shared" / "data" / "rest" / "demo-2026-06"
 
@@ -165,6 +165,39 @@ async def test_cancel_all_takes_every_order_of_the_account_on_all_shards() -> No
     assert (answer.status_code, answer.content) == (204, b"")
     assert world.exchange.truth.resting_orders("alice") == []
     assert len(world.exchange.truth.resting_orders("bob")) == 1
+
+
+@pytest.mark.parametrize(
+    ("price", "count", "code"),
+    [
+        ("0.30000", "1.00", "invalid_price"),
+        ("0.3000", "1.000", "invalid_order_size"),
+    ],
+)
+async def test_more_decimals_than_the_exchange_reads_are_refused(price: str, count: str, code: str) -> None:
+    answer = await World().alice.create("bid", price, count)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
+async def test_cancel_all_leaves_nothing_behind_in_halted_and_closed_markets() -> None:
+    world = World(close_in_s={OTHER_TICKER: 60})
+    await world.alice.place("bid", "0.4000")
+    await world.alice.place("bid", "0.4000", ticker=OTHER_TICKER)
+    world.exchange.lifecycle.deactivate(TICKER)
+    # The close has come, and the tick that takes its orders has not.
+    world.clock.advance(60_000)
+    answer = await world.alice.send("DELETE", "/portfolio/events/orders")
+    assert (answer.status_code, world.exchange.truth.resting_orders("alice")) == (204, [])
+
+
+async def test_cancel_all_may_refuse_what_rests_in_a_halted_market_and_says_so() -> None:
+    world = World(cancel_all_in_stopped_markets="refuse")
+    kept = await world.alice.place("bid", "0.4000")
+    await world.alice.place("bid", "0.4000", ticker=OTHER_TICKER)
+    world.exchange.lifecycle.deactivate(TICKER)
+    answer = await world.alice.send("DELETE", "/portfolio/events/orders")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "market_inactive")
+    assert [order.order_id for order in world.exchange.truth.resting_orders("alice")] == [kept["order_id"]]
 
 
 async def test_amend_renews_the_expiry_alone_without_counts_and_refuses_a_no_op() -> None:

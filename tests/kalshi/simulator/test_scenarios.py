@@ -91,12 +91,57 @@ def test_every_setting_can_be_written() -> None:
 
 def test_every_event_needs_what_it_is_about() -> None:
     needs = {"halt": 1, "unhalt": 1, "settle": 2, "close_early": 1, "news": 2}
+    needs |= {"reopen": 2, "change_grid": 2, "series_fee": 3, "event_fee": 3}
     for kind in EVENT_KINDS:
         missing = needs.get(kind, 0)
         if missing:
             assert list(problems({"events": [{"kind": kind}]}).values()) == ["must be given"] * missing
         else:
             assert len(read_scenario({"events": [{"kind": kind}]}).events) == 1
+
+
+def test_a_method_that_no_request_has_is_refused() -> None:
+    found = problems(
+        {"faults": [{"kind": "latency", "methods": ["GET", "PATCHY"]}, {"kind": "html_error", "methods": ["get"]}]}
+    )
+    rule = "must be one of GET, POST, PUT, DELETE"
+    assert found == {"faults[0].methods[1]": rule, "faults[1].methods[0]": rule}
+
+
+def test_a_settlement_has_a_value_where_it_is_scalar_and_only_there() -> None:
+    settle = {"kind": "settle", "market": "K*"}
+    found = problems(
+        {
+            "events": [
+                settle | {"result": "scalar"},
+                settle | {"result": "yes", "value_cents": 40},
+                settle | {"result": "no", "value_cents": 40},
+                settle | {"result": "scalar", "value_cents": 40},
+            ]
+        }
+    )
+    assert found == {
+        "events[0].value_cents": "must be given where the result is scalar",
+        "events[1].value_cents": "must not be given where the result is yes: only scalar has one",
+        "events[2].value_cents": "must not be given where the result is no: only scalar has one",
+    }
+
+
+def test_what_a_fee_a_grid_and_a_reopening_cannot_be_is_named() -> None:
+    found = problems(
+        {
+            "events": [
+                {"kind": "series_fee", "series": "K*", "fee_type": "cubic", "multiplier": -1},
+                {"kind": "change_grid", "market": "K*", "structure": "half_cent"},
+                {"kind": "reopen", "market": "K*", "closes_in_s": 0},
+            ]
+        }
+    )
+    assert found["events[0].fee_type"].startswith("must be one of quadratic, ")
+    assert found["events[0].multiplier"] == "must be 0 to 100 times the usual fee"
+    assert found["events[1].structure"].startswith("must be one of linear_cent, ")
+    assert found["events[2].closes_in_s"].startswith("must be above 0 seconds")
+    assert len(found) == 4
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,8 @@ async def test_tickers_are_conflated_and_have_an_optional_first_state() -> None:
     session = world.alice.connect()
     first = command(session, 1, "subscribe", channels=["ticker"], market_tickers=[TICKER], send_initial_snapshot=True)
     assert first[1]["msg"]["yes_ask_dollars"] == "1.0000"
+    # 10,000 contracts before the start at 50 cents.
+    assert (first[1]["msg"]["volume_fp"], first[1]["msg"]["dollar_volume"]) == ("10000.00", 5_000)
     for cents in (40, 41, 42):
         await world.bob.place("bid", f"0.{cents}00")
         world.pass_time(300)

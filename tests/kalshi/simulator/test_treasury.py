@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kalshi.simulator.accounts import Account
 from kalshi.simulator.refusals import Refused
-from kalshi.simulator.treasury import Place
-from tests.kalshi.simulator.customer import SUB_CENT_TICKER, TICKER, World
+from kalshi.simulator.treasury import SWEEP_MS, Place, Treasury
+from tests.kalshi.simulator.customer import OTHER_TICKER, START_MS, SUB_CENT_TICKER, TICKER, World
 
 _MOVE = "/portfolio/intra_exchange_instance_transfer"
 
@@ -191,3 +192,73 @@ def test_no_sequence_of_transfers_makes_or_loses_money(steps: list[tuple[Any, ..
         assert sum(pots) == 20_000_000_000
         assert all(pot >= 0 for pot in pots)
         assert world.exchange.core.imbalance_e6() == 0
+
+
+_ALLOCATION = "/portfolio/target_balance_allocation"
+
+
+def allocation(*percents: tuple[int, int], **more: Any) -> dict[str, Any]:
+    return {"allocations": [{"exchange_index": shard, "percent": percent} for shard, percent in percents], **more}
+
+
+async def test_a_target_allocation_is_applied_every_ten_seconds_until_it_ends() -> None:
+    world = World(cash=100)
+    truth = world.exchange.truth
+    assert (await world.alice.send("POST", _ALLOCATION, allocation((0, 25), (3, 75)))).status_code == 200
+    assert (await world.alice.get(_ALLOCATION))["resting_margin_reservation"] == "sum"
+    world.pass_time(9_999)
+    assert truth.cash_by_shard_e6("alice") == {0: 100_000_000, 2: 100_000_000}
+    world.pass_time(1)
+    assert truth.cash_by_shard_e6("alice") == {0: 50_000_000, 2: 0, 3: 150_000_000}
+    assert (await world.alice.get("/portfolio/balance"))["balance_breakdown"][-1] == {
+        "exchange_index": 3,
+        "balance": "150.0000",
+    }
+    assert truth.cash_by_shard_e6("bob") == {0: 100_000_000, 2: 100_000_000}
+    assert truth.imbalance_e6() == 0
+    await world.alice.send("POST", _MOVE, move(100_000, 3, 0))
+    await world.alice.send("POST", _ALLOCATION, allocation())
+    world.pass_time(10_000)
+    assert truth.cash_by_shard_e6("alice") == {0: 60_000_000, 2: 0, 3: 140_000_000}
+
+
+@pytest.mark.parametrize(("reservation", "left"), [("none", 0), ("max", 10), ("sum", 16)])
+async def test_resting_orders_keep_their_money_on_their_shard(reservation: str, left: int) -> None:
+    world = World(cash=100)
+    await world.alice.place("bid", "0.4000", "10.00")
+    await world.alice.place("bid", "0.3000", "20.00")
+    await world.alice.place("ask", "0.4000", "10.00", ticker=OTHER_TICKER)
+    await world.alice.send("POST", _ALLOCATION, allocation((2, 100), resting_margin_reservation=reservation))
+    world.pass_time(10_000)
+    cash_e6 = {0: left * 1_000_000, 2: (200 - left) * 1_000_000}
+    assert world.exchange.truth.cash_by_shard_e6("alice") == cash_e6
+
+
+async def test_nothing_is_swept_while_transfers_are_paused() -> None:
+    world = World(cash=100)
+    await world.alice.send("POST", _ALLOCATION, allocation((2, 100)))
+    world.exchange.lifecycle.set_pause(trading_active=False, exchange_active=False)
+    world.pass_time(10_000)
+    assert world.exchange.truth.cash_by_shard_e6("alice")[0] == 100_000_000
+
+
+@pytest.mark.parametrize("rows", [((0, 40),), ((0, 50), (9, 50))])
+async def test_an_allocation_that_cannot_be_applied_is_refused(rows: tuple[tuple[int, int], ...]) -> None:
+    assert (await World().alice.send("POST", _ALLOCATION, allocation(*rows))).status_code == 400
+
+
+@given(
+    cash=st.dictionaries(st.sampled_from((0, 1, 2, 3)), st.integers(0, 10**9), min_size=1),
+    cut=st.integers(0, 100),
+)
+def test_a_sweep_makes_and_loses_nothing(cash: dict[int, int], cut: int) -> None:
+    account = Account(account_id="one", key_id="one", cash_by_shard_e6={shard: 100 * e4 for shard, e4 in cash.items()})
+    core = World().exchange.core
+    treasury = Treasury(core, lambda _: None)
+    before_e6 = account.cash_e6
+    treasury.set_allocation(account, {1: cut, 2: 100 - cut}, "sum")
+    core.now_ms = lambda: START_MS + SWEEP_MS  # type: ignore[method-assign]
+    treasury.tick()
+    assert account.cash_e6 == before_e6
+    assert all(money_e6 >= 0 and money_e6 % 100 == 0 for money_e6 in account.cash_by_shard_e6.values())
+    assert abs(account.cash_by_shard_e6.get(1, 0) - before_e6 * cut / 100) <= 200

@@ -17,14 +17,14 @@ from kalshi.simulator.wire_numbers import BadNumber, cash_text, count_text, mone
         ("1", 2, 100),
         ("3.5", 2, 350),
         ("-0.01", 2, -1),
-        ("0.520000", 4, 5_200),
+        ("0.520000", 6, 520_000),
     ],
 )
 def test_decimal_text_is_read_exactly(text: str, places: int, value: int) -> None:
     assert read_decimal(text, places) == value
 
 
-@pytest.mark.parametrize("text", ["", "x", "1e2", "0.123", " 1", "+1", "1,0", "٣", ".5", "nan", "1" * 40])
+@pytest.mark.parametrize("text", ["", "x", "1e2", "0.123", "0.120", " 1", "+1", "1,0", "٣", ".5", "nan", "1" * 40])
 def test_text_that_is_no_decimal_of_that_fineness_is_refused(text: str) -> None:
     with pytest.raises(BadNumber):
         read_decimal(text, 2)
