@@ -56,6 +56,10 @@ class Target:
         placed = await self._write("POST", "/portfolio/events/orders", order)
         self.names = attrs.evolve(self.names, order_id=placed["order_id"])
 
+    async def end_allocation(self) -> None:
+        """Ends a target allocation that was taken: later sweeps move money by it, and nobody asks then."""
+        await self._write("POST", "/portfolio/target_balance_allocation", {"allocations": []})
+
     async def _write(self, method: str, path: str, body: object = None) -> Any:
         sent = b"" if body is None else msgspec.json.encode(body)
         status, answer, _ = await self.send(Case(method=method, path=(PREFIX + path).encode(), body=sent))
@@ -157,6 +161,8 @@ async def fuzz_requests(seed: int, refusals: int) -> None:
         status, body, content_type = await target.send(case)
         check_answer(case, status, body, content_type)
         refused += status >= 400
+        if status < 300 and case.method == "POST" and case.path.endswith(b"target_balance_allocation"):
+            await target.end_allocation()
         if target.holdings() != before:
             # Only a write that was taken may do that; it was not quite as broken as meant.
             assert status < 300, case
