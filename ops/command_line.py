@@ -220,6 +220,28 @@ def _add_tools(app: typer.Typer, build_tree: BuildTree) -> None:
         raise typer.Exit(sweep_from_outside(settings, environ, everything=everything))
 
     @app.command()
+    def chaos(
+        seconds: Annotated[float, typer.Option(help="how long")] = 60.0,
+        every: Annotated[float, typer.Option(help="seconds between a recovery and the next blow")] = 5.0,
+        seed: int = 1,
+        kinds: Annotated[str, typer.Option(help="some of kill, stall, slow, with commas")] = "kill,stall,slow",
+        config: ConfigOption = DEFAULT_CONFIG,
+    ) -> None:
+        """Kill, stall and slow actors of the running bot, and see it get over each blow (never in mode live)."""
+        from ops.chaos import ChaosPlan, parse_kinds
+        from ops.chaos import chaos as run_chaos
+
+        settings = _load(config)
+        try:
+            plan = ChaosPlan(seconds=seconds, every_s=every, seed=seed, kinds=parse_kinds(kinds))
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(ExitCode.USAGE) from None
+        raise typer.Exit(
+            run_chaos(control_socket_path(Path(settings.folders.state), settings.control.socket), plan, print)
+        )
+
+    @app.command()
     def replay(
         path: Annotated[Path, typer.Argument(help="a recorded run (.jsonl or .jsonl.gz)")],
         speed: Annotated[str, typer.Option(help='"max", or a factor of real time')] = "max",

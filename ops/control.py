@@ -8,7 +8,8 @@ carries them out.
 1. Every command leaves an audit record: who asked, for what, when, and whether it was taken.
 2. An unknown word, actor or market is answered with what there is; a refused command has no effect but its
    record.
-3. Chaos (`kill-actor`) is for simulated and demo exchanges; anywhere else it needs `force=yes`.
+3. Chaos (`kill-actor`, `stall-actor`, `slow-actor`) is for simulated and demo exchanges; killing needs `force=yes`
+   anywhere else, and the other two are refused there: they have no use in an emergency.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from ops.money_text import cents, contracts, identity, signed_dollars
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 LISTED_NAMES_MAX = 40  # a reply stays readable in a terminal
 CHAOS_MODES = ("simulated", "demo", "shadow")
+CHAOS_SECONDS_MAX = 60.0
+SLOWNESS_S_MAX = 1.0  # a message
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +63,23 @@ class KillActor:
 
 
 @attrs.frozen(kw_only=True)
+class StallActor:
+    """An actor hears nothing for so many seconds."""
+
+    name: str
+    seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class SlowActor:
+    """For so many seconds an actor takes `each_s` longer for each message."""
+
+    name: str
+    each_s: float
+    seconds: float
+
+
+@attrs.frozen(kw_only=True)
 class PauseQuoting:
     """Withdraw and do not quote: one market, or all of them where `ticker` is None."""
 
@@ -87,7 +107,17 @@ class SetLogLevel:
     level: str
 
 
-ControlEffect = WriteAudit | KillActor | PauseQuoting | ResumeQuoting | SetKillSwitch | StopBot | SetLogLevel
+ControlEffect = (
+    WriteAudit
+    | KillActor
+    | StallActor
+    | SlowActor
+    | PauseQuoting
+    | ResumeQuoting
+    | SetKillSwitch
+    | StopBot
+    | SetLogLevel
+)
 _Answer = tuple[ControlReply, tuple[ControlEffect, ...]]
 
 
@@ -133,13 +163,31 @@ def _actors(_: Mapping[str, str], view: ControlView) -> _Answer:
 
 
 def _kill_actor(arguments: Mapping[str, str], view: ControlView) -> _Answer:
-    name = _required(arguments, "name", "kill-actor")
-    known = [row.name for row in view.snapshot.actors]
-    if name not in known:
-        raise _Refused(f"There is no actor {name!r}; {_nearest(name, known)}")
+    name = _actor(arguments, view, "kill-actor")
     if view.snapshot.mode not in CHAOS_MODES and arguments.get("force") != "yes":
         raise _Refused(f"Killing actors in mode {view.snapshot.mode!r} needs force=yes: real orders depend on them.")
     return _done(f"{name} is being killed; its supervisor restarts it.", KillActor(name=name))
+
+
+def _stall_actor(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    name = _actor(arguments, view, "stall-actor")
+    seconds = _seconds(arguments, "seconds", "stall-actor", CHAOS_SECONDS_MAX)
+    _refuse_where_real(view, "stall-actor")
+    return _done(f"{name} hears nothing for {seconds:g} s.", StallActor(name=name, seconds=seconds))
+
+
+def _slow_actor(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    name = _actor(arguments, view, "slow-actor")
+    seconds = _seconds(arguments, "seconds", "slow-actor", CHAOS_SECONDS_MAX)
+    each_s = _seconds(arguments, "each", "slow-actor", SLOWNESS_S_MAX)
+    _refuse_where_real(view, "slow-actor")
+    text = f"{name} takes {each_s * 1000:g} ms longer for each message, for {seconds:g} s."
+    return _done(text, SlowActor(name=name, each_s=each_s, seconds=seconds))
+
+
+def _refuse_where_real(view: ControlView, word: str) -> None:
+    if view.snapshot.mode not in CHAOS_MODES:
+        raise _Refused(f"{word!r} is for the modes {', '.join(CHAOS_MODES)}, not for {view.snapshot.mode!r}.")
 
 
 def _pause(arguments: Mapping[str, str], view: ControlView) -> _Answer:
@@ -188,9 +236,7 @@ def _log_level(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     )
     if level not in LOG_LEVELS:
         raise _Refused(f"There is no level {level!r}; there are {', '.join(LOG_LEVELS)}.")
-    known = [row.name for row in view.snapshot.actors]
-    if actor not in known:
-        raise _Refused(f"There is no actor {actor!r}; {_nearest(actor, known)}")
+    _known_actor(actor, view)
     return _done(f"{actor} logs at {level} from now on.", SetLogLevel(actor=actor, level=level))
 
 
@@ -205,6 +251,8 @@ _WORDS: dict[str, _Word] = {
     "status": _Word(_status, (), "the whole bot in a few lines"),
     "actors": _Word(_actors, (), "every actor with state, restarts and mailbox"),
     "kill-actor": _Word(_kill_actor, ("name", "force"), "crash one actor on purpose"),
+    "stall-actor": _Word(_stall_actor, ("name", "seconds"), "let one actor hear nothing for a while"),
+    "slow-actor": _Word(_slow_actor, ("name", "each", "seconds"), "let one actor work slowly for a while"),
     "pause": _Word(_pause, ("ticker", "all"), "withdraw one market, or all"),
     "resume": _Word(_resume, ("ticker",), "quote again"),
     "explain": _Word(_explain, ("ticker",), "why a market is quoted as it is"),
@@ -261,6 +309,28 @@ def _required(arguments: Mapping[str, str], name: str, word: str) -> str:
     if not value:
         raise _Refused(f"{word!r} needs {name}=…")
     return value
+
+
+def _actor(arguments: Mapping[str, str], view: ControlView, word: str) -> str:
+    return _known_actor(_required(arguments, "name", word), view)
+
+
+def _known_actor(name: str, view: ControlView) -> str:
+    known = [row.name for row in view.snapshot.actors]
+    if name not in known:
+        raise _Refused(f"There is no actor {name!r}; {_nearest(name, known)}")
+    return name
+
+
+def _seconds(arguments: Mapping[str, str], name: str, word: str, most_s: float) -> float:
+    text = _required(arguments, name, word)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= most_s:
+        raise _Refused(f"{word!r} takes {name} above 0 and at most {most_s:g} s, not {text!r}.")
+    return seconds
 
 
 def _market_or_all(arguments: Mapping[str, str], view: ControlView, word: str) -> str | None:

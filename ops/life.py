@@ -50,6 +50,8 @@ from ops.control import (
     ResumeQuoting,
     SetKillSwitch,
     SetLogLevel,
+    SlowActor,
+    StallActor,
     StopBot,
     WriteAudit,
     dispatch,
@@ -534,6 +536,8 @@ class Life:
                     self._log.info(f"{record.principal} asked: {words} ({'done' if record.accepted else 'refused'})")
                 case KillActor(name=name):
                     self.kill_actor(name)
+                case StallActor() | SlowActor():
+                    self._hold_up(effect)
                 case PauseQuoting(ticker=ticker):
                     self.switches.pause(ticker)
                 case ResumeQuoting(ticker=ticker):
@@ -552,6 +556,16 @@ class Life:
         if trouble:
             self._log.error(trouble)
         self._publish_switches()
+
+    def _hold_up(self, effect: StallActor | SlowActor) -> None:
+        mailbox = self.switchboard.existing_mailbox(effect.name)
+        if mailbox is None:
+            return  # a market's actor may be gone by now
+        match effect:
+            case StallActor(seconds=seconds):
+                mailbox.stall(seconds)
+            case SlowActor(each_s=each_s, seconds=seconds):
+                mailbox.slow(each_s, seconds)
 
     def kill_actor(self, name: str) -> None:
         """Crashes one actor deliberately (chaos); a market's is a child of the market supervisor."""

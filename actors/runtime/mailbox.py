@@ -92,7 +92,8 @@ class Mailbox:
         self._samples_depth = 0
         self._peak = self._received = self._replaced = self._dropped = self._dead_letters = 0
         self._last_receive_s: float | None = None
-        self._stalled_until_s = -math.inf
+        self._held_up_until_s = self._stalled_until_s = -math.inf  # chaos: the later of stall and slowness
+        self._slowness_s = 0.0
         self._is_receiving = False
         self._is_woken = False
         wake: tuple[trio.MemorySendChannel[None], trio.MemoryReceiveChannel[None]] = trio.open_memory_channel(1)
@@ -119,8 +120,8 @@ class Mailbox:
             await trio.lowlevel.checkpoint()
             if not self.depth:
                 await self._wait_for_arrival(math.inf if timeout_s is None else timeout_s)
-            if (stall_s := self._stalled_until_s - self._now()) > 0:
-                await trio.sleep(stall_s)
+            if self._now() < self._held_up_until_s:
+                await self._hold_up()
             return self._drain()
         finally:
             self._is_receiving = False
@@ -163,6 +164,12 @@ class Mailbox:
     def stall(self, seconds: float) -> None:
         """Delivers nothing for `seconds` from now, as if the reader were stuck (chaos)."""
         self._stalled_until_s = self._now() + seconds
+        self._held_up_until_s = max(self._held_up_until_s, self._stalled_until_s)
+
+    def slow(self, each_s: float, seconds: float) -> None:
+        """Delivers each message `each_s` late for `seconds` from now, as if the reader worked so long on it (chaos)."""
+        self._slowness_s = each_s
+        self._held_up_until_s = max(self._stalled_until_s, self._now() + seconds)
 
     def close(self) -> None:
         """Ends the mailbox for good: waiting senders are released, and later answers are dead letters."""
@@ -244,6 +251,12 @@ class Mailbox:
         self._dead_letters += 1
 
     # Inside.
+
+    async def _hold_up(self) -> None:
+        if (stall_s := self._stalled_until_s - self._now()) > 0:
+            await trio.sleep(stall_s)
+        if self._now() < self._held_up_until_s:
+            await trio.sleep(self._slowness_s * self.depth)
 
     async def _wait_for_arrival(self, timeout_s: float) -> None:
         with trio.move_on_after(timeout_s):

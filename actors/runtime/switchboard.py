@@ -107,6 +107,11 @@ class Switchboard:
             raise WiringError(f"mailbox {actor_name} exists with other keys; remove it before changing them")
         return existing.mailbox
 
+    def existing_mailbox(self, actor_name: str) -> Mailbox | None:
+        """Returns the actor's mailbox where it has one."""
+        subscription = self._subscriptions.get(actor_name)
+        return None if subscription is None else subscription.mailbox
+
     def outbox(self, actor_name: str) -> Outbox:
         """Returns the sending end for the actor: it may send what the table lets its kind send."""
         kind = kind_of(actor_name)

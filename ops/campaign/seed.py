@@ -271,12 +271,7 @@ class _Run:
         """Waits until the bot quotes again with exact books."""
         if process.is_over.is_set():
             process = self._start(nursery, process.folder)
-        ails = self._ails(process)
-        for _ in range(round(RECOVERY_S / RECOVERY_LOOK_S)):
-            if not ails:
-                break
-            await trio.sleep(RECOVERY_LOOK_S)
-            ails = self._ails(process)
+        ails = await self._wait_until_empty(lambda: self._ails(process), RECOVERY_S)
         if ails:
             self._watch.violate("liveness", f"not recovered after {RECOVERY_S:.0f} s: {ails}")
         self._watch.is_calm = True
@@ -297,14 +292,20 @@ class _Run:
             return "nothing is quoted"
         return ""
 
-    async def _check_money(self, process: _Process) -> None:
-        """Compares positions and cash with the exchange's; what filled a moment ago may still be on its way."""
-        differs = self._money_differs(process)
-        for _ in range(round(MONEY_S / RECOVERY_LOOK_S)):
-            if not differs:
+    @staticmethod
+    async def _wait_until_empty(ask: Callable[[], str], seconds: float) -> str:
+        """Asks again and again until the answer is empty or the time over, and returns the last one."""
+        answer = ask()
+        for _ in range(round(seconds / RECOVERY_LOOK_S)):
+            if not answer:
                 break
             await trio.sleep(RECOVERY_LOOK_S)
-            differs = self._money_differs(process)
+            answer = ask()
+        return answer
+
+    async def _check_money(self, process: _Process) -> None:
+        """Compares positions and cash with the exchange's; what filled a moment ago may still be on its way."""
+        differs = await self._wait_until_empty(lambda: self._money_differs(process), MONEY_S)
         if differs:
             self._watch.violate("I6", differs)
         refused = self._world.exchange.truth.requests_rejected_429

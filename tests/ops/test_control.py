@@ -15,6 +15,8 @@ from ops.control import (
     ResumeQuoting,
     SetKillSwitch,
     SetLogLevel,
+    SlowActor,
+    StallActor,
     StopBot,
     WriteAudit,
     dispatch,
@@ -62,6 +64,34 @@ def test_killing_an_actor_of_a_live_bot_needs_force(force: str) -> None:
     assert "force=yes" in reply.text
     assert effects == ()
     assert asked("kill-actor", live, name="order_desk", force="yes")[1] == (KillActor(name="order_desk"),)
+
+
+def test_an_actor_can_be_stalled_and_slowed_on_a_simulated_exchange() -> None:
+    reply, effects = asked("stall-actor", name="order_desk", seconds="2.5")
+    assert reply.ok
+    assert effects == (StallActor(name="order_desk", seconds=2.5),)
+    reply, effects = asked("slow-actor", name="ledger", each="0.02", seconds="3")
+    assert reply.text == "ledger takes 20 ms longer for each message, for 3 s."
+    assert effects == (SlowActor(name="ledger", each_s=0.02, seconds=3.0),)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "61", "nan", "soon"])
+def test_a_stall_has_bounds(seconds: str) -> None:
+    reply, effects = asked("stall-actor", name="order_desk", seconds=seconds)
+    assert not reply.ok
+    assert "above 0 and at most 60 s" in reply.text
+    assert effects == ()
+
+
+def test_nobody_is_stalled_or_slowed_where_orders_are_real() -> None:
+    live = ControlView(snapshot=snapshot(mode="live"), at_ms=7)
+    for reply, effects in (
+        asked("stall-actor", live, name="order_desk", seconds="1"),
+        asked("slow-actor", live, name="order_desk", each="0.1", seconds="1"),
+    ):
+        assert not reply.ok
+        assert "not for 'live'" in reply.text
+        assert effects == ()
 
 
 def test_a_mistyped_actor_is_answered_with_the_nearest_one() -> None:

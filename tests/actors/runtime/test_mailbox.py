@@ -258,6 +258,21 @@ async def test_a_stalled_mailbox_delivers_nothing_until_the_stall_ends(
     assert trio.current_time() == 11
 
 
+async def test_a_slow_mailbox_delivers_each_message_later_and_then_as_fast_as_ever(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
+    mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
+    mailbox.slow(0.5, 10)
+    outbox.publish(Trade(1))
+    outbox.publish(Trade(2))
+    assert await mailbox.receive() == (Trade(1), Trade(2))
+    assert trio.current_time() == 1.0
+    await trio.sleep(9)
+    outbox.publish(Trade(3))
+    assert await mailbox.receive() == (Trade(3),)
+    assert trio.current_time() == 10.0
+
+
 # Replies.
 
 
