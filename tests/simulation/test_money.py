@@ -113,6 +113,7 @@ def test_a_settled_market_is_paid_out_and_leaves_position_and_books_exact() -> N
     _run(scenario, exchange_settings=fast)
 
 
+@pytest.mark.long
 def test_a_market_that_settles_while_risk_is_away_is_found_and_booked() -> None:
     async def scenario(world: World, life: Life) -> None:
         ticker = min(_truth(world))
