@@ -84,9 +84,11 @@ def make_http(
     connections: int,
     ssl_context: ssl.SSLContext | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    keep_alive_s: float = KEEP_ALIVE_S,
 ) -> httpx.AsyncClient:
     """Returns an HTTP/1.1 client: a pool of `connections`, no proxies, redirects or time-outs of its own.
 
+    A connection that was idle for longer than `keep_alive_s` is not used again.
     Make it at boot: loading certificates blocks for tens of milliseconds.
     """
     is_plain = base_url.startswith("http://")
@@ -100,7 +102,7 @@ def make_http(
         limits=httpx.Limits(
             max_connections=connections,
             max_keepalive_connections=connections,
-            keepalive_expiry=KEEP_ALIVE_S,
+            keepalive_expiry=keep_alive_s,
         ),
         transport=transport,
     )

@@ -21,6 +21,9 @@ from kalshi.socket_transports import TRANSPORTS
 from ops.modes import Endpoints
 from ops.settings import ExchangeSettings
 
+# The way out has seconds. A connection that died unseen, as in a cut network, must not be what it tries first.
+CONTROL_KEEP_ALIVE_S = 3.0
+
 Connect = Callable[[trio.Nursery], Awaitable[Socket]]
 
 
@@ -51,7 +54,9 @@ def network_ports(
     return Ports(
         base_url=endpoints.base_url,
         data_http=make_http(endpoints.base_url, settings.data_connections, context),
-        control_http=make_http(endpoints.base_url, settings.control_connections, context),
+        control_http=make_http(
+            endpoints.base_url, settings.control_connections, context, keep_alive_s=CONTROL_KEEP_ALIVE_S
+        ),
         connect=network_connect(endpoints, signer, server_ms, context, transport),
     )
 
