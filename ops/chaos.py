@@ -26,6 +26,7 @@ import trio
 
 from actors.messages.control import ActorRow, ControlCommand, SystemSnapshot
 from ops.control_server import ControlSocketError, ask, control_socket_path
+from ops.snapshot import why_not_quoting
 
 KINDS: Final = ("kill", "stall", "slow")
 RECOVERY_S: Final = 40.0
@@ -94,15 +95,9 @@ class Striker:
 
 
 def what_ails(snapshot: SystemSnapshot) -> str:
-    """Returns what is wrong with the bot, empty when it is well."""
+    """Returns what is wrong with the bot, empty when it is well: all actors run, and it quotes with exact books."""
     down = [row.name for row in snapshot.actors if row.state != "running"]
-    if down:
-        return f"{down[0]} does not run"
-    if snapshot.permit != "given":
-        return f"permit withheld: {'; '.join(snapshot.permit_reasons)}"
-    if not any(row.own_bid is not None or row.own_ask is not None for row in snapshot.markets):
-        return "nothing is quoted"
-    return "" if snapshot.totals.is_exact else "the books are not exact"
+    return f"{down[0]} does not run" if down else why_not_quoting(snapshot)
 
 
 async def run_chaos(path: Path, plan: ChaosPlan, say: Say) -> bool:

@@ -231,3 +231,13 @@ def _own(orders: tuple[WorkingOrder, ...], side: Side) -> QuoteRow | None:
 def _connection_text(connection: ConnectionHealth) -> str:
     state = "up" if connection.connected else f"down ({connection.reason})"
     return f"connection {connection.number}: {state}, {connection.markets} markets"
+
+
+def why_not_quoting(snapshot: SystemSnapshot) -> str:
+    """Returns what keeps the bot from quoting with exact books; empty where it does."""
+    if snapshot.permit != "given":
+        return f"permit withheld: {'; '.join(snapshot.permit_reasons)}"
+    if not snapshot.totals.is_exact:
+        return "the books are not exact"
+    is_quoting = any(row.own_bid is not None or row.own_ask is not None for row in snapshot.markets)
+    return "" if is_quoting else "nothing is quoted"

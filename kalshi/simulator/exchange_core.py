@@ -300,7 +300,7 @@ class ExchangeCore:
 
     def _in_publishing_order(self, outbox: list[EngineEvent]) -> list[EngineEvent]:
         last = outbox[-1]
-        # What rests behind its own trades is the last event, and the one before belongs to a trade.
+        # What rests of an order that has traded is the last event.
         if type(last) is not BookDelta or last.delta_e2 <= 0:
             return outbox
         if not any(type(event) is Executed for event in outbox):

@@ -32,6 +32,7 @@ from ops.campaign.watch import Watch
 from ops.life import BuildTree, Life, TreeParts
 from ops.settings import Settings
 from ops.simulation import CASH_E6, KEY_ID, Line, World, run_world
+from ops.snapshot import why_not_quoting
 from ops.venue import boot_prefix
 from quant.orders.table import OrderTable
 
@@ -284,13 +285,7 @@ class _Run:
             return "the process is gone"
         if snapshot is None:
             return "it has not booted"
-        if snapshot.permit != "given":
-            return f"permit withheld: {'; '.join(snapshot.permit_reasons)}"
-        if not snapshot.totals.is_exact:
-            return "the books are not exact"
-        if not any(row.own_bid is not None or row.own_ask is not None for row in snapshot.markets):
-            return "nothing is quoted"
-        return ""
+        return why_not_quoting(snapshot)
 
     @staticmethod
     async def _wait_until_empty(ask: Callable[[], str], seconds: float) -> str:
