@@ -13,9 +13,6 @@ from ops.settings import Settings, WebsocketSettings
 from supervisor import build_tree
 from tests.kalshi.recordings import BTC15M, DEMO, needs_recordings
 
-# About ten seconds on an idle machine of two cores; the bound leaves room for a busy one.
-SECONDS_MAX = 60.0
-
 
 @needs_recordings
 @pytest.mark.long
@@ -34,7 +31,6 @@ def test_a_real_recording_passes(path: Path, transport: str) -> None:
     assert result.frames == sum(len(connection.lines) for connection in recording.connections)
     assert result.books_compared > 1_000
     assert result.orders_accepted > 0
-    assert result.seconds < SECONDS_MAX
     if path == DEMO:
         assert len(recording.connections[0].steps) == 5  # four `ok` frames count in the sequence
         assert result.withheld == 2

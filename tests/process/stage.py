@@ -22,7 +22,8 @@ from kalshi.signing import generate_key_pair
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY_ID = "11111111-2222-4333-8444-555555555555"
-READY_S = 20.0
+# Starting Python for one `status` takes four seconds when three tests run on two cores: a wait is a handful of looks.
+READY_S = 60.0
 
 
 @attrs.define
@@ -159,10 +160,14 @@ def running_bot(
         end(process)
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = READY_S) -> float:
-    """Waits for a condition and returns the seconds it took; fails naming what did not happen."""
+def wait_until(
+    condition: Callable[[], bool], what: str, timeout_s: float = READY_S, seen: Callable[[], str] = str
+) -> float:
+    """Waits for a condition and returns the seconds it took; fails naming what did not happen, and what was seen
+    instead.
+    """
     began = time.monotonic()
     while not condition():
-        assert time.monotonic() - began < timeout_s, f"did not happen within {timeout_s} s: {what}"
+        assert time.monotonic() - began < timeout_s, f"did not happen within {timeout_s} s: {what}\n{seen()}"
         time.sleep(0.05)
     return time.monotonic() - began
