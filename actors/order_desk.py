@@ -9,6 +9,7 @@ open, read all numbered fills, and compare with a resting list before anything i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import attrs
@@ -61,12 +62,16 @@ from quant.orders.fence import TripVerdict, judge_trip
 from quant.orders.parameters import DeskParameters, FeedLimits
 from quant.orders.permit import Permit, PermitFacts, decide_permit
 from quant.orders.planner import Wanted
+from quant.orders.rounds import Rounds
 from quant.orders.table import OrderTable
 from quant.orders.tracked import OrderState, TrackedOrder
 
 TICK_S = 0.1
 PERMIT_EVERY_S = 0.25
+# A market with an order of unknown fate is listed this often, and the rarer the longer the doubt lasts already.
 UNKNOWN_LIST_EVERY_S = 0.5
+UNKNOWN_LIST_EVERY_MAX_S = 3.0
+UNKNOWN_LIST_AGE_SHARE = 0.25
 COST_QUOTE = 10  # tokens of a create or amend
 WATCHED = ("ledger", "fill_reconciler", "stop_loss")
 RECENT_FILLS_MAX = 4_096  # enough for the group's 15 s window at any rate the exchange allows us
@@ -93,7 +98,7 @@ class OrderDesk:
     _started_s: float = attrs.field(default=0.0, init=False)
     _next_list_s: float = attrs.field(default=0.0, init=False)
     _lists_out: set[str | None] = attrs.field(factory=set, init=False)
-    _next_ticker_list_s: dict[str, float] = attrs.field(factory=dict, init=False)
+    _listed_s: dict[str, float] = attrs.field(factory=dict, init=False)
     _opening: dict[int, float] = attrs.field(factory=dict, init=False)
     _tripped: dict[str, int] = attrs.field(factory=dict, init=False)
     _fenced: set[str] = attrs.field(factory=set, init=False)
@@ -104,10 +109,7 @@ class OrderDesk:
     _permit: Permit = attrs.field(default=Permit(may_quote=False, must_withdraw=False, reasons=()), init=False)
     _permit_said_s: float = attrs.field(default=-1.0, init=False)
     _commands: int = attrs.field(default=0, init=False)
-    _turn: int = attrs.field(default=0, init=False)
-    _touched: set[str] = attrs.field(factory=set, init=False)
-    _next_round_s: float = attrs.field(default=0.0, init=False)
-    _planned_permit: Permit | None = attrs.field(default=None, init=False)
+    _rounds: Rounds = attrs.field(factory=Rounds, init=False)
     _shown: dict[str, WorkingOrders] = attrs.field(factory=dict, init=False)
     _exits_shown: dict[str, ExitStatus] = attrs.field(factory=dict, init=False)
 
@@ -130,13 +132,11 @@ class OrderDesk:
         started()
         while True:
             batch = await self.context.mailbox.receive(timeout_s=TICK_S)
-            self._touched.update(_tickers_in(batch))
             await self._apply(batch)
             self._decide_permit()
             await self._ask_lists()
             await self._open_groups()
-            await self._carry_out_plans()
-            self._show()
+            self._show(await self._carry_out_plans())
 
     def _now(self) -> float:
         return self.context.seams.now()
@@ -178,6 +178,7 @@ class OrderDesk:
             await self._read_fills()
 
     async def _apply_one(self, message: object) -> None:
+        self._touch(message)
         match message:
             case BookView():
                 self._desk.set_book(message.ticker, _book_top(message))
@@ -215,6 +216,30 @@ class OrderDesk:
             case _:
                 pass
 
+    def _touch(self, message: object) -> None:
+        """Makes the markets due that a message is about."""
+        match message:
+            case BookView() | TargetQuotes() | MarketRules() | ExitClaim() | MarketEnded():
+                self._rounds.touch((message.ticker,))
+            case PrivateOrderSeen(order=order):
+                self._rounds.touch((order.ticker,))
+            case WireOutcome(request=CreateOrder() | AmendOrder() | DecreaseOrder() | CancelOrder() as request):
+                self._rounds.touch((request.ticker,))
+            case FillTape(fills=fills):
+                self._rounds.touch(numbered.fill.ticker for numbered in fills)
+            case RiskView():
+                if self._risk is None or _limits(message) != _limits(self._risk):
+                    self._rounds.touch_all()
+            case Switches():
+                if message != self._switches:
+                    self._rounds.touch_all()
+            case OrderList(ticker=str() as ticker):
+                self._rounds.touch((ticker,))
+            case OrderList() | GroupSeen() | ActorExited() | WireOutcome():
+                self._rounds.touch_all()
+            case _:
+                pass
+
     def _take_tape(self, tape: FillTape) -> None:
         if tape.fills and tape.fills[0].fill_seq > self._desk.watermark + 1:
             self._tape_is_behind = True  # more than a tape's length was missed: read the Ledger
@@ -236,6 +261,7 @@ class OrderDesk:
             if group_id in health.shut_groups:  # we shut it ourselves, while nobody heard this desk
                 del self._desk.groups[exchange_index]
                 self._tripped.pop(group_id, None)
+                self._rounds.touch_all()
 
     def _take_claim(self, claim: ExitClaim) -> None:
         now_s = self._now()
@@ -263,7 +289,6 @@ class OrderDesk:
                 self._desk.set_target(ticker, None)
             if exited.at_s >= self._started_s:  # an older exit was seen to by our predecessor
                 self._desk.pull(ticker)
-                self._touched.add(ticker)
 
     def _answered(self, outcome: WireOutcome) -> None:
         match outcome.request:
@@ -349,6 +374,8 @@ class OrderDesk:
             fence_tripped=bool(self._tripped),
         )
         permit = decide_permit(facts, self.parameters, self.feed_limits)
+        if permit != self._permit:
+            self._rounds.touch_all()
         if permit != self._permit or now_s - self._permit_said_s >= PERMIT_EVERY_S:
             if permit.may_quote != self._permit.may_quote:
                 said = "permit given" if permit.may_quote else f"permit withheld: {'; '.join(permit.reasons)}"
@@ -380,9 +407,11 @@ class OrderDesk:
         if now_s >= self._next_list_s and None not in self._lists_out:
             self._next_list_s = now_s + self.parameters.reconcile_every_s
             await self._ask_list(None)
-        for ticker in self._desk.unknown_tickers(now_s):
-            if ticker not in self._lists_out and now_s >= self._next_ticker_list_s.get(ticker, 0.0):
-                self._next_ticker_list_s[ticker] = now_s + UNKNOWN_LIST_EVERY_S
+        for ticker, since_s in self._desk.unknown_since_s(now_s).items():
+            by_age_s = min(UNKNOWN_LIST_AGE_SHARE * (now_s - since_s), UNKNOWN_LIST_EVERY_MAX_S)
+            every_s = max(UNKNOWN_LIST_EVERY_S, by_age_s)
+            if ticker not in self._lists_out and now_s >= self._listed_s.get(ticker, -math.inf) + every_s:
+                self._listed_s[ticker] = now_s
                 await self._ask_list(ticker)
 
     async def _ask_list(self, ticker: str | None) -> None:
@@ -419,39 +448,35 @@ class OrderDesk:
                 request = OpenGroup(exchange_index=exchange_index, contracts_limit_e2=self._desk.contracts_limit_e2)
                 await self._to_wire(request, "", CommandClass.QUOTE, valid_s=self.parameters.exit_valid_s)
 
-    async def _carry_out_plans(self) -> None:
+    async def _carry_out_plans(self) -> list[str]:
+        """Sends what is due and returns the markets that were planned for."""
         for order in self._desk.table.fills_complete_to(self._complete_to_ms):
+            self._rounds.touch((order.ticker,))
             await self._close(order)
         wall_s = self.clock.now_s()
         room = self._room_for_quotes()
-        for ticker in self._due_tickers():
+        due = self._rounds.due(self._desk.tickers(), self._now())
+        for ticker in due:
+            wakes_at_s = math.inf
             for command in self._desk.plan(ticker, self._permit, self._now(), wall_s):
                 if command.kind is CommandClass.QUOTE:
                     room -= 1
-                    if room < 0:
-                        continue  # planned again when there are tokens; queueing it would only make it late
+                    if room < 0:  # planned again when there are tokens; queueing it would only make it late
+                        wakes_at_s = self._now() + TICK_S
+                        continue
                 self._desk.command_sent(command, self._now())
                 self._call_for_help(ticker, command)
                 await self._to_wire(
                     command.request, command.client_order_id, command.kind, valid_s=self._valid_s(command)
                 )
+            self._rounds.sleep(ticker, min(wakes_at_s, self._desk.wakes_at_s(ticker, self._now(), wall_s)))
+        return due
 
     def _call_for_help(self, ticker: str, command: PlannedCommand) -> None:
         """After so many tries of one exit a person must look; it goes on, but slowly."""
         attempts = self._desk.market(ticker).exit_attempts
         if command.kind is CommandClass.EXIT and attempts == self.parameters.exit_attempts_max:
             self._alert("exit_stuck", "error", f"{ticker}: {attempts} exit orders did not close the position")
-
-    def _due_tickers(self) -> list[str]:
-        """Markets that something happened to; every tick all of them, for cooldowns, renewals and waiting moves."""
-        now_s = self._now()
-        if now_s < self._next_round_s and self._permit == self._planned_permit:
-            due = [ticker for ticker in self._desk.tickers() if ticker in self._touched]
-        else:
-            self._next_round_s, self._planned_permit = now_s + TICK_S, self._permit
-            due = self._desk.tickers()
-        self._touched.clear()
-        return self._in_turn(due)
 
     def _room_for_quotes(self) -> int:
         """How many creates and amends can get their tokens before they are too old."""
@@ -461,13 +486,6 @@ class OrderDesk:
         within_s = self.parameters.command_valid_s
         tokens = self._wire.write_tokens + self._wire.write_refill_per_s * within_s
         return int(tokens // COST_QUOTE) - in_flight
-
-    def _in_turn(self, tickers: list[str]) -> list[str]:
-        """Another market is first every time, so that scarce tokens starve nobody."""
-        if not tickers:
-            return tickers
-        self._turn = (self._turn + 1) % len(tickers)
-        return tickers[self._turn :] + tickers[: self._turn]
 
     def _valid_s(self, command: PlannedCommand) -> float:
         """A quote may leave only while what allowed it still stands."""
@@ -519,13 +537,14 @@ class OrderDesk:
 
     # -- shown to others --
 
-    def _show(self) -> None:
-        # A market that never had an order has its reasons as well.
-        by_ticker: dict[str, list[WorkingOrder]] = {ticker: [] for ticker in (*self._shown, *self._desk.tickers())}
-        for order in self._desk.table:
-            by_ticker.setdefault(order.ticker, []).append(_working(order))
-        for ticker, orders in by_ticker.items():
-            view = WorkingOrders(ticker=ticker, orders=tuple(orders), reasons=self._desk.market(ticker).reasons)
+    def _show(self, tickers: Iterable[str]) -> None:
+        for ticker in tickers:
+            # A market that never had an order has its reasons as well.
+            view = WorkingOrders(
+                ticker=ticker,
+                orders=tuple(map(_working, self._desk.table.in_market(ticker))),
+                reasons=self._desk.market(ticker).reasons,
+            )
             if self._shown.get(ticker) != view:
                 self._shown[ticker] = view
                 self.context.outbox.publish(view)
@@ -556,20 +575,9 @@ class OrderDesk:
         )
 
 
-def _tickers_in(batch: tuple[object, ...]) -> set[str]:
-    """The markets that a batch of messages is about."""
-    tickers = set()
-    for message in batch:
-        match message:
-            case BookView() | TargetQuotes() | MarketRules() | ExitClaim():
-                tickers.add(message.ticker)
-            case PrivateOrderSeen(order=order):
-                tickers.add(order.ticker)
-            case WireOutcome(request=CreateOrder() | AmendOrder() | DecreaseOrder() | CancelOrder() as request):
-                tickers.add(request.ticker)
-            case _:
-                pass
-    return tickers
+def _limits(view: RiskView) -> tuple[object, ...]:
+    """What of risk's word a plan depends on."""
+    return view.caps, view.cash_available_e6, view.is_halted
 
 
 def _adopted(journaled: JournaledOrder, now_s: float, latest_ms: int) -> TrackedOrder:

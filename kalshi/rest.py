@@ -33,7 +33,8 @@ class RestClient(ExchangeReads, MarketReads, PortfolioReads, OrderWrites, OrderG
 
     `connections` must not exceed the pool of `http`. `deadline_s` is the total for one request, from the
     moment that it has its tokens and its place. `on_server_date(date_ms, wall_ms)` hears the Date header of
-    every answer.
+    every answer. Without `shields_writes` a write can be cancelled at any moment, and then nobody knows what became
+    of it: for triggers and cancels alone, which bear repeating.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class RestClient(ExchangeReads, MarketReads, PortfolioReads, OrderWrites, OrderG
         connections: int,
         deadline_s: float,
         on_server_date: Callable[[int, int], None] | None = None,
+        shields_writes: bool = True,
     ) -> None:
         sender = Sender(
             http=http,
@@ -57,5 +59,6 @@ class RestClient(ExchangeReads, MarketReads, PortfolioReads, OrderWrites, OrderG
             connections=connections,
             deadline_s=deadline_s,
             on_server_date=on_server_date,
+            shields_writes=shields_writes,
         )
         super().__init__(sender)

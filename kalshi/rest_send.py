@@ -7,7 +7,8 @@ Rules:
 2. The last check (`before_send`) runs twice: before signing, so that nothing is signed in vain, and again
    right before the first byte, through the transport's trace hook. If it raises SendRefused nothing leaves.
 3. Until its first byte a write can be cancelled like anything else. From then on it is shielded, under its
-   own total deadline, and ends in an answer, Rejected, RateLimited or OutcomeUnknown.
+   own total deadline, and ends in an answer, Rejected, RateLimited or OutcomeUnknown. A sender made without
+   `shields_writes` leaves that out: on the way out nobody waits past the deadline for what can be repeated.
 4. A transport that does not trace (in-memory ones) cannot tell when bytes leave, so there a write counts as
    having left from the start, except where the transport says that it never connected.
 5. A read that gets no answer is Unavailable: asking again does no harm.
@@ -111,10 +112,10 @@ def make_http(
 class _Flight:
     """One request on its way to the wire: knows whether bytes may have left."""
 
-    def __init__(self, scope: trio.CancelScope, before_send: BeforeSend | None, *, is_write: bool) -> None:
+    def __init__(self, scope: trio.CancelScope, before_send: BeforeSend | None, *, is_shielded: bool) -> None:
         self._scope = scope
         self._before_send = before_send
-        self._is_write = is_write
+        self._is_shielded = is_shielded
         self._is_traced = False
         self._has_left = False
 
@@ -134,7 +135,7 @@ class _Flight:
             if self._before_send is not None:
                 self._before_send()
             self._has_left = True
-            self._scope.shield = self._is_write
+            self._scope.shield = self._is_shielded
         elif not self._has_left:
             # It still connects, so a local cancellation may end it (rule 3).
             self._scope.shield = False
@@ -154,6 +155,7 @@ class Sender:
         connections: int,
         deadline_s: float,
         on_server_date: Callable[[int, int], None] | None,
+        shields_writes: bool = True,
     ) -> None:
         self._http = http
         self._base_url = base_url.rstrip("/")
@@ -163,6 +165,7 @@ class Sender:
         self._limiter = trio.CapacityLimiter(connections)
         self._deadline_s = deadline_s
         self._on_server_date = on_server_date
+        self._shields_writes = shields_writes
 
     async def read(self, path: str, query: Query, *, cost: int, priority: Priority) -> Answer:
         """Returns a successful answer to a GET. Raises Rejected, RateLimited or Unavailable."""
@@ -181,7 +184,7 @@ class Sender:
 
     async def _read_now(self, path: str, query: Query) -> Answer:
         with trio.move_on_after(self._deadline_s) as scope:
-            flight = _Flight(scope, None, is_write=False)
+            flight = _Flight(scope, None, is_shielded=False)
             try:
                 return await self._exchange("GET", path, query, None, flight, None)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -224,8 +227,8 @@ class Sender:
     async def _write_now(
         self, method: str, path: str, query: Query, body: object | None, before_send: BeforeSend | None
     ) -> Answer:
-        with trio.move_on_after(self._deadline_s, shield=True) as scope:
-            flight = _Flight(scope, before_send, is_write=True)
+        with trio.move_on_after(self._deadline_s, shield=self._shields_writes) as scope:
+            flight = _Flight(scope, before_send, is_shielded=self._shields_writes)
             try:
                 return await self._exchange(method, path, query, body, flight, before_send)
             except (httpx.HTTPError, httpx.InvalidURL) as error:

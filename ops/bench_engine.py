@@ -30,7 +30,6 @@ from kalshi.simulator.events import BookDelta, Event, FillHappened, TradeHappene
 from kalshi.simulator.exchange_core import ExchangeCore
 from kalshi.simulator.group_desk import GroupDesk
 from kalshi.simulator.invariants import InvariantWatch
-from kalshi.simulator.lifecycle import TICK_MS
 from kalshi.simulator.market_state import MarketState
 from kalshi.simulator.order_entry import OrderEntry
 from kalshi.simulator.orders import NewOrder, Order
@@ -40,6 +39,7 @@ from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.types import SelfTradePrevention, Side, TimeInForce
 
 SEED: Final = 20_261_125
+TICK_MS: Final = 50
 OPERATIONS: Final = 60_000
 RESTING_FIRST: Final = 10_000
 MARKETS_MAX: Final = 100

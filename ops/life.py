@@ -162,6 +162,7 @@ class Life:
         self._tell_lifecycle = on_lifecycle
         self._stop = trio.Event()
         self._stop_reason = ""
+        self._switches_said: Switches | None = None
         self._stop_asked_s = 0.0
         self._exchange_reached = False
         self._stop_code = ExitCode.VERIFIED_FLAT
@@ -170,11 +171,17 @@ class Life:
         self._budget = RateBudget(seams.now, BASIC_READ, BASIC_WRITE)
         exchange = settings.exchange
         self._data = self._client(self._ports.data_http, exchange.data_connections, exchange.data_deadline_s)
+        # The way out must end at its deadline, and what goes this way can be done again.
         self._control = self._client(
-            self._ports.control_http, exchange.control_connections, exchange.control_deadline_s
+            self._ports.control_http,
+            exchange.control_connections,
+            exchange.control_deadline_s,
+            shields_writes=False,
         )
 
-    def _client(self, http: httpx.AsyncClient, connections: int, deadline_s: float) -> RestClient:
+    def _client(
+        self, http: httpx.AsyncClient, connections: int, deadline_s: float, *, shields_writes: bool = True
+    ) -> RestClient:
         return RestClient(
             http=http,
             base_url=self._ports.base_url,
@@ -184,6 +191,7 @@ class Life:
             connections=connections,
             deadline_s=deadline_s,
             on_server_date=self._heard_date,
+            shields_writes=shields_writes,
         )
 
     def _heard_date(self, date_ms: int, wall_at_receive_ms: int) -> None:
@@ -500,8 +508,11 @@ class Life:
             await trio.sleep(SWITCHES_EVERY_S)
 
     def _publish_switches(self) -> Switches:
+        """Publishes the switches where they have changed; who comes later gets the latest from the switchboard."""
         switches = self.switches.current()
-        self.switchboard.outbox("outer").publish(switches)
+        if switches != self._switches_said:
+            self._switches_said = switches
+            self.switchboard.outbox("outer").publish(switches)
         return switches
 
     # -- control --

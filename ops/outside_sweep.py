@@ -95,6 +95,7 @@ async def _sweep(settings: Settings, endpoints: Endpoints, credentials: Credenti
         connections=settings.exchange.control_connections,
         deadline_s=settings.exchange.control_deadline_s,
         on_server_date=lambda date_ms, wall_ms: clock.observe_date(date_ms, wall_ms - clock.offset_ms),
+        shields_writes=False,
     )
     instance = await simulator_instance(endpoints.base_url) if settings.mode is Mode.SIMULATED else ""
     venue = venue_of(settings.mode.value, endpoints.base_url, credentials.key_id, instance)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
+import trio
 
 from actors.messages.control import ActorRow, MarketRow, QuoteRow, SystemSnapshot, Totals
 from actors.messages.lifecycle import Heartbeat
@@ -13,7 +14,7 @@ from actors.messages.money import PnlView, PositionView
 from actors.messages.orders import PermitView, TargetQuotes, WireHealth, WorkingOrder, WorkingOrders
 from actors.runtime.child import ChildState, ChildStatus
 from actors.runtime.loop_watch import LoopWatch
-from actors.runtime.mailbox import Mailbox
+from actors.runtime.mailbox import Mailbox, MailboxStatistics
 from actors.runtime.seams import Seams
 from actors.runtime.switchboard import Outbox, Switchboard
 from kalshi.numbers import CountE2, MoneyE6
@@ -63,13 +64,12 @@ class SnapshotMaker:
     async def run(self) -> None:
         """Publishes until cancelled."""
         began_s = self.seams.now()
-        next_s = began_s
         while True:
-            for message in await self.mailbox.receive(timeout_s=max(0.0, next_s - self.seams.now())):
+            # Everything here is the latest of its kind: it may wait unread until a picture is made of it.
+            for message in await self.mailbox.receive(timeout_s=0):
                 self._take(message)
-            if self.seams.now() >= next_s:
-                next_s = self.seams.now() + EVERY_S
-                self.outbox.publish(self.snapshot(self.seams.now() - began_s))
+            self.outbox.publish(self.snapshot(self.seams.now() - began_s))
+            await trio.sleep(EVERY_S)
 
     def _take(self, message: object) -> None:
         match message:
@@ -117,7 +117,7 @@ class SnapshotMaker:
             permit_reasons=permit.reasons if permit is not None else ("OrderDesk has not spoken yet",),
             feed=self._feed_text(),
             discovery=self._discovery_text(),
-            actors=self._actor_rows(self.children()),
+            actors=self._actor_rows(self.children(), self.switchboard.statistics()),
             markets=self._market_rows(),
             totals=self._totals(),
             write_tokens=self._wire.write_tokens if self._wire is not None else 0.0,
@@ -180,8 +180,9 @@ class SnapshotMaker:
             return ("not assigned: nobody quotes it; a position stays until the stop loss or the market ends it",)
         return ()
 
-    def _actor_rows(self, children: tuple[ChildStatus, ...]) -> tuple[ActorRow, ...]:
-        statistics = self.switchboard.statistics()
+    def _actor_rows(
+        self, children: tuple[ChildStatus, ...], statistics: Mapping[str, MailboxStatistics]
+    ) -> tuple[ActorRow, ...]:
         rows = []
         for child in children:
             if child.state is ChildState.QUARANTINED:
@@ -200,7 +201,7 @@ class SnapshotMaker:
                     last_exit=child.last_exit.reason if child.last_exit is not None else "",
                 )
             )
-            rows += self._actor_rows(child.children)
+            rows += self._actor_rows(child.children, statistics)
         return tuple(rows)
 
     def _totals(self) -> Totals:

@@ -95,9 +95,7 @@ class Mailbox:
         self._held_up_until_s = self._stalled_until_s = -math.inf  # chaos: the later of stall and slowness
         self._slowness_s = 0.0
         self._is_receiving = False
-        self._is_woken = False
-        wake: tuple[trio.MemorySendChannel[None], trio.MemoryReceiveChannel[None]] = trio.open_memory_channel(1)
-        self._wake_sender, self._wake_receiver = wake
+        self._reader = trio.lowlevel.ParkingLot()
 
     # What the reading actor calls.
 
@@ -117,8 +115,9 @@ class Mailbox:
             raise trio.BusyResourceError(f"mailbox {self.name} is read by two tasks; an actor has one reader")
         self._is_receiving = True
         try:
-            await trio.lowlevel.checkpoint()
-            if not self.depth:
+            if self.depth:
+                await trio.lowlevel.checkpoint()
+            else:  # waiting is a checkpoint of its own
                 await self._wait_for_arrival(math.inf if timeout_s is None else timeout_s)
             if self._now() < self._held_up_until_s:
                 await self._hold_up()
@@ -260,12 +259,7 @@ class Mailbox:
 
     async def _wait_for_arrival(self, timeout_s: float) -> None:
         with trio.move_on_after(timeout_s):
-            while True:
-                await self._wake_receiver.receive()
-                self._is_woken = False
-                # A wake-up may be left over from something that an earlier receive has already taken.
-                if self.depth:
-                    return
+            await self._reader.park()
 
     def _next_serial(self) -> int:
         self._serial += 1
@@ -273,9 +267,8 @@ class Mailbox:
 
     def _arrived(self) -> None:
         self._peak = max(self._peak, self.depth)
-        if not self._is_woken:
-            self._is_woken = True
-            self._wake_sender.send_nowait(None)
+        if self._reader:
+            self._reader.unpark()
 
     def _drain(self) -> tuple[object, ...]:
         batch = self._drain_lanes()

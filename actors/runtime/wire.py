@@ -62,7 +62,7 @@ from actors.runtime.seams import Seams
 from actors.runtime.server_clock import ServerClock
 from actors.runtime.sweep import trigger_until_answered
 from actors.runtime.switchboard import Outbox
-from actors.runtime.wire_reads import carry_out_read
+from actors.runtime.wire_reads import WireReads
 from kalshi.budget import Priority, RateBudget
 from kalshi.errors import ExchangeError, OutcomeUnknown, Rejected, SendRefused
 from kalshi.numbers import CountE2
@@ -132,6 +132,7 @@ class Wire:
         self._outbox = outbox
         self._seams = seams
         self._log = log
+        self._read_carrier = WireReads(data, seams.now)
         self._incarnation = 0
         self._permit: PermitView | None = None
         self._shut_groups: list[str] = []
@@ -460,7 +461,7 @@ class Wire:
 
     async def _read(self, request: ReadRequest) -> None:
         try:
-            result = await carry_out_read(request, self._data, self._seams.now)
+            result = await self._read_carrier.carry_out(request)
         except ExchangeError as error:
             self._log.debug(f"{request.read} failed: {error}")
             result = _failed(request, str(error))

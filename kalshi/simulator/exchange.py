@@ -37,7 +37,7 @@ from kalshi.simulator.flow import OrderFlow
 from kalshi.simulator.group_desk import GroupDesk
 from kalshi.simulator.incentives import Incentives
 from kalshi.simulator.invariants import InvariantWatch
-from kalshi.simulator.lifecycle import TICK_MS, Lifecycle
+from kalshi.simulator.lifecycle import Lifecycle
 from kalshi.simulator.listings import Catalogue
 from kalshi.simulator.order_entry import OrderEntry
 from kalshi.simulator.pauses import Pauses
@@ -173,7 +173,7 @@ class SimulatedExchange:
             task_status.started()
             while True:
                 # A fast clock is ticked oftener, as far as the loop can bear it.
-                await trio.sleep(max(TICK_S_MIN, TICK_MS / 1000 / self.clock.speed))
+                await trio.sleep(max(TICK_S_MIN, self.settings.tick_ms / 1000 / self.clock.speed))
                 self.tick()
 
     def tick(self) -> None:

@@ -152,6 +152,7 @@ class FaultPlan:
         self._elapsed_s = elapsed_s
         self._too_many_requests = too_many_requests
         self._orders: list[Ordered] = []
+        self._of_kind: dict[type, tuple[Ordered, ...]] = {}  # looked up at every request and tick
         self._numbers = 0
         self.is_idle = True
         self.on_strike: list[Callable[[AnyFault], None]] = []  # told of each strike before it has done anything
@@ -163,22 +164,30 @@ class FaultPlan:
         self._numbers += 1
         die = random.Random(f"{self._seed}:fault:{self._numbers}")
         ordered = Ordered(fault_id=self._numbers, fault=fault, die=die)
-        self._orders.append(ordered)
-        self.is_idle = False
+        self._set_orders([*self._orders, ordered])
         return ordered
 
     def remove(self, fault_id: int) -> bool:
         """Ends a fault; says whether there was one of that number."""
         kept = [one for one in self._orders if one.fault_id != fault_id]
         was_there = len(kept) < len(self._orders)
-        self._orders = kept
-        self.is_idle = not kept
+        self._set_orders(kept)
         return was_there
 
     def clear(self) -> None:
         """Ends all faults."""
-        self._orders = []
-        self.is_idle = True
+        self._set_orders([])
+
+    def _set_orders(self, orders: list[Ordered]) -> None:
+        self._orders = orders
+        self._of_kind.clear()
+        self.is_idle = not orders
+
+    def _all_of(self, kind: type) -> tuple[Ordered, ...]:
+        found = self._of_kind.get(kind)
+        if found is None:
+            found = self._of_kind[kind] = tuple(one for one in self._orders if isinstance(one.fault, kind))
+        return found
 
     def orders(self) -> tuple[Ordered, ...]:
         """Returns what is ordered, oldest first."""
@@ -241,9 +250,7 @@ class FaultPlan:
         """Returns what the exchange as a whole has to bear now; lags and skews add up."""
         state = State()
         elapsed_s = self._elapsed_s()
-        for ordered in self._orders:
-            if not isinstance(ordered.fault, StateFault):
-                continue
+        for ordered in self._all_of(StateFault):
             if not ordered.is_on(elapsed_s):
                 ordered.matched = 0
                 continue
@@ -279,9 +286,10 @@ class FaultPlan:
 
     def _active(self, kind: type[FaultOfKind]) -> Iterator[tuple[Ordered, FaultOfKind]]:
         elapsed_s = self._elapsed_s()
-        for ordered in tuple(self._orders):
-            if isinstance(ordered.fault, kind) and ordered.is_on(elapsed_s):
-                yield ordered, ordered.fault
+        for ordered in self._all_of(kind):
+            fault = ordered.fault
+            if ordered.is_on(elapsed_s) and isinstance(fault, kind):
+                yield ordered, fault
 
     def _with(self, plan: RequestPlan, fault: RequestFault, die: random.Random) -> RequestPlan:
         """Returns the plan with one more fault in it (rule 3)."""

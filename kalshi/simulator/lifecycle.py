@@ -35,7 +35,6 @@ from kalshi.simulator.price_grid import STRUCTURES
 from kalshi.simulator.wire_numbers import DOLLAR_E4, price_text
 from kalshi.types import MarketStatus
 
-TICK_MS: Final = 50
 _OPEN_STATES: Final = (MarketStatus.ACTIVE, MarketStatus.INACTIVE)
 _UNSETTLED: Final = (*_OPEN_STATES, MarketStatus.INITIALIZED)
 
@@ -43,7 +42,7 @@ ChangeHook = Callable[[MarketState, str], None]
 
 
 class Lifecycle:
-    """Drives markets and orders through their lives; `tick` is called every `TICK_MS`.
+    """Drives markets and orders through their lives; `tick` is called every `settings.tick_ms`.
 
     `hooks` hear of every change of a market, after the listeners: besides the words of the lifecycle channel "closed",
     "opened" (by the clock, or again) and "delisted".

@@ -34,6 +34,7 @@ class SimulatorSettings:
     fee_rounding: Literal["2026-10", "2026-08"] = "2026-10"
     heartbeat_s: float = 10.0
     ticker_interval_ms: int = 1_000
+    tick_ms: int = 50  # how often the exchange looks what is due: traders, closings, expiries, faults
     empty_snapshot_delay_ms: int = 5_000
 
     # Behaviour that is unknown, hence switchable (kalshi-rest.md §10).

@@ -46,9 +46,10 @@ AFTER_EXIT_S: Final = 30.0
 DRAIN_SLACK_S: Final = 1.0
 BACK_AFTER_S: Final = (0.2, 8.0)  # from a power cut to the next start
 MARKETS: Final = 6
-# Six markets or a few more on two shards, one of them opening and closing within the run.
-SERIES: Final = ("KXBTCH", "KXEURUSD", "KXBTC15M", "KXCPIYOY")
-FLOW_RATE: Final = 0.3
+# Six markets that the bot trades, on two shards, and two that close too soon for it.
+SERIES: Final = ("KXETHD", "KXEURUSD")
+FLOW_RATE: Final = 0.25
+TICK_MS: Final = 100
 
 
 @attrs.frozen(kw_only=True)
@@ -95,7 +96,7 @@ def run_seed(
         seed=order.seed,
         build_tree=_with_desk(build_tree, desks),
         settings=_settings(),
-        exchange_settings=SimulatorSettings(listed_series=SERIES, flow_rate=FLOW_RATE),
+        exchange_settings=SimulatorSettings(listed_series=SERIES, flow_rate=FLOW_RATE, tick_ms=TICK_MS),
         log_for=log_for,
         start_after_s=random.Random(f"{order.seed}:start").uniform(0, 900),
         wire=order.wire,

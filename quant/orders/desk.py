@@ -30,6 +30,7 @@ from quant.orders.exits import ExitContext, ExitPlan, plan_exit
 from quant.orders.parameters import DeskParameters
 from quant.orders.permit import Permit
 from quant.orders.planner import SideContext, Wanted, lease_seconds, plan_side, withdraw
+from quant.orders.rounds import wakes_at_s
 from quant.orders.table import OrderTable
 from quant.orders.tracked import OrderState, TrackedOrder
 
@@ -277,17 +278,18 @@ class Desk:
 
     # -- questions --
 
-    def unknown_tickers(self, now_s: float) -> list[str]:
-        """Markets whose order list must be read: an order of unknown fate had its grace."""
-        grace_s = self.parameters.unknown_grace_s
-        late = {
-            order.ticker
-            for order in self.table
-            if order.state is OrderState.UNKNOWN
-            and order.unknown_since_s is not None
-            and now_s - order.unknown_since_s >= grace_s
-        }
-        return sorted(late)
+    def unknown_since_s(self, now_s: float) -> dict[str, float]:
+        """Markets whose order list must be read, because an order of unknown fate had its grace, and since when its
+        youngest such order is in doubt.
+        """
+        since_s: dict[str, float] = {}
+        for order in self.table:
+            unknown_s = order.unknown_since_s
+            if order.state is not OrderState.UNKNOWN or unknown_s is None:
+                continue
+            if now_s - unknown_s >= self.parameters.unknown_grace_s:
+                since_s[order.ticker] = max(since_s.get(order.ticker, 0.0), unknown_s)
+        return dict(sorted(since_s.items()))
 
     def shards_without_group(self) -> list[int]:
         """Shards with cash on which something is wanted but no group is open."""
@@ -341,6 +343,16 @@ class Desk:
                 yield exit_plan.command
             reasons += exit_plan.reasons
         market.reasons = tuple(dict.fromkeys(reasons))
+
+    def wakes_at_s(self, ticker: str, now_s: float, wall_s: float) -> float:
+        """Returns when time alone may give this market a new command; at once while an exit is claimed."""
+        market = self.market(ticker)
+        if market.claim is not None:
+            return now_s
+        return wakes_at_s(self.table.in_market(ticker), market.cooling_until_s.values(), self._lease_s(), now_s, wall_s)
+
+    def _lease_s(self) -> float:
+        return lease_seconds(len(self.table), self._write_refill_per_s, self.parameters.lease_floor_s)
 
     def _next_id(self) -> str:
         return f"{self._prefix}{self._serial:x}"
@@ -406,7 +418,7 @@ class Desk:
             may_quote=permit.may_quote,
             must_withdraw=permit.must_withdraw,
             group_id=self.groups.get(facts.exchange_index),
-            lease_s=lease_seconds(len(self.table), self._write_refill_per_s, self.parameters.lease_floor_s),
+            lease_s=self._lease_s(),
             now_s=now_s,
             wall_s=wall_s,
             cooling_until_s=market.cooling_until_s.get(side, now_s),

@@ -87,6 +87,7 @@ def client_on(
     connections: int,
     deadline_s: float,
     on_server_date: Callable[[int, int], None] | None = None,
+    shields_writes: bool = True,
 ) -> RestClient:
     return RestClient(
         http=http,
@@ -97,6 +98,7 @@ def client_on(
         connections=connections,
         deadline_s=deadline_s,
         on_server_date=on_server_date,
+        shields_writes=shields_writes,
     )
 
 
@@ -146,7 +148,9 @@ async def tcp_server(serve: Server) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def serving(serve: Server, *, connections: int = 2, deadline_s: float = 3.0) -> AsyncIterator[RestClient]:
+async def serving(
+    serve: Server, *, connections: int = 2, deadline_s: float = 3.0, shields_writes: bool = True
+) -> AsyncIterator[RestClient]:
     """Serves raw TCP on loopback; yields a client of it and closes that at the end."""
     async with tcp_server(serve) as base_url, make_http(base_url, connections) as http:
-        yield client_on(http, base_url, connections=connections, deadline_s=deadline_s)
+        yield client_on(http, base_url, connections=connections, deadline_s=deadline_s, shields_writes=shields_writes)

@@ -172,6 +172,18 @@ async def test_a_cancellation_after_the_first_byte_waits_for_the_answer() -> Non
     assert acks == [CREATE_ACK]
 
 
+async def test_on_the_way_out_nobody_waits_for_an_answer_past_the_deadline() -> None:
+    async def say_nothing(stream: trio.SocketStream) -> None:
+        await trio.sleep_forever()
+
+    exchange = Exchange(say_nothing)
+    async with serving(exchange.serve, shields_writes=False) as client:
+        with trio.fail_after(1), trio.move_on_after(0.2) as scope:
+            await client.trigger_order_group("group-1", 0)
+        assert scope.cancelled_caught
+        assert len(exchange.requests) == 1
+
+
 async def test_a_batch_cancel_carries_its_body_over_the_wire() -> None:
     exchange = Exchange(lose_the_reply)
     async with serving(exchange.serve) as client:

@@ -13,7 +13,7 @@ from actors.messages.market import EventPage, MarketRead, ReadEvents, ReadMarket
 from actors.messages.money import AccountRead, FillPage, ReadAccount, ReadFills
 from actors.messages.orders import OrderList, ReadOrders, ReadRequest
 from actors.runtime.mailbox import ReplySlot
-from actors.runtime.wire_reads import FILLS_PER_PAGE, carry_out_read
+from actors.runtime.wire_reads import AS_OF_SHARED_S, FILLS_PER_PAGE, WireReads
 from kalshi.budget import Priority
 from kalshi.errors import Malformed, Unavailable
 from kalshi.numbers import MoneyE6
@@ -75,7 +75,7 @@ class Pages:
 
 async def read(what: object, client: Pages, *, is_urgent: bool = False) -> object:
     request = ReadRequest(read=what, reply=cast("ReplySlot", None), is_urgent=is_urgent)
-    return await carry_out_read(request, cast("RestClient", client), lambda: 12.5)
+    return await WireReads(cast("RestClient", client), lambda: 12.5).carry_out(request)
 
 
 LATER, AT_ONCE = Priority.BACKGROUND, Priority.EXIT
@@ -121,6 +121,21 @@ async def test_the_account_is_balance_and_positions_after_their_time() -> None:
     client = Pages()
     assert await read(ReadAccount(), client) == AccountRead(as_of_ms=5_000, balance=BALANCE, positions=())
     assert [call[0] for call in client.calls] == ["as_of", "balance", "positions"]
+
+
+async def test_reads_of_one_moment_share_the_time_that_was_read_before_them() -> None:
+    client, now_s = Pages(), [0.0]
+    reads = WireReads(cast("RestClient", client), lambda: now_s[0])
+
+    async def kinds_read(at_s: float) -> list[object]:
+        now_s[0] = at_s
+        client.calls.clear()
+        await reads.carry_out(ReadRequest(read=ReadFills(cursor="", min_ts_s=None), reply=cast("ReplySlot", None)))
+        return [call[0] for call in client.calls]
+
+    assert await kinds_read(0.0) == ["as_of", "fills"]
+    assert await kinds_read(AS_OF_SHARED_S - 0.01) == ["fills"]
+    assert await kinds_read(AS_OF_SHARED_S) == ["as_of", "fills"]
 
 
 async def test_events_are_open_ones_with_their_markets() -> None:

@@ -297,8 +297,8 @@ class TestUnknownOrders:
         desk = new_desk()
         desk.adopt(unknown())
         desk.adopt(unknown(create("us-8", ticker="A")))
-        assert desk.unknown_tickers(0.2) == []
-        assert desk.unknown_tickers(0.3) == ["A", "M"]
+        assert desk.unknown_since_s(0.2) == {}
+        assert list(desk.unknown_since_s(0.3)) == ["A", "M"]
 
     def test_are_repeated_under_their_id(self) -> None:
         desk = new_desk()

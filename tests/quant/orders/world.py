@@ -11,6 +11,7 @@ import attrs
 from actors.messages.orders import JournaledOrder, WireCommand
 from actors.order_desk import _adopted
 from actors.runtime.journal import Journal
+from actors.runtime.seams import virtual_seams
 from actors.runtime.wire import Wire
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import (
@@ -69,7 +70,7 @@ class World:
             clock=cast("Any", None),
             mailbox=cast("Any", None),
             outbox=cast("Any", None),
-            seams=cast("Any", None),
+            seams=virtual_seams(0, START_MS),
             log=cast("Any", None),
         )
         self.told = Told()
@@ -168,13 +169,29 @@ class World:
         """Plans and sends; every command is checked against the truth just before."""
         self.state_facts()
         wall_s = self.exchange.now_ms / 1000
+        is_quiet = True
         for command in self.desk.plan(T, self.permit, self.now_s, wall_s):
+            is_quiet = False
             self.check_command(command)
             self.desk.command_sent(command, self.now_s)
             self.wire._journal_intent(_wire_command(command))
             flight = Flight(command.client_order_id, command.request, self.exchange.now_ms)
             self.flights.append(flight)
             yield command
+        if is_quiet:
+            self.check_sleep(self.now_s, wall_s)
+
+    def check_sleep(self, now_s: float, wall_s: float) -> None:
+        """A market that needed nothing needs nothing before the desk wakes it, if nobody tells it anything."""
+        wakes_at_s = min(self.desk.wakes_at_s(T, now_s, wall_s), now_s + 1_000)
+        for share in (0.0, 0.5, 1.0):
+            then_s = now_s + share * (wakes_at_s - now_s) - 0.001
+            if then_s <= now_s:
+                continue
+            missed = list(self.desk.plan(T, self.permit, then_s, wall_s + then_s - now_s))
+            assert not missed, (
+                f"asleep until {wakes_at_s - now_s:.3f} s from now, missed at {then_s - now_s:.3f} s: {missed}"
+            )
 
     def land(self, flight: Flight) -> None:
         self.exchange.land(flight)

@@ -1,0 +1,74 @@
+"""Which markets the desk plans for now: those that something happened to, and those whose time has come.
+
+A plan of a market changes when a fact about it does, or when a time passes: a cooldown, the wait before a repeat, the
+moment of a renewal. Planning for all markets at every turn would cost more than all the rest of the desk.
+
+Rules:
+1. What happened to a market makes it due at once; what happened to all (limits, permit, switches) makes all due.
+2. After its plan a market sleeps until `wakes_at_s`. One whose command did not find tokens asks again a tick later.
+3. One market can change another's plan, through cash or the number of orders. So all are planned every
+   WHOLE_EVERY_S, whatever happened; nothing is ever later than that.
+4. Another market is first every time, so that scarce tokens starve nobody.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from quant.orders.tracked import TrackedOrder
+
+WHOLE_EVERY_S: Final = 1.0
+
+
+def wakes_at_s(
+    orders: Iterable[TrackedOrder], cooling_until_s: Iterable[float], lease_s: float, now_s: float, wall_s: float
+) -> float:
+    """Returns when time alone may give a market a new command: the soonest of its waits that is not over yet.
+
+    `orders` are the market's, `cooling_until_s` its sides' cooldowns, `lease_s` how long an order is given to live.
+    """
+    waits_s = [*cooling_until_s]
+    for order in orders:
+        waits_s += (order.next_change_s, order.next_cancel_s)
+        if order.expiry_ts_s is not None:
+            waits_s.append(now_s + order.expiry_ts_s - lease_s / 2 - wall_s)
+    return min((wait_s for wait_s in waits_s if wait_s > now_s), default=math.inf)
+
+
+@attrs.define
+class Rounds:
+    """Who is due; times in seconds of the desk's clock."""
+
+    _touched: set[str] = attrs.field(factory=set, init=False)
+    _wakes_s: dict[str, float] = attrs.field(factory=dict, init=False)
+    _whole_at_s: float = attrs.field(default=-math.inf, init=False)
+    _turn: int = attrs.field(default=0, init=False)
+
+    def touch(self, tickers: Iterable[str]) -> None:
+        """Something happened to these markets."""
+        self._touched.update(tickers)
+
+    def touch_all(self) -> None:
+        """Something happened that every market's plan depends on."""
+        self._whole_at_s = -math.inf
+
+    def sleep(self, ticker: str, until_s: float) -> None:
+        """The market was planned; time alone changes nothing before `until_s`."""
+        self._wakes_s[ticker] = until_s
+
+    def due(self, tickers: list[str], now_s: float) -> list[str]:
+        """Returns those of `tickers` to be planned now, and forgets why."""
+        if now_s >= self._whole_at_s:
+            self._whole_at_s = now_s + WHOLE_EVERY_S
+            due = tickers
+        else:
+            due = [ticker for ticker in tickers if ticker in self._touched or self._wakes_s.get(ticker, 0.0) <= now_s]
+        self._touched.clear()
+        if len(due) < 2:
+            return due
+        self._turn = (self._turn + 1) % len(due)
+        return due[self._turn :] + due[: self._turn]

@@ -1,0 +1,65 @@
+"""Which markets are planned for, and when."""
+
+from __future__ import annotations
+
+from quant.orders.rounds import WHOLE_EVERY_S, Rounds
+
+NAMES = ["A", "B", "C"]
+
+
+def planned_once() -> Rounds:
+    """All planned at 0 s, all asleep for long."""
+    rounds = Rounds()
+    assert sorted(rounds.due(NAMES, 0.0)) == NAMES
+    for name in NAMES:
+        rounds.sleep(name, 100.0)
+    return rounds
+
+
+def test_what_nothing_happened_to_sleeps() -> None:
+    assert planned_once().due(NAMES, 0.5) == []
+
+
+def test_what_something_happened_to_is_due_once() -> None:
+    rounds = planned_once()
+    rounds.touch(["B"])
+    assert rounds.due(NAMES, 0.1) == ["B"]
+    assert rounds.due(NAMES, 0.2) == []
+
+
+def test_what_is_not_among_the_desks_markets_is_not_due() -> None:
+    rounds = planned_once()
+    rounds.touch(["Z"])
+    assert rounds.due(NAMES, 0.1) == []
+
+
+def test_a_market_wakes_when_its_time_has_come() -> None:
+    rounds = planned_once()
+    rounds.sleep("C", 0.3)
+    assert rounds.due(NAMES, 0.2) == []
+    assert rounds.due(NAMES, 0.3) == ["C"]
+
+
+def test_a_new_market_is_due_at_once() -> None:
+    assert planned_once().due([*NAMES, "D"], 0.1) == ["D"]
+
+
+def test_what_happens_to_all_makes_all_due() -> None:
+    rounds = planned_once()
+    rounds.touch_all()
+    assert sorted(rounds.due(NAMES, 0.1)) == NAMES
+
+
+def test_all_are_planned_now_and_then_whatever_happens() -> None:
+    rounds = planned_once()
+    assert sorted(rounds.due(NAMES, WHOLE_EVERY_S)) == NAMES
+    assert rounds.due(NAMES, WHOLE_EVERY_S + 0.5) == []
+
+
+def test_another_market_is_first_every_time() -> None:
+    rounds = Rounds()
+    firsts = set()
+    for turn in range(3):
+        rounds.touch_all()
+        firsts.add(rounds.due(NAMES, float(turn))[0])
+    assert firsts == set(NAMES)
