@@ -131,8 +131,13 @@ class OrderDesk:
         await self._take_over()
         started()
         while True:
+            next_turn_s = self._now() + TICK_S
             batch = await self.context.mailbox.receive(timeout_s=TICK_S)
             await self._apply(batch)
+            while all(isinstance(message, Heartbeat) for message in batch) and self._now() < next_turn_s:
+                # A heartbeat says that all is as it was: no turn of its own.
+                batch = await self.context.mailbox.receive(timeout_s=next_turn_s - self._now())
+                await self._apply(batch)
             self._decide_permit()
             await self._ask_lists()
             await self._open_groups()
@@ -226,7 +231,8 @@ class OrderDesk:
             case WireOutcome(request=CreateOrder() | AmendOrder() | DecreaseOrder() | CancelOrder() as request):
                 self._rounds.touch((request.ticker,))
             case FillTape(fills=fills):
-                self._rounds.touch(numbered.fill.ticker for numbered in fills)
+                booked_to = self._desk.watermark  # a tape repeats what was told already
+                self._rounds.touch(numbered.fill.ticker for numbered in fills if numbered.fill_seq > booked_to)
             case RiskView():
                 if self._risk is None or _limits(message) != _limits(self._risk):
                     self._rounds.touch_all()

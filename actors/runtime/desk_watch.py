@@ -24,7 +24,8 @@ async def watch_desk(mailbox: Mailbox, wire: Wire, seams: Seams, log: Log) -> No
     heard_at_s: float | None = None
     async with trio.open_nursery() as nursery:
         while True:
-            for message in await mailbox.receive(timeout_s=LOOK_EVERY_S):
+            await trio.sleep(LOOK_EVERY_S)  # not at each of the many heartbeats: only the latest counts
+            for message in await mailbox.receive(timeout_s=0):
                 if isinstance(message, Heartbeat) and message.actor == "order_desk":
                     heard_at_s = message.at_s
             if heard_at_s is not None and seams.now() - heard_at_s > DESK_SILENCE_MAX_S:

@@ -130,25 +130,35 @@ def _to_reduce(request: CancelOrder | DecreaseOrder, order: TrackedOrder, parame
 # -- limits --
 
 
-def room_e2(
-    price_e4: PriceE4,
-    present: TrackedOrder | None,
-    context: SideContext,
-    table: OrderTable,
-    parameters: DeskParameters,
-) -> CountE2:
-    """Returns how much may rest at this price under position cap and cash, with all that may still fill elsewhere.
+@attrs.frozen(kw_only=True)
+class Room:
+    """What one side of a market may still take, at any price."""
 
-    Fills of the present order that are known but not yet in the position take their room as well.
-    """
+    held_e2: CountE2  # in this side's direction, with all that may still fill elsewhere
+    unbooked_e2: int  # fills of the present order that are known but not yet in the position
+    free_e6: int
+    side: Side
+    cap_e2: CountE2
+
+    def at_e2(self, price_e4: PriceE4) -> CountE2:
+        """Returns how much may rest at this price."""
+        unit_cost_e4 = max(1, order_cost_e6(self.side, price_e4, CountE2(1)))
+        # What closes an opposite position takes no cash.
+        affordable_e2 = max(0, -self.held_e2) + max(0, self.free_e6 // unit_cost_e4)
+        return CountE2(max(0, min(self.cap_e2 - self.held_e2, affordable_e2) - self.unbooked_e2))
+
+
+def room_of(present: TrackedOrder | None, context: SideContext, table: OrderTable, parameters: DeskParameters) -> Room:
+    """Returns the room under position cap and cash for an order in the place of `present`."""
     held_e2 = context.position_e2 * context.side.sign + table.open_e2(context.ticker, context.side, without=present)
-    unbooked_e2 = 0 if present is None else present.filled_known_e2 - present.filled_booked_e2
     shard_e6, total_e6 = table.bounds_e6(context.exchange_index, without=present)
-    free_e6 = min(context.cash_available_e6 - shard_e6, parameters.resting_value_max_e6 - total_e6)
-    unit_cost_e4 = max(1, order_cost_e6(context.side, price_e4, CountE2(1)))
-    # What closes an opposite position takes no cash.
-    affordable_e2 = max(0, -held_e2) + max(0, free_e6 // unit_cost_e4)
-    return CountE2(max(0, min(context.cap_e2 - held_e2, affordable_e2) - unbooked_e2))
+    return Room(
+        held_e2=CountE2(held_e2),
+        unbooked_e2=0 if present is None else present.filled_known_e2 - present.filled_booked_e2,
+        free_e6=min(context.cash_available_e6 - shard_e6, parameters.resting_value_max_e6 - total_e6),
+        side=context.side,
+        cap_e2=context.cap_e2,
+    )
 
 
 def price_objection(
@@ -208,7 +218,7 @@ def _plan_new(
     """A new order, or the repeat of one of unknown fate under its own client id, with what is wanted now."""
     if unknown is not None and (unknown.has_landed or context.now_s < unknown.next_change_s):
         return _NOTHING  # a landed one must be found by the list; repeating it proves nothing more
-    allowed_e2 = min(wanted.count_e2, room_e2(wanted.price_e4, unknown, context, table, parameters))
+    allowed_e2 = min(wanted.count_e2, room_of(unknown, context, table, parameters).at_e2(wanted.price_e4))
     if allowed_e2 <= 0:
         return SidePlan(commands=(), reasons=_because(context, _NO_ROOM))
     objection = _objection(wanted.price_e4, context, table, parameters)
@@ -259,7 +269,8 @@ def _quote(request: CreateOrder | AmendOrder, client_order_id: str, parameters: 
 def _plan_present(
     wanted: Wanted, present: TrackedOrder, context: SideContext, table: OrderTable, parameters: DeskParameters
 ) -> SidePlan:
-    limit_e2 = room_e2(present.price_e4, present, context, table, parameters)
+    room = room_of(present, context, table, parameters)
+    limit_e2 = room.at_e2(present.price_e4)
     if limit_e2 <= 0:
         commands = withdraw((present,), context.now_s, parameters)
         return SidePlan(commands=commands, reasons=_because(context, _NO_ROOM))
@@ -267,7 +278,7 @@ def _plan_present(
         return _NOTHING  # with nothing left it has filled, and its fills are on their way
     if present.remaining_e2 > limit_e2:
         return _decrease(present, min(limit_e2, wanted.count_e2), context, parameters)
-    allowed_e2 = min(wanted.count_e2, room_e2(wanted.price_e4, present, context, table, parameters))
+    allowed_e2 = min(wanted.count_e2, room.at_e2(wanted.price_e4))
     if allowed_e2 <= 0:
         return SidePlan(commands=(), reasons=_because(context, _NO_ROOM))
     return _plan_change(Wanted(price_e4=wanted.price_e4, count_e2=allowed_e2), present, context, table, parameters)

@@ -21,7 +21,7 @@ from kalshi.types import (
 )
 from quant.orders.commands import CommandClass, OutcomeKind
 from quant.orders.parameters import DeskParameters
-from quant.orders.planner import SideContext, SidePlan, Wanted, lease_seconds, plan_side, room_e2, withdraw
+from quant.orders.planner import SideContext, SidePlan, Wanted, lease_seconds, plan_side, room_of, withdraw
 from quant.orders.tracked import ALREADY_EXISTS, OrderState, TrackedOrder
 from tests.quant.builders import TAPERED_GRID
 from tests.quant.orders.sentences import (
@@ -171,10 +171,10 @@ class TestTheRoom:
     def test_is_less_by_fills_of_the_order_itself_that_are_not_in_the_position_yet(self) -> None:
         present = resting(create(count_e2=100))
         present.reported(report(remaining_e2=40, filled_e2=60, at_ms=1_100))
-        assert room_e2(PriceE4(4_400), present, context(cap_e2=100), table_of(present), PARAMETERS) == 40
+        assert room_of(present, context(cap_e2=100), table_of(present), PARAMETERS).at_e2(PriceE4(4_400)) == 40
         book(present, 60, 1_100)
         booked = context(cap_e2=100, position_e2=60)
-        assert room_e2(PriceE4(4_400), present, booked, table_of(present), PARAMETERS) == 40
+        assert room_of(present, booked, table_of(present), PARAMETERS).at_e2(PriceE4(4_400)) == 40
 
     def test_is_what_the_cash_of_the_shard_can_pay(self) -> None:
         other = resting(create("us-2", ticker="N", price_e4=5_000, count_e2=100), order_id="o-2")
@@ -209,7 +209,7 @@ class TestTheRoom:
         if other:
             table.add(unknown(create("us-2", side, count_e2=other)))
         where = context(side, cap_e2=cap, position_e2=position)
-        room = room_e2(PriceE4(4_400), present, where, table, PARAMETERS)
+        room = room_of(present, where, table, PARAMETERS).at_e2(PriceE4(4_400))
         unbooked = max(0, min(total, seen) - min(total, booked))
         held = position * side.sign + other + unbooked
         assert room == 0 or held + room <= cap
