@@ -1,18 +1,19 @@
 """MarketActor: quotes one market. It owns nothing that it could not rebuild; it states what it wants and never sends.
 
 Decides at most every DECIDE_EVERY_S, on the newest input. The thinking is `quant.quoting`; own orders are taken out of
-the
-book before it thinks, or it would chase itself.
+the book before it thinks, or it would chase itself. How the feed is does not concern it: a book that is not live quotes
+nothing here, and the desk freezes and withdraws.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import attrs
 
 from actors.messages.lifecycle import Heartbeat
-from actors.messages.market import BookCondition, BookView, FeedHealth, MarketRules
+from actors.messages.market import BookCondition, BookView, MarketRules
 from actors.messages.money import PositionView
 from actors.messages.orders import QuoteTarget, TargetQuotes, WorkingOrders
 from actors.runtime.supervisor import ChildContext
@@ -52,6 +53,7 @@ class MarketMaker:
     _working: WorkingOrders | None = attrs.field(default=None, init=False)
     _sigma: VolatilityState = attrs.field(init=False)
     _said: TargetQuotes | None = attrs.field(default=None, init=False)
+    _beat_s: float = attrs.field(default=-math.inf, init=False)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Quotes until cancelled."""
@@ -78,8 +80,6 @@ class MarketMaker:
                     self._position = message
                 case WorkingOrders():
                     self._working = message
-                case FeedHealth():
-                    pass  # the desk freezes and withdraws; a book that is not live quotes nothing here
                 case _:
                     pass
 
@@ -101,9 +101,15 @@ class MarketMaker:
             self._tell_change(target)
             self._said = target
             self.context.outbox.publish(target)
-        self.context.outbox.publish(
-            Heartbeat(actor=self.context.name, incarnation=self.context.incarnation, at_s=self.context.seams.now())
-        )
+        self._beat()
+
+    def _beat(self) -> None:
+        now_s = self.context.seams.now()
+        if now_s - self._beat_s >= HEARTBEAT_S / 2:
+            self._beat_s = now_s
+            self.context.outbox.publish(
+                Heartbeat(actor=self.context.name, incarnation=self.context.incarnation, at_s=now_s)
+            )
 
     def _tell_change(self, target: TargetQuotes) -> None:
         """One log line when quoting begins, ends or changes its sides or reasons; prices only at DEBUG."""

@@ -16,17 +16,21 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 # Fresh RSA keys are for tests and the simulator; 2048 bits is the shortest that the exchange takes.
 _RSA_BITS: Final = 2048
 # A PEM file is a few kilobytes; more than this is some other file.
 _KEY_FILE_BYTES_MAX: Final = 65_536
+# Whoever verifies does it for a handful of keys, thousands of times each.
+_PUBLIC_KEYS_MAX: Final = 64
 
 _PSS: Final = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=hashes.SHA256.digest_size)
 
@@ -86,7 +90,7 @@ def verify(public_key_pem: bytes, signature_b64: str, timestamp_ms: str, method:
     Raises CredentialError where the public key itself cannot be used.
     """
     try:
-        key = serialization.load_pem_public_key(public_key_pem)
+        key = _public_key(public_key_pem)
     except (ValueError, TypeError) as error:
         raise CredentialError("the public key is no PEM that can be read") from error
     text = _signed_text(timestamp_ms, method, path)
@@ -105,6 +109,11 @@ def verify(public_key_pem: bytes, signature_b64: str, timestamp_ms: str, method:
             raise
         return False  # A signature with characters outside ASCII.
     return True
+
+
+@lru_cache(maxsize=_PUBLIC_KEYS_MAX)
+def _public_key(pem: bytes) -> PublicKeyTypes:
+    return serialization.load_pem_public_key(pem)
 
 
 def generate_key_pair(kind: Literal["rsa", "ed25519"]) -> tuple[bytes, bytes]:

@@ -27,11 +27,12 @@ import httpx
 import trio
 from trio.testing import MockClock
 
+from actors.ledger import LedgerBroken
 from actors.runtime.child import Log, silent_log
 from actors.runtime.determinism import make_scheduler_deterministic
 from actors.runtime.exit_guard import ExitReport
 from actors.runtime.lifecycle import LifecycleEvent
-from actors.runtime.seams import Seams, virtual_seams
+from actors.runtime.seams import Offload, Seams, VirtualWallClock, virtual_seams
 from actors.runtime.server_clock import ServerClock
 from kalshi.errors import AuthenticationFailed, Unavailable
 from kalshi.numbers import MoneyE6
@@ -53,6 +54,8 @@ BASE_URL = "http://exchange.invalid/trade-api/v2"
 SOCKET_PATH = "/trade-api/ws/v2"
 SOCKET_URL = f"ws://exchange.invalid{SOCKET_PATH}"
 KEY_ID = "00000000-0000-4000-8000-00000000000a"
+LEDGER_FULL = "simulated: no space left for the ledger"
+_LEDGER_WRITES = ("record_fills", "record_rows")
 CASH_E6 = {0: MoneyE6(6_000_000_000), 2: MoneyE6(4_000_000_000)}
 
 
@@ -87,6 +90,7 @@ class Line:
 
     life: Life | None = None
     is_cut: bool = False
+    heard_s: float | None = None  # when its sockets heard the exchange last; None where they are not looked into
 
     async def pass_through(self) -> None:
         """Returns at once while the line holds, and never once it is cut."""
@@ -287,6 +291,7 @@ class MemorySocket:
         await trio.sleep(self._latency_s)
         if self.is_silent or self._line.is_cut:
             await trio.sleep_forever()
+        self._line.heard_s = trio.current_time()
         return [*frames]
 
     async def send(self, text: str) -> None:
@@ -304,6 +309,7 @@ class MemorySocket:
         await trio.sleep(deadline_s if self.is_silent else min(deadline_s, 2 * self._latency_s))
         if self._is_cut or self.is_silent or self._line.is_cut:
             raise SocketClosed("no answer to a ping")
+        self._line.heard_s = trio.current_time()
 
     async def aclose(self) -> None:
         """Closes the session."""
@@ -345,13 +351,16 @@ class World:
         wire: str = "ports",
     ) -> None:
         private_pem, public_pem = _key_pair()
-        self.seams: Seams = virtual_seams(seed, wall_start_ms)
+        seams = virtual_seams(seed, wall_start_ms)
+        self.bot_wall = VirtualWallClock(wall_start_ms)  # the bot's machine has a clock of its own, that can step
+        self.seams: Seams = attrs.evolve(seams, wall_ms=self.bot_wall, offload=partial(self._offload, seams.offload))
+        self.ledger_is_full = False
         self.settings = settings
         self.folder = folder
         self.signer = Signer(KEY_ID, private_pem)
         self.exchange = SimulatedExchange(
             seed=seed,
-            wall_ms=self.seams.wall_ms,
+            wall_ms=VirtualWallClock(wall_start_ms),
             settings=exchange_settings,
             accounts=(AccountSettings(key_id=KEY_ID, public_key_pem=public_pem, cash_by_shard_e6=dict(CASH_E6)),),
         )
@@ -365,6 +374,13 @@ class World:
         self.socket_is_refused = False
         self._build_tree = build_tree
         self._log_for = log_for
+
+    async def _offload(self, offload: Offload, function: Callable[..., Any], /, *arguments: object) -> Any:
+        """Hands blocking work to the real seam, unless it is a write to a disk that is full."""
+        if self.ledger_is_full and function.__name__ in _LEDGER_WRITES:
+            await trio.lowlevel.checkpoint()
+            raise LedgerBroken(LEDGER_FULL)
+        return await offload(function, *arguments)
 
     def life(
         self,

@@ -108,7 +108,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     # Market data: conflated, so a slow market neither slows the feed nor acts on an old book.
     _latest(BookView, ("feed",), ("market", "order_desk", "portfolio_risk", "snapshot"), keyed=True),
     _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk"), keyed=True),
-    _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "market", "snapshot")),
+    _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "snapshot")),
     _sample(TradeSeen, 256, ("feed",), ("market",)),
     _latest(MarketEnded, ("feed", "discovery"), ("portfolio_risk", "discovery", "order_desk"), keyed=True),
     # Private events may be dropped by nobody but the feed; REST makes good what was.

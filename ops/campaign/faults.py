@@ -22,7 +22,9 @@ from kalshi.simulator.faults import KINDS, AnyFault, Duration
 
 WARM_UP_S: Final = 5.0
 STREAM_KINDS: Final = frozenset({"cut_stream", "slow_bytes", "half_open"})
-BOT_KINDS: Final = ("actor_kill", "power_cut", "stop_and_start")
+DEATHS: Final = ("power_cut", "stop_and_start")
+HOLD_UPS: Final = ("actor_stall", "actor_slow")
+BOT_KINDS: Final = ("actor_kill", *DEATHS, *HOLD_UPS, "journal_full", "ledger_full", "clock_step", "persons_order")
 ALL_KINDS: Final = (*KINDS, *BOT_KINDS)
 ROOT_ACTORS: Final = (
     "ledger",
@@ -38,6 +40,8 @@ ROOT_ACTORS: Final = (
 # Three in 300 s are within the root's window; a market is killed in their place the rest of the time.
 ROOT_KILLS_APART_S: Final = 101.0
 KILLS_APART_S: Final = (15.0, 45.0)
+# So many of our process's ends and starts meet a pause of the exchange.
+PAUSE_AT_DEATH_SHARE: Final = 0.3
 
 _STATUSES: Final = (500, 502, 503, 504)
 
@@ -151,12 +155,40 @@ _RECIPES: Final[dict[str, _Recipe]] = {
 
 
 @attrs.frozen(kw_only=True)
+class _Blow:
+    """How a blow is drawn: how many in a seed, how long each lasts in seconds, and by how much."""
+
+    times: tuple[int, int]
+    lasts_s: tuple[float, float] = (0.0, 0.0)
+    amount: Callable[[random.Random], float] = lambda rng: 0.0
+
+
+def _step_s(rng: random.Random) -> float:
+    return round(rng.choice((-1, 1)) * rng.choice((rng.uniform(0.1, 2.5), rng.uniform(3, 90))), 3)
+
+
+_BLOWS: Final[dict[str, _Blow]] = {
+    "actor_stall": _Blow(times=(1, 4), lasts_s=(0.3, 12)),
+    "actor_slow": _Blow(times=(1, 3), lasts_s=(3, 20), amount=_s(0.005, 0.1)),
+    "journal_full": _Blow(times=(1, 2), lasts_s=(0.2, 8)),
+    "ledger_full": _Blow(times=(1, 1), lasts_s=(0.2, 3)),
+    "clock_step": _Blow(times=(1, 2), lasts_s=(2, 25), amount=_step_s),
+    "persons_order": _Blow(times=(1, 3)),
+}
+
+
+@attrs.frozen(kw_only=True)
 class BotFault:
-    """A death of our own: of one actor (its name), or of the process: by power cut, or by an orderly stop."""
+    """What happens to our own process: to one actor (its name) or to all of it.
+
+    `lasts_s` is for how long; `amount` the seconds by which the clock steps, or that an actor is slower a message.
+    """
 
     kind: str
     at_s: float
     actor: str = ""
+    lasts_s: float = 0.0
+    amount: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -187,8 +219,11 @@ def draw_schedule(seed: int, kinds: tuple[str, ...], until_s: float) -> FaultSch
             rng = random.Random(f"{seed}:faults:{kind}")
             exchange.extend(_windows(kind, _RECIPES[kind], rng, until_s))
     bot = [*_kills(seed, until_s)] if "actor_kill" in kinds else []
-    bot += [fault for kind in BOT_KINDS[1:] if kind in kinds for fault in _deaths(seed, kind, until_s)]
-    return FaultSchedule(exchange=tuple(exchange), bot=tuple(sorted(bot, key=lambda fault: fault.at_s)))
+    bot += [fault for kind in DEATHS if kind in kinds for fault in _deaths(seed, kind, until_s)]
+    bot += [fault for kind in _BLOWS if kind in kinds for fault in _blows(seed, kind, until_s)]
+    bot.sort(key=lambda fault: fault.at_s)
+    exchange += _pauses_at_deaths(seed, kinds, bot)
+    return FaultSchedule(exchange=tuple(exchange), bot=tuple(bot))
 
 
 def _windows(kind: str, recipe: _Recipe, rng: random.Random, until_s: float) -> list[AnyFault]:
@@ -217,3 +252,32 @@ def _deaths(seed: int, kind: str, until_s: float) -> list[BotFault]:
     rng = random.Random(f"{seed}:faults:{kind}")
     count = rng.randint(1, 2) if until_s > 120 else 1
     return [BotFault(kind=kind, at_s=rng.uniform(WARM_UP_S, until_s * 0.95)) for _ in range(count)]
+
+
+def _blows(seed: int, kind: str, until_s: float) -> list[BotFault]:
+    rng, blow = random.Random(f"{seed}:faults:{kind}"), _BLOWS[kind]
+    drawn = []
+    for _ in range(rng.randint(*blow.times)):
+        lasts_s = min(rng.uniform(*blow.lasts_s), until_s / 4)
+        drawn.append(
+            BotFault(
+                kind=kind,
+                at_s=rng.uniform(WARM_UP_S, max(WARM_UP_S, until_s - lasts_s)),
+                actor=rng.choice((*ROOT_ACTORS, "market")) if kind in HOLD_UPS else "",
+                lasts_s=lasts_s,
+                amount=blow.amount(rng),
+            )
+        )
+    return drawn
+
+
+def _pauses_at_deaths(seed: int, kinds: tuple[str, ...], bot: list[BotFault]) -> list[AnyFault]:
+    """Returns pauses of the exchange over some of the ends and starts of our process, as on Thursday mornings."""
+    rng, pauses = random.Random(f"{seed}:faults:pauses at deaths"), []
+    for fault in bot:
+        if fault.kind in DEATHS and rng.random() < PAUSE_AT_DEATH_SHARE:
+            start_s, lasts_s = max(0.0, fault.at_s - rng.uniform(0, 3)), rng.uniform(3, 15)
+            kind = rng.choice(("exchange_pause", "trading_pause"))
+            if kind in kinds:
+                pauses.append(KINDS[kind](start_s=Duration(start_s), end_s=Duration(start_s + lasts_s)))
+    return pauses

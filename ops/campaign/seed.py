@@ -25,13 +25,14 @@ from actors.runtime.exit_guard import ExitReport
 from actors.runtime.supervisor import ChildContext
 from kalshi.simulator.events import BookDelta, Event
 from kalshi.simulator.settings import SimulatorSettings
+from ops.campaign.blows import Blows
 from ops.campaign.coverage import Cell
 from ops.campaign.faults import BotFault, draw_schedule
 from ops.campaign.trace import Trace
 from ops.campaign.watch import Watch
-from ops.life import BuildTree, Life, TreeParts
+from ops.life import BuildTree, CannotStart, Life, TreeParts
 from ops.settings import Settings
-from ops.simulation import CASH_E6, KEY_ID, Line, World, run_world
+from ops.simulation import CASH_E6, KEY_ID, LEDGER_FULL, Line, World, run_world
 from ops.snapshot import why_not_quoting
 from ops.venue import boot_prefix
 from quant.orders.table import OrderTable
@@ -95,7 +96,7 @@ def run_seed(
         lambda world: _Run(world, order, desks, show).run(),
         seed=order.seed,
         build_tree=_with_desk(build_tree, desks),
-        settings=_settings(),
+        settings=draw_settings(order.seed),
         exchange_settings=SimulatorSettings(listed_series=SERIES, flow_rate=FLOW_RATE, tick_ms=TICK_MS),
         log_for=log_for,
         start_after_s=random.Random(f"{order.seed}:start").uniform(0, 900),
@@ -105,9 +106,22 @@ def run_seed(
     return result
 
 
-def _settings() -> Settings:
-    settings = Settings()
-    return attrs.evolve(settings, allocation=attrs.evolve(settings.allocation, max_markets_with_orders=MARKETS))
+def draw_settings(seed: int) -> Settings:
+    """Returns the settings of a seed: the defaults, and for what people tune one of a few values each."""
+    rng, settings = random.Random(f"{seed}:settings"), Settings()
+    return attrs.evolve(
+        settings,
+        allocation=attrs.evolve(settings.allocation, max_markets_with_orders=MARKETS),
+        orders=attrs.evolve(
+            settings.orders,
+            cooldown_s=rng.choice((0.3, 1.0, 3.0)),
+            reconcile_every_s=rng.choice((3.0, 6.0)),
+            lease_floor_s=rng.choice((30.0, 120.0)),
+        ),
+        fills=attrs.evolve(settings.fills, poll_s=rng.choice((0.75, 1.5, 2.0))),
+        risk=attrs.evolve(settings.risk, account_every_s=rng.choice((2.0, 5.0))),
+        discovery=attrs.evolve(settings.discovery, interval_s=rng.choice((10.0, 30.0))),
+    )
 
 
 def _with_desk(build_tree: BuildTree, desks: list[OrderDesk]) -> BuildTree:
@@ -140,6 +154,7 @@ class _Process:
     is_over: trio.Event = attrs.field(factory=trio.Event)
     report: ExitReport | None = None
     stop_asked_s: float | None = None
+    may_give_up: bool = False  # its Ledger met a full disk: without one it must not trade
 
 
 class _Run:
@@ -156,6 +171,8 @@ class _Run:
         self._watch.orders = self._orders
         self._watch.is_booted = self._is_booted
         self._rng = random.Random(f"{order.seed}:conductor")
+        self._blows = Blows(world, self._rng)
+        self._watch.touched_persons_orders = self._blows.touched_persons_orders
         self._lives = 0
         self._worst_drain_s = 0.0
         self._book_changes = 0
@@ -170,13 +187,15 @@ class _Run:
             self._world.exchange.faults.order(fault)
         began_s = trio.current_time()
         async with trio.open_nursery() as nursery:
+            await nursery.start(self._blows.run)
             nursery.start_soon(self._watch.look_on)
             process = self._start(nursery, self._world.folder / "life-1")
             for bot_fault in schedule.bot:
-                await trio.sleep_until(began_s + bot_fault.at_s)
+                process = await self._keep_up(nursery, process, began_s + bot_fault.at_s)
                 process = await self._strike(nursery, process, bot_fault)
-            await trio.sleep_until(began_s + safety_s)
+            process = await self._keep_up(nursery, process, began_s + safety_s)
             self._world.exchange.faults.clear()
+            await self._blows.end()
             process = await self._recover(nursery, process)
             await trio.sleep_until(began_s + seconds)
             await self._check_money(process)
@@ -203,40 +222,40 @@ class _Run:
         try:
             with process.scope:
                 process.report = await process.life.run()
+        except* CannotStart as refusal:
+            if not self._blows.clock_is_off:  # with a wrong clock it must not trade, and says so
+                self._watch.violate("I16", f"the process did not start: {refusal.exceptions!r}")
         except* Exception as crash:
             self._watch.violate("I16", f"the process fell over: {crash.exceptions!r}")
         finally:
             process.is_over.set()
         if process.report is not None and process.stop_asked_s is None and not process.line.is_cut:
-            self._watch.violate("I14", f"the process ended by itself: {process.report.reason}")
+            if not (process.may_give_up and LEDGER_FULL in process.report.reason):
+                self._watch.violate("I14", f"the process ended by itself: {process.report.reason}")
+            self._watch.dead_boots[boot_prefix(process.life.venue, process.life.boot)] = process.report.sweep.verified
+
+    async def _keep_up(self, nursery: trio.Nursery, process: _Process, until_s: float) -> _Process:
+        """Waits; a process that ends by itself meanwhile is started again, as a service manager would."""
+        while trio.current_time() < until_s:
+            with trio.move_on_at(until_s):
+                await process.is_over.wait()
+                process = await self._back(nursery, process.folder)
+        return process
 
     async def _strike(self, nursery: trio.Nursery, process: _Process, fault: BotFault) -> _Process:
         if process.is_over.is_set():
             return await self._back(nursery, process.folder)
         self._watch.strike(fault.kind)
         match fault.kind:
-            case "actor_kill":
-                self._kill_actor(process.life, fault.actor)
-                return process
             case "power_cut":
                 return await self._cut_power(nursery, process)
             case "stop_and_start":
                 await self._stop(process)
                 return self._start(nursery, process.folder)
             case _:
-                raise AssertionError(f"{fault.kind} is no death of ours")
-
-    def _kill_actor(self, life: Life, name: str) -> None:
-        if life.supervisor is None:
-            return
-        if name == "market":
-            names = (
-                [row.name for row in life.snapshot.actors if row.name.startswith("market:")] if life.snapshot else []
-            )
-            if not names:
-                return
-            name = self._rng.choice(names)
-        life.kill_actor(name)
+                self._blows.strike(process.life, process.folder, fault)
+                process.may_give_up |= fault.kind == "ledger_full"
+                return process
 
     async def _cut_power(self, nursery: trio.Nursery, process: _Process) -> _Process:
         process.line.is_cut = True
@@ -276,7 +295,6 @@ class _Run:
         ails = await self._wait_until_empty(lambda: self._ails(process), RECOVERY_S)
         if ails:
             self._watch.violate("liveness", f"not recovered after {RECOVERY_S:.0f} s: {ails}")
-        self._watch.is_calm = True
         return process
 
     def _ails(self, process: _Process) -> str:

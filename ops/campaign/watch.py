@@ -1,8 +1,10 @@
 """Watches one run for what must never happen, from outside: by the exchange's truth and by what leaves the bot.
 
-Checked at every request that leaves: no create or amend after the exit latch has closed (I9).
+Checked at every request that leaves: no create or amend after the exit latch has closed (I9), no quote when the
+exchange was not heard for too long (I7), no second exit of a market while one is under way (I10).
 Checked several times a second of simulated time: no market beyond its cap with all that rests (I8), no quote without
-group or with a lease that is too long or over (I29), not more quotes than one a side once things are calm (I20, I25).
+group or with a lease that is too long or over (I29), never two quotes of one process on one side (I20, I25), no order
+of a person cancelled (I28).
 Checked at every end of an actor: it was asked to stop, or killed by the schedule; any other crash is a defect (I16).
 Checked at every end of a process: how long it took (I17), that nothing rests at exit and half a minute later (I1).
 Checked at the end: cash and positions equal the exchange's (I4, I5, I6), no rate limit refused anything (I19).
@@ -21,14 +23,16 @@ import trio
 
 from actors.runtime.lifecycle import ActorExited, ActorStarted, ExitKind, LifecycleEvent
 from kalshi.simulator.faults import AnyFault, RequestFault
+from ops.campaign.blows import PERSONS_CLIENT_ID
 from ops.campaign.coverage import Cell, state_of
 from ops.campaign.trace import Trace
-from ops.simulation import KEY_ID, Line, World
+from ops.simulation import KEY_ID, LEDGER_FULL, Line, World
 from quant.orders.table import OrderTable
 from quant.orders.tracked import TrackedOrder
 
 LOOK_EVERY_S: Final = 0.25
 LEASE_SLACK_S: Final = 2
+HEARD_SLACK_S: Final = 0.05
 VIOLATIONS_MAX: Final = 20  # of one seed: the first tell, the rest are echoes
 _ORDERS: Final = "/portfolio/events/orders"
 
@@ -45,9 +49,10 @@ class Watch:
         self.cells: Counter[Cell] = Counter()
         self.restarts: Counter[str] = Counter()
         self.commands = 0
-        self.is_calm = False
+        self.touched_persons_orders: Callable[[], list[str]] = list
         self.dead_boots: dict[str, bool] = {}  # by the prefix of their orders: whether their exit was verified flat
         self.is_booted: Callable[[], bool] = lambda: False  # whether a later life has cleared what they left
+        self._exits: dict[tuple[int, str], str] = {}
         world.cable.on_request.append(self._request_leaves)
         world.cable.on_answer.append(self._answer_comes)
         world.exchange.faults.on_strike.append(self._fault_strikes)
@@ -70,9 +75,26 @@ class Watch:
         adds = is_create or path.endswith(("/amend", "/batched"))
         if adds and request.method == "POST" and line.life is not None and not line.life.latch.is_open:
             self.violate("I9", f"{request.method} {path} after the latch has closed")
+        if is_create or path.endswith("/amend"):
+            self._check_order(line, msgspec.json.decode(request.content))
+
+    def _check_order(self, line: Line, order: dict[str, object]) -> None:
+        ticker = str(order.get("ticker"))
+        if order.get("reduce_only"):
+            under_way = self._exits.setdefault((id(line), ticker), str(order.get("client_order_id")))
+            if under_way != order.get("client_order_id"):
+                self.violate("I10", f"{ticker}: a second exit while {under_way} is under way")
+            return
+        silent_s = 0.0 if line.heard_s is None else trio.current_time() - line.heard_s
+        if silent_s > self._world.settings.websockets.freeze_s + HEARD_SLACK_S:
+            self.violate("I7", f"{ticker}: a quote after {silent_s:.2f} s without a word from the exchange")
 
     def _answer_comes(self, line: Line, request: httpx.Request, status: int) -> None:
         self._trace.note("<-", status, request.method, request.url.path)
+        if request.method == "POST" and request.url.path.endswith(_ORDERS) and self._exits:
+            order = msgspec.json.decode(request.content)
+            if order.get("reduce_only"):
+                self._exits.pop((id(line), order["ticker"]), None)
 
     def _fault_strikes(self, fault: AnyFault) -> None:
         if isinstance(fault, RequestFault):
@@ -115,7 +137,7 @@ class Watch:
                 self.restarts[_kind_of(event.name)] += event.incarnation > 1
             case ActorExited():
                 self._trace.note("exited", event.name, event.incarnation, event.kind.value)
-                is_ours = "KilledForTest" in event.error
+                is_ours = "KilledForTest" in event.error or LEDGER_FULL in event.error
                 if event.kind in (ExitKind.CRASHED, ExitKind.ESCALATED, ExitKind.QUARANTINED) and not is_ours:
                     self.violate("I16", f"{event.name} ended: {event.kind.value}: {event.error or event.reason}")
 
@@ -132,13 +154,17 @@ class Watch:
         world = self._world
         truth, now_s = world.exchange.truth, world.exchange.core.now_ms() / 1000
         cap_e2 = world.settings.markets.max_position_e2
+        for order_id in self.touched_persons_orders():
+            self.violate("I28", f"order {order_id} of a person was cancelled")
         worst: dict[tuple[str, str], int] = {}
-        quotes: Counter[tuple[str, str]] = Counter()
+        quotes: Counter[tuple[str, str, str]] = Counter()
         lease_max_s = self._longest_lease_s()
         for order in truth.resting_orders(KEY_ID):
+            if order.client_order_id.startswith(PERSONS_CLIENT_ID):
+                continue
             side = order.side.value
             worst[order.ticker, side] = worst.get((order.ticker, side), 0) + order.remaining_e2
-            quotes[order.ticker, side] += 1
+            quotes[order.ticker, side, order.client_order_id.rpartition("-")[0]] += 1
             self._check_owner(order.client_order_id)
             expiry_s = order.expiration_ts_s
             if order.group_id is None or expiry_s is None:
@@ -150,10 +176,9 @@ class Watch:
             held_e2 = positions.get(ticker, 0) * (1 if side == "bid" else -1)
             if held_e2 + resting_e2 > cap_e2:
                 self.violate("I8", f"{ticker} {side}: {held_e2} held and {resting_e2} resting exceed {cap_e2}")
-        if self.is_calm:
-            for (ticker, side), count in quotes.items():
-                if count > 1:
-                    self.violate("I20", f"{ticker} {side}: {count} quotes rest")
+        for (ticker, side, boot), count in quotes.items():
+            if count > 1:
+                self.violate("I20", f"{ticker} {side}: {count} quotes of {boot} rest")
 
     def _check_owner(self, client_order_id: str) -> None:
         for prefix, was_verified in self.dead_boots.items():
