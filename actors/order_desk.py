@@ -348,6 +348,7 @@ class OrderDesk:
             is_paused="*" in self._switches.paused,
             is_stopping=wire is not None and not wire.latch_open,
             fence_tripped=bool(self._tripped),
+            exchange_pause=wire.exchange_pause if wire is not None else "",
         )
         permit = decide_permit(facts, self.parameters, self.feed_limits)
         if permit != self._permit or now_s - self._permit_said_s >= PERMIT_EVERY_S:

@@ -75,7 +75,8 @@ def _run(scenario: Callable[[Stage], Awaitable[None]]) -> ExitReport:
     return report
 
 
-@pytest.mark.parametrize("step_ms", [STEP_MS, pytest.param(-STEP_MS, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("step_ms", [STEP_MS, -STEP_MS])
 def test_a_step_withdraws_everything_and_quoting_comes_back_with_the_right_time(step_ms: int) -> None:
     async def scenario(stage: Stage) -> None:
         stage.clock.ahead_ms = step_ms
