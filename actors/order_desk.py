@@ -75,7 +75,8 @@ UNKNOWN_LIST_AGE_SHARE = 0.25
 COST_QUOTE = 10  # tokens of a create or amend
 WATCHED = ("ledger", "fill_reconciler", "stop_loss")
 RECENT_FILLS_MAX = 4_096  # enough for the group's 15 s window at any rate the exchange allows us
-TRIPPED_CODES = frozenset({"exceeded_order_group_risk_limit"})
+# A create into a group that was triggered, or that is not there: removed, or the exchange is another one than it was.
+TRIPPED_CODES = frozenset({"exceeded_order_group_risk_limit", "order_group_not_found"})
 
 
 @attrs.define(eq=False)
@@ -333,7 +334,7 @@ class OrderDesk:
             if self._wire is not None and not self._wire.latch_open:
                 return  # the exit guard did it
             self._tripped[group_id] = ts_ms
-            self._alert("group_tripped", "error", f"order group {group_id} was triggered")
+            self._alert("group_tripped", "error", f"order group {group_id} was triggered, or is gone")
 
     def _judge_trips(self) -> None:
         for group_id, tripped_ms in list(self._tripped.items()):
@@ -350,7 +351,7 @@ class OrderDesk:
                 del self._tripped[group_id]
             else:
                 self._fenced.add(group_id)  # and stays tripped: no permit any more until the program has stopped
-                reason = f"order group {group_id} was triggered by somebody else: not coming back by ourselves"
+                reason = f"order group {group_id} was triggered or removed by somebody else: not coming back by itself"
                 self._alert("fenced_from_outside", "error", reason)
                 self.context.outbox.publish(StopWanted(exit_code=ExitCode.FENCED_FROM_OUTSIDE, reason=reason))
 
@@ -378,6 +379,7 @@ class OrderDesk:
             is_paused="*" in self._switches.paused,
             is_stopping=wire is not None and not wire.latch_open,
             fence_tripped=bool(self._tripped),
+            exchange_pause=wire.exchange_pause if wire is not None else "",
         )
         permit = decide_permit(facts, self.parameters, self.feed_limits)
         if permit != self._permit:

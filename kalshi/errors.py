@@ -27,6 +27,8 @@ _HTTP_REQUEST_TIMEOUT: Final = 408
 _HTTP_TOO_MANY_REQUESTS: Final = 429
 _HTTP_SERVER_ERRORS: Final = 500
 
+_TIMESTAMP_EXPIRED = "header_timestamp_expired"  # recorded on the demo environment, June 2026
+
 
 class ExchangeError(Exception):
     """The exchange did not do what was asked; the subclass says how much is known."""
@@ -48,7 +50,15 @@ class Rejected(ExchangeError):
 
 
 class AuthenticationFailed(Rejected):
-    """401: the key, its signature or our clock is wrong. Retrying does not help; a person must look."""
+    """401: the key, its signature or our clock is wrong. Retrying does not help; a person must look.
+
+    Except where `is_about_time`: the clock may have been stepped a moment ago, or the request was too long on its way.
+    """
+
+    @property
+    def is_about_time(self) -> bool:
+        """Whether the exchange refused the time of the signature, which says nothing of the key."""
+        return self.code == _TIMESTAMP_EXPIRED
 
 
 class Unavailable(ExchangeError):

@@ -8,7 +8,8 @@ Rules:
 2. Proof of life is any frame, or the answer to our own ping. A ping that is late ends the connection.
 3. When a connection ends, the owner hears so before anything else happens; then comes a jittered back-off, which
    begins anew after a connection that has held.
-4. Only a refused key is an error (AuthenticationFailed); everything else is a reason and another try.
+4. Only a refused key is an error (AuthenticationFailed); everything else is a reason and another try, a signature
+   whose time was refused as well: the clock was stepped, and the next answer of the exchange corrects ours.
 """
 
 from __future__ import annotations
@@ -162,8 +163,10 @@ class FeedConnection:
                 nursery.start_soon(self._ping, socket)
                 nursery.start_soon(self._keep_time, socket)
                 await self._read(socket)
-        except* AuthenticationFailed:
-            raise
+        except* AuthenticationFailed as refused:
+            if not all(isinstance(one, AuthenticationFailed) and one.is_about_time for one in _leaves(refused)):
+                raise
+            reason = "; ".join(str(one) for one in _leaves(refused))
         except* (SocketClosed, _ConnectionOver, ExchangeError, trio.TooSlowError, OSError) as ended:
             reason = "; ".join(str(error) or type(error).__name__ for error in _leaves(ended))
         return reason

@@ -34,7 +34,7 @@ from actors.runtime.exit_guard import ExitReport
 from actors.runtime.lifecycle import LifecycleEvent
 from actors.runtime.seams import Offload, Seams, VirtualWallClock, virtual_seams
 from actors.runtime.server_clock import ServerClock
-from kalshi.errors import AuthenticationFailed, Unavailable
+from kalshi.errors import Unavailable
 from kalshi.numbers import MoneyE6
 from kalshi.rest import make_http
 from kalshi.signing import Signer, generate_key_pair
@@ -42,6 +42,7 @@ from kalshi.simulator.exchange import SimulatedExchange
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_session import HandshakeRefused, SessionClosed, SocketSession
 from kalshi.socket import Socket, SocketClosed
+from kalshi.socket_network import refused_handshake
 from kalshi.socket_transports import TRANSPORTS
 from ops.life import BuildTree, Life
 from ops.ports import Ports
@@ -434,7 +435,7 @@ class World:
             raise Unavailable("simulated: the socket's host does not answer")
         session = self.exchange.open_socket(self.signer.headers("GET", SOCKET_PATH, clock.now_ms()))
         if isinstance(session, HandshakeRefused):
-            raise AuthenticationFailed(session.status, "handshake_refused", session.body.decode())
+            raise refused_handshake(session.status, {}, session.body)
         socket = MemorySocket(session, latency_s=0.005, line=line)
         self.sockets.append(socket)
         return socket

@@ -210,6 +210,7 @@ class WireHealth:
     write_refill_per_s: float
     read_refill_per_s: float
     published_at_s: float
+    exchange_pause: str = ""  # why nothing can be traded there now; empty while it can
 
 
 # -- Reads: an actor's REST read is a request to the Wire with a one-shot reply. --

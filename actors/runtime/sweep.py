@@ -102,7 +102,7 @@ class Sweep:
         self._log = log
         self._on_triggered = on_triggered
         self._started_s = now()
-        self._floor_ms = server_ms()
+        self._floor_ms = 0  # a list must be later than this, and than the start
         self._triggered: dict[str, int] = {}
         self._fencing: set[str] = set()  # groups whose trigger is under way or answered
         self._cancelled: set[str] = set()
@@ -163,7 +163,7 @@ class Sweep:
             self._trouble(str(error))
             await trio.sleep(RETRY_MAX_S)
             return None
-        is_late_enough = as_of_ms > self._floor_ms and len(self._triggered) == len(self._groups)
+        is_late_enough = as_of_ms > max(self._floor_ms, self._start_ms()) and len(self._triggered) == len(self._groups)
         return ours if ours or is_late_enough else None
 
     async def _list_ours(self) -> list[Order]:
@@ -202,6 +202,10 @@ class Sweep:
             else:
                 self._cancelled.add(order.order_id)
                 self._floor_ms = max(self._floor_ms, ack.ts_ms)
+
+    def _start_ms(self) -> int:
+        """Returns when the sweep began, in the exchange's time as we know it now: our clock may have been corrected."""
+        return self._server_ms() - int((self._now() - self._started_s) * 1000)
 
     def _trouble(self, text: str) -> None:
         self._last_trouble = text

@@ -58,6 +58,7 @@ from actors.runtime.journal import (
 )
 from actors.runtime.latch import ExitLatch
 from actors.runtime.mailbox import Mailbox
+from actors.runtime.pause_watch import PauseWatch
 from actors.runtime.seams import Seams
 from actors.runtime.server_clock import ServerClock
 from actors.runtime.sweep import trigger_until_answered
@@ -74,6 +75,7 @@ from kalshi.types import (
     CreateAck,
     CreateOrder,
     DecreaseOrder,
+    ExchangeStatus,
 )
 from quant.orders.commands import CommandClass, OrderAck, OutcomeKind
 
@@ -139,6 +141,7 @@ class Wire:
         self._commands = 0
         self._reads = 0
         self._waiting: set[_UnderWay] = set()
+        self._pause = PauseWatch(self._read_status, self._publish_health_now, log)
 
     # -- the loop --
 
@@ -147,6 +150,7 @@ class Wire:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._publish_health)
             nursery.start_soon(self._tell_of_the_latch)
+            nursery.start_soon(self._pause.run)
             task_status.started()
             while True:
                 for message in await self._mailbox.receive():
@@ -209,6 +213,7 @@ class Wire:
                 write_tokens=snapshot.write.tokens - snapshot.write.reserve,
                 write_refill_per_s=snapshot.write.refill_per_s,
                 read_refill_per_s=snapshot.read.refill_per_s,
+                exchange_pause=self._pause.reason,
                 published_at_s=self._seams.now(),
             )
         )
@@ -287,6 +292,7 @@ class Wire:
         except SendRefused as refusal:
             self._finish(command, OutcomeKind.NEVER_SENT, code="last_check", message=refusal.reason)
         except Rejected as refusal:
+            self._pause.refused(refusal.code)
             self._finish(command, OutcomeKind.REJECTED, code=refusal.code, message=str(refusal))
         except OutcomeUnknown as unknown:
             self._finish(command, OutcomeKind.UNKNOWN, message=str(unknown))
@@ -458,6 +464,9 @@ class Wire:
                 self._journal.note(ChangeAnswered(client_order_id=client_order_id, kind=kind.value, code=code))
 
     # -- reads --
+
+    async def _read_status(self) -> ExchangeStatus:
+        return await self._data.exchange_status(priority=Priority.EXIT)
 
     async def _read(self, request: ReadRequest) -> None:
         try:

@@ -29,6 +29,7 @@ class PermitFacts:
     is_paused: bool
     is_stopping: bool
     fence_tripped: bool
+    exchange_pause: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -93,4 +94,6 @@ def _light_reasons(facts: PermitFacts, parameters: DeskParameters, feed: FeedLim
         reasons.append("not reconciled with the exchange yet")
     if not facts.journal_healthy:
         reasons.append("the journal cannot be written: is the disk full?")
+    if facts.exchange_pause:
+        reasons.append(facts.exchange_pause)  # the exchange itself has taken our orders off
     return reasons

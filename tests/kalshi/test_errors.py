@@ -109,3 +109,10 @@ def test_excerpts_are_short_printable_and_on_one_line(text: str) -> None:
     shown = excerpt(text)
     assert len(shown) <= EXCERPT_LENGTH_MAX
     assert shown.isprintable()
+
+
+@pytest.mark.parametrize(("code", "is_about_time"), [("header_timestamp_expired", True), ("incorrect_api_key", False)])
+def test_a_refused_time_is_told_from_a_refused_key(code: str, is_about_time: bool) -> None:
+    refused = parse_error(401, b'{"error":{"code":"%s","message":"x"}}' % code.encode())
+    assert isinstance(refused, AuthenticationFailed)
+    assert refused.is_about_time == is_about_time

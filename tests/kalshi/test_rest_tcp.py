@@ -203,33 +203,6 @@ async def test_redirects_are_not_followed() -> None:
     assert len(exchange.requests) == 1
 
 
-async def test_cancelled_requests_do_not_wedge_the_pool() -> None:
-    """Many requests, few connections, time-outs about as long as the latency: all slots must still work after it."""
-
-    async def sometimes_slow(stream: trio.SocketStream) -> None:
-        await trio.sleep(0.002)
-        await tell_balance(stream)
-
-    exchange = Exchange(sometimes_slow)
-    outcomes = {"done": 0, "given up": 0}
-    async with serving(exchange.serve, connections=3) as client:
-
-        async def impatient(patience_s: float) -> None:
-            with trio.move_on_after(patience_s) as scope:
-                await client.balance()
-            outcomes["given up" if scope.cancelled_caught else "done"] += 1
-
-        for _ in range(12):
-            async with trio.open_nursery() as nursery:
-                for number in range(20):
-                    nursery.start_soon(impatient, 0.001 * number)
-        assert outcomes["given up"] > 20
-        with trio.fail_after(2):
-            async with trio.open_nursery() as nursery:
-                for _ in range(9):
-                    nursery.start_soon(client.balance)
-
-
 async def test_at_most_so_many_requests_are_under_way_as_there_are_connections() -> None:
     under_way = [0, 0]
 

@@ -46,6 +46,10 @@ class Exchange:
         """Returns the client order ids that rest now."""
         return [order["client_order_id"] for order in self.truth("orders")["orders"]]
 
+    def fences(self) -> dict[str, bool]:
+        """Returns the order groups there are, and whether they are triggered."""
+        return {group["group_id"]: group["is_triggered"] for group in self.truth("groups")["groups"]}
+
     def environment(self) -> dict[str, str]:
         """Returns what a bot needs to trade here."""
         return {
@@ -57,13 +61,17 @@ class Exchange:
 
 
 @contextmanager
-def standalone_exchange(folder: Path, seed: int = 3) -> Iterator[Exchange]:
-    """Runs `python -m kalshi.simulator` on free ports."""
-    private_pem, public_pem = generate_key_pair("rsa")
+def standalone_exchange(folder: Path, seed: int = 3, *, in_place_of: Exchange | None = None) -> Iterator[Exchange]:
+    """Runs `python -m kalshi.simulator` on free ports, or where an older one was, with the key that it knew."""
     private_key, public_key = folder / "private.pem", folder / "public.pem"
-    private_key.write_bytes(private_pem)
-    public_key.write_bytes(public_pem)
-    command = [sys.executable, "-m", "kalshi.simulator", "--port", "0", "--seed", str(seed)]
+    ports = ["--port", "0"]
+    if in_place_of is None:
+        private_pem, public_pem = generate_key_pair("rsa")
+        private_key.write_bytes(private_pem)
+        public_key.write_bytes(public_pem)
+    else:
+        ports = ["--port", str(in_place_of.rest_port), "--ws-port", str(in_place_of.ws_port)]
+    command = [sys.executable, "-m", "kalshi.simulator", *ports, "--seed", str(seed)]
     command += ["--public-key", str(public_key), "--key-id", KEY_ID]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:

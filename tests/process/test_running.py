@@ -65,12 +65,16 @@ def test_three_actors_killed_in_a_real_process_come_back_and_quoting_goes_on(tmp
 def test_a_second_instance_is_refused_and_told_who_holds_the_folder(tmp_path: Path) -> None:
     with standalone_exchange(tmp_path) as exchange, running_bot(tmp_path / "bot", exchange.environment()) as bot:
         wait_until(lambda: len(exchange.resting()) >= 2, "the first instance quotes")
+        fences = exchange.fences()
         second = bot.command("run")
         assert second.returncode == 64
-        assert str(bot.process.pid) in second.stderr
+        assert f"in use by process {bot.process.pid}" in second.stderr
         assert "Traceback" not in second.stderr
+        assert fences.items() <= exchange.fences().items(), "the second one has fenced the first"
+        assert not any(exchange.fences().values())
         bot.signal(signal.SIGINT)
         assert bot.wait(10) == 0
+        assert exchange.resting() == []
 
 
 def test_a_key_that_the_exchange_does_not_know_ends_with_77_and_one_sentence(tmp_path: Path) -> None:
@@ -91,29 +95,3 @@ def test_a_stop_signal_in_the_first_moments_ends_in_order_as_well(tmp_path: Path
                 assert bot.wait(6) == 0, bot.errors()
                 assert "Traceback" not in bot.errors()
             assert exchange.resting() == []
-
-
-@pytest.mark.long
-def test_a_disk_that_fills_up_stops_trading_and_ends_verified_flat_with_a_sentence(tmp_path: Path) -> None:
-    """No file may grow past 400 kB, as on a disk that is full: the Ledger cannot write, the bot gives up in order."""
-    small = ("bash", "-c", 'ulimit -f 400; exec "$@"', "bash")
-    with standalone_exchange(tmp_path) as exchange:
-        with running_bot(tmp_path / "bot", exchange.environment(), wrapper=small) as bot:
-            assert bot.wait(120) == 5, bot.errors()
-            assert bot.exit_report()["verdict"] == "verified flat"
-            assert "cannot be written" in bot.errors()
-            assert "Traceback" not in bot.errors()
-        assert exchange.resting() == []
-
-
-@pytest.mark.long
-def test_a_new_exchange_with_the_same_key_and_state_folder_is_another_venue(tmp_path: Path) -> None:
-    for n in range(2):
-        with (
-            standalone_exchange(tmp_path, seed=3 + n) as exchange,
-            running_bot(tmp_path / "bot", exchange.environment()) as bot,
-        ):
-            wait_until(lambda: "fills 0 " not in _last_status(bot) and _two_sided(bot) >= 2, "it trades")
-            bot.signal(signal.SIGINT)
-            assert bot.wait(10) == 0, bot.errors()
-    assert len(list((tmp_path / "bot" / "state").glob("simulated-*"))) == 2

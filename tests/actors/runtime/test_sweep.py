@@ -274,3 +274,24 @@ def test_whatever_lands_late_verified_is_never_said_over_an_order_that_rests_or_
 
 def test_the_pauses_are_shorter_than_what_must_lie_between_two_lists() -> None:
     assert LIST_EVERY_S < CLEAN_LISTS_APART_S
+
+
+@pytest.mark.parametrize("ahead_ms", [90_000, -90_000])
+async def test_the_start_is_taken_in_the_corrected_time_wherever_our_clock_stood_then(
+    autojump_clock: MockClock, ahead_ms: int
+) -> None:
+    """A sweep may begin before the first answer has told how far off our clock is."""
+    exchange, offset_ms = ExchangeStub(), ahead_ms
+    sweep = Sweep(
+        client=exchange.client(),
+        is_ours=is_ours,
+        groups={},
+        server_ms=lambda: server_ms() + offset_ms,
+        now=trio.current_time,
+        log=SilentLog(),
+    )
+    offset_ms = 0
+    exchange.lag_ms = 2_000
+    report = await swept(sweep, within_s=4.0)
+    assert report.verified
+    assert report.seconds >= 2.0 + CLEAN_LISTS_APART_S

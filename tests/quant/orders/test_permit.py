@@ -70,6 +70,7 @@ def test_what_is_grave_withdraws(changes: dict[str, Any], reason: str) -> None:
         ({"feed_proof_age_s": 5.1}, "proof of life for over 5 s"),
         ({"is_reconciled": False}, "not reconciled"),
         ({"journal_healthy": False}, "journal cannot be written"),
+        ({"exchange_pause": "trading is paused"}, "trading is paused"),
         ({"since_start_s": 1.0, "risk_lease_left_s": None}, "no risk lease yet"),
         ({"since_start_s": 1.0, "heartbeat_ages_s": (("ledger", None),)}, "ledger not heard yet"),
         ({"since_start_s": 1.0, "feed_proof_age_s": None}, "not connected yet"),
@@ -109,6 +110,7 @@ facts = st.builds(
     is_paused=st.booleans(),
     is_stopping=st.booleans(),
     fence_tripped=st.booleans(),
+    exchange_pause=st.sampled_from(["", "trading is paused"]),
 )
 
 
@@ -136,5 +138,6 @@ def test_it_fails_closed(given_facts: PermitFacts) -> None:
         given_facts.is_paused,
         given_facts.is_stopping,
         given_facts.fence_tripped,
+        given_facts.exchange_pause,
     ]
     assert found.may_quote == (not late and not any(missing))
