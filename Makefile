@@ -34,8 +34,9 @@ test: install
 test-long: install
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m long
 
-# What takes longer than a change can wait for: a day of the simulated exchange, 500 kills of real bots.
+# What takes longer than a change can wait for: 50 kills of each actor, 500 of real bots, a day of the simulated exchange.
 nightly: test-long
+	$(BIN)/python -m tests.simulation.crash_storm --kills 50
 	$(BIN)/python -m tests.process.kill_campaign --kills 500
 	$(BIN)/python -m ops.soak --hours 24 --markets 300
 

@@ -26,13 +26,14 @@ from actors.runtime.supervisor import ChildContext
 from kalshi.simulator.events import BookDelta, Event
 from kalshi.simulator.settings import SimulatorSettings
 from ops.campaign.blows import Blows
+from ops.campaign.books import books_differ
 from ops.campaign.coverage import Cell
 from ops.campaign.faults import BotFault, draw_schedule
 from ops.campaign.trace import Trace
 from ops.campaign.watch import Watch
 from ops.life import BuildTree, CannotStart, Life, TreeParts
 from ops.settings import Settings
-from ops.simulation import CASH_E6, KEY_ID, LEDGER_FULL, Line, World, run_world
+from ops.simulation import KEY_ID, LEDGER_FULL, Line, World, run_world
 from ops.snapshot import why_not_quoting
 from ops.venue import boot_prefix
 from quant.orders.table import OrderTable
@@ -330,16 +331,8 @@ class _Run:
         """Returns what the bot's books say otherwise than the exchange's truth; empty when they agree."""
         if ails := self._ails(process):
             return ails
-        snapshot, truth = process.life.snapshot, self._world.exchange.truth
-        assert snapshot is not None, "what has not booted ails"
-        held = truth.positions(KEY_ID)
-        for row in snapshot.markets:
-            if row.position_e2 != held.get(row.ticker, 0):
-                return f"{row.ticker}: the bot books {row.position_e2}, the exchange {held.get(row.ticker, 0)}"
-        cash_e6 = truth.cash_e6(KEY_ID) - sum(CASH_E6.values())
-        if snapshot.totals.cash_e6 != cash_e6:
-            return f"the bot books cash of {snapshot.totals.cash_e6}, the exchange {cash_e6}"
-        return ""
+        assert process.life.snapshot is not None, "what has not booted ails"
+        return books_differ(process.life.snapshot, self._world)
 
     def _is_booted(self) -> bool:
         """Says whether the present process has cleared what its predecessors left, and trades."""
