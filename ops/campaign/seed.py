@@ -21,7 +21,7 @@ import trio
 
 from actors.order_desk import OrderDesk
 from actors.runtime.child import Actor, ChildSpec, Log, silent_log
-from actors.runtime.exit_guard import ExitReport
+from actors.runtime.exit_guard import ExitCode, ExitReport
 from actors.runtime.supervisor import ChildContext
 from kalshi.simulator.events import BookDelta, Event
 from kalshi.simulator.settings import SimulatorSettings
@@ -33,7 +33,7 @@ from ops.campaign.trace import Trace
 from ops.campaign.watch import Watch
 from ops.life import BuildTree, CannotStart, Life, TreeParts
 from ops.settings import Settings
-from ops.simulation import KEY_ID, LEDGER_FULL, Line, World, run_world
+from ops.simulation import KEY_ID, Line, World, run_world
 from ops.snapshot import why_not_quoting
 from ops.venue import boot_prefix
 from quant.orders.table import OrderTable
@@ -155,7 +155,8 @@ class _Process:
     is_over: trio.Event = attrs.field(factory=trio.Event)
     report: ExitReport | None = None
     stop_asked_s: float | None = None
-    may_give_up: bool = False  # its Ledger met a full disk: without one it must not trade
+    # Its Ledger met a full disk, and every crash for that counts in the same window as the kills of the schedule.
+    may_give_up: bool = False
 
 
 class _Run:
@@ -231,7 +232,7 @@ class _Run:
         finally:
             process.is_over.set()
         if process.report is not None and process.stop_asked_s is None and not process.line.is_cut:
-            if not (process.may_give_up and LEDGER_FULL in process.report.reason):
+            if not (process.may_give_up and process.report.wanted_code is ExitCode.GAVE_UP_VERIFIED):
                 self._watch.violate("I14", f"the process ended by itself: {process.report.reason}")
             self._watch.dead_boots[boot_prefix(process.life.venue, process.life.boot)] = process.report.sweep.verified
 
