@@ -8,6 +8,8 @@ from __future__ import annotations
 import enum
 import os
 import sys
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +20,13 @@ import yaml
 
 from actors.messages.control import ControlCommand
 from actors.runtime.exit_guard import ExitCode
+from actors.runtime.seams import real_seams
 from kalshi.simulator.queue_model import QueueModel
 from ops.console import render
 from ops.control import summary
 from ops.control_server import ControlClient, ControlSocketError, control_socket_path
 from ops.life import BuildTree
-from ops.log_reader import LogFilter, LogReadError, follow_log, list_logs, read_log
+from ops.log_reader import LogFilter, LogReadError, follow_log, list_logs, parse_since, read_log
 from ops.modes import check_mode
 from ops.running import run_bot
 from ops.settings import Settings
@@ -173,10 +176,24 @@ def _add_switches(app: typer.Typer) -> None:
         """Quote again after a pause."""
         _ask(config, "resume", **({"ticker": ticker} if ticker else {}))
 
+    @app.command("log-level")
+    def log_level(
+        actor: Annotated[str, typer.Argument(help="an actor, such as order_desk, or a kind of them: market")],
+        level: Annotated[str, typer.Argument(help="TRACE, DEBUG, INFO, SUCCESS, WARNING, ERROR or CRITICAL")],
+        config: ConfigOption = DEFAULT_CONFIG,
+    ) -> None:
+        """Make one actor of the running bot talk more or less, until its end."""
+        _ask(config, "log-level", actor=actor, level=level)
+
     @app.command("kill-actor")
     def kill_actor(name: str, config: ConfigOption = DEFAULT_CONFIG) -> None:
         """Crash one actor of the running bot on purpose."""
         _ask(config, "kill-actor", name=name)
+
+
+def _now() -> datetime:
+    """Returns the time here, as the logs have it."""
+    return datetime.fromtimestamp(real_seams().wall_ms() / 1000).astimezone()
 
 
 def _add_logs(app: typer.Typer) -> None:
@@ -187,6 +204,7 @@ def _add_logs(app: typer.Typer) -> None:
         follow: Annotated[bool, typer.Option("--follow", "-f", help="go on as lines come")] = False,
         level: Annotated[str, typer.Option(help="this level and above")] = "TRACE",
         grep: Annotated[str, typer.Option(help="only records with this text")] = "",
+        since: Annotated[str, typer.Option(help="not before: 90s, 10m, 2h, or a time such as 2026-11-20T11:00")] = "",
         config: ConfigOption = DEFAULT_CONFIG,
     ) -> None:
         """Read one actor's log."""
@@ -196,9 +214,11 @@ def _add_logs(app: typer.Typer) -> None:
                 print(entry)
             return
         try:
-            wanted = LogFilter(level=level, grep=grep)
+            moment = parse_since(since, _now()) if since else None
+            wanted = LogFilter(level=level, grep=grep, since=moment)
             if follow:
-                trio.run(follow_log, folder, actor, wanted, print)
+                # Who asks for what was before wants that first; the rest begins where the file ends now.
+                trio.run(partial(follow_log, folder, actor, wanted, print, from_end=not since))
             else:
                 for record in read_log(folder, actor, wanted):
                     print(record)

@@ -24,6 +24,7 @@ from ops.modes import NOTHING_IS_SENT, Mode
 from ops.money_text import cents, contracts, identity, signed_dollars
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
+LOGS_BESIDE_ACTORS = ("main", "root", "wire")  # parts of the outer scope that have a log of their own
 LISTED_NAMES_MAX = 40  # a reply stays readable in a terminal
 CHAOS_MODES = ("simulated", "demo", "shadow")
 CHAOS_SECONDS_MAX = 60.0
@@ -236,7 +237,8 @@ def _log_level(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     )
     if level not in LOG_LEVELS:
         raise _Refused(f"There is no level {level!r}; there are {', '.join(LOG_LEVELS)}.")
-    _known_actor(actor, view)
+    if actor not in LOGS_BESIDE_ACTORS and actor not in {row.name.partition(":")[0] for row in view.snapshot.actors}:
+        _known_actor(actor, view)
     return _done(f"{actor} logs at {level} from now on.", SetLogLevel(actor=actor, level=level))
 
 

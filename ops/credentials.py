@@ -40,6 +40,11 @@ class Credentials:
     key_id: str = attrs.field(repr=_masked)
     private_key_pem: bytes = attrs.field(repr=False)
 
+    def secrets(self) -> tuple[str, ...]:
+        """Returns what must never be written anywhere: the id, and each line of the key, whatever it comes out of."""
+        lines = self.private_key_pem.decode("ascii", "replace").splitlines()
+        return (self.key_id, *(line.strip() for line in lines if line.strip() and not line.startswith("-----")))
+
 
 def credentials_from(environ: Mapping[str, str]) -> Credentials | None:
     """Returns the credentials in `environ`, None without any. Raises CredentialsError for broken ones."""

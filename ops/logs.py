@@ -79,13 +79,19 @@ class LogBook:
         self._levels = dict(levels)
         self._rotation = rotation
         self._retention = retention
-        self._secrets = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
+        self._secrets: tuple[str, ...] = ()
+        self.hide(*secrets)
         self._sinks: OrderedDict[str, int] = OrderedDict()
         self._base: int | None = None
         self._has_console = console
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._add_base()
+
+    def hide(self, *secrets: str) -> None:
+        """Takes these texts out of every line from now on."""
+        known = {secret for secret in (*self._secrets, *secrets) if secret}
+        self._secrets = tuple(sorted(known, key=len, reverse=True))
 
     def log_for(self, actor_name: str) -> Logger:
         """Returns the logger of an actor; its file is opened with its first line."""

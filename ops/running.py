@@ -118,6 +118,7 @@ async def _with_exchange(
     if settings.mode is Mode.SHADOW:
         return await _in_shadow(settings, environ, build_tree, seams, logs, watch, stop)
     exchange, endpoints, credentials = await _exchange(settings, environ, seams)
+    logs.hide(*credentials.secrets())
     signer = Signer(credentials.key_id, credentials.private_key_pem)
 
     def open_ports(clock: ServerClock) -> Ports:
@@ -152,6 +153,7 @@ async def _in_shadow(
     endpoints, credentials = endpoints_for(settings), credentials_from(environ)
     assert endpoints is not None, "mode shadow has an address"
     assert credentials is not None, "check_mode has refused a start without credentials"
+    logs.hide(*credentials.secrets())
     upstream = Upstream(endpoints, credentials, settings.exchange, seams, transport=settings.websockets.transport)
     shadow = await open_shadow(settings, upstream, seams, logs.log_for("shadow"))
     _say(banner(shadow.markets.model, endpoints.base_url, shadow.latency_s))

@@ -35,10 +35,14 @@ import attrs
 import trio
 
 from actors.runtime.channels import ChannelSpec, Policy, WiringError
+from actors.runtime.described import described
 
 # An actor that asks this often without ever reading its answers has stopped working; more would only grow the
 # memory.
 REPLIES_WAITING_MAX: Final = 4_096
+
+# What an actor was given last, kept for the report of its crash.
+LAST_MESSAGES: Final = 12
 
 # Forgotten keys may still be unread, and their successors as well: two lives of every key fit, more means a
 # stuck reader.
@@ -96,6 +100,11 @@ class Mailbox:
         self._slowness_s = 0.0
         self._is_receiving = False
         self._reader = trio.lowlevel.ParkingLot()
+        self._delivered: deque[object] = deque(maxlen=LAST_MESSAGES)
+
+    def last_messages(self) -> tuple[str, ...]:
+        """Returns the last messages that the reader was given, each as one short text, the newest at the end."""
+        return tuple(described(message) for message in self._delivered)
 
     # What the reading actor calls.
 
@@ -283,6 +292,7 @@ class Mailbox:
         self._lanes_depth = self._samples_depth = 0
         self._received += len(batch)
         self._last_receive_s = self._now()
+        self._delivered.extend(batch)
         return tuple(batch)
 
     def _drain_lanes(self) -> list[object]:

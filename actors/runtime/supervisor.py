@@ -368,6 +368,12 @@ class Supervisor:
         write(line)
         if event.traceback:
             self._log_for(event.name).error(event.traceback)
+            self._report_last_messages(event.name)
+
+    def _report_last_messages(self, name: str) -> None:
+        mailbox = self._switchboard.existing_mailbox(name)
+        if mailbox is not None and (messages := mailbox.last_messages()):
+            self._log_for(name).error("\n".join(("the last messages before, newest last:", *messages)))
 
     def _act(self, child: Child, life: Life, verdict: Verdict | None, crash: BaseException | None) -> None:
         if child.is_being_removed or (child.spec.restart is Restart.TEMPORARY and not self._is_stopping):

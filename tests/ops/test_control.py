@@ -163,6 +163,8 @@ def test_log_levels_change_per_actor() -> None:
     assert asked("log-level", actor="feed", level="debug")[1] == (SetLogLevel(actor="feed", level="DEBUG"),)
     assert not asked("log-level", actor="feed", level="LOUD")[0].ok
     assert not asked("log-level", actor="fed", level="DEBUG")[0].ok
+    assert asked("log-level", actor="market", level="DEBUG")[0].ok, "a kind of actors"
+    assert asked("log-level", actor="wire", level="DEBUG")[0].ok, "a part of the outer scope"
     assert not asked("log-level", level="DEBUG")[0].ok
 
 

@@ -61,3 +61,10 @@ def test_an_id_that_is_no_text_is_refused_without_its_content(tmp_path: Path, pe
     with pytest.raises(CredentialsError) as refused:
         credentials_from(environ)
     assert "secret" not in str(refused.value)
+
+
+def test_what_must_never_be_written_is_the_id_and_every_line_of_the_key(pem: bytes) -> None:
+    secrets = Credentials(key_id=KEY_ID, private_key_pem=pem).secrets()
+    assert KEY_ID in secrets
+    assert all(line in secrets for line in pem.decode().splitlines() if not line.startswith("-----"))
+    assert not any("-----" in secret or not secret for secret in secrets)

@@ -94,6 +94,13 @@ def test_no_secret_reaches_a_file_by_message_argument_or_traceback(tmp_path: Pat
     assert "ValueError: bad key (hidden) (hidden)" in written
 
 
+def test_a_secret_that_becomes_known_later_is_hidden_from_then_on(tmp_path: Path) -> None:
+    made = configure_logging(tmp_path, console=False)
+    made.hide(CANARY, "")
+    made.log_for("main").info(f"key {CANARY} of {CANARY[:6]}")
+    assert text(tmp_path, "main").endswith("key (hidden) of canary\n")
+
+
 def test_tracebacks_show_lines_and_never_the_values_in_them(tmp_path: Path) -> None:
     log = book(tmp_path).log_for("wire")
     some_value = "visible" * 3

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import httpx
@@ -175,12 +176,28 @@ def test_a_fill_that_overtakes_an_amend_on_its_way_is_booked_once_and_leaves_no_
 # -- OrderDesk killed with requests in flight --
 
 
+LOST = {"lost_reply": 1.0}
+LATE = {"late_create": 1.0, "late_s": (2.0, 2.0)}
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("is_lost", [False, True])
-@pytest.mark.parametrize("kind", ["create", "amend", "cancel"])
-def test_an_orderdesk_killed_while_a_request_is_in_flight_takes_it_up_again(kind: str, is_lost: bool) -> None:
-    """The answer comes to the Wire while nobody plans, or it never comes; either way no order is forgotten."""
+@pytest.mark.parametrize(
+    ("kind", "fate"),
+    [
+        ("create", {}),
+        ("create", LOST),
+        ("create", LATE),
+        ("amend", {}),
+        ("amend", LOST),
+        ("cancel", {}),
+        ("cancel", LOST),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value), "answered"),
+)
+def test_an_orderdesk_killed_while_a_request_is_in_flight_takes_it_up_again(kind: str, fate: dict[str, Any]) -> None:
+    """The answer comes to the Wire while nobody plans, or never, or the create lands when its successor runs."""
     killed: list[str] = []
+    twice: list[str] = []
 
     async def scenario(stage: Stage) -> None:
         incarnation = _incarnation(stage, "order_desk")
@@ -189,23 +206,37 @@ def test_an_orderdesk_killed_while_a_request_is_in_flight_takes_it_up_again(kind
         def kill(line: Line, request: httpx.Request) -> None:
             if not killed and _is(request, kind):
                 killed.append(request.url.path)
-                stage.world.cable.faults = attrs.evolve(calm, lost_reply=1.0 if is_lost else 0.0)
+                stage.world.cable.faults = attrs.evolve(calm, **fate)
                 stage.life.kill_actor("order_desk")
 
         stage.world.cable.on_request.append(kill)
         if kind == "cancel":
             stage.life.switches.pause("*")
-        await stage.until(lambda: bool(killed), f"a {kind} left", 120.0)
-        await trio.sleep(0.05)
-        stage.world.cable.faults = calm
-        stage.life.switches.resume("*")
-        await stage.until(lambda: _incarnation(stage, "order_desk") > incarnation, "the next OrderDesk runs")
-        await stage.quotes_again()
-        await stage.until(lambda: stage.snapshot.totals.orders_unknown == 0, "nothing is unknown", 60.0)
-        await stage.until(lambda: not _untracked(stage), "every order that rests is known to the bot")
-        await stage.books_agree()
+        else:
+            stage.take_from(stage.world.resting()[0], 1_000)  # something to do, now
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_look_for_two_on_a_side, stage, twice)
+            await stage.until(lambda: bool(killed), f"a {kind} left", 120.0)
+            await trio.sleep(0.05)
+            stage.world.cable.faults = calm
+            stage.life.switches.resume("*")
+            await stage.until(lambda: _incarnation(stage, "order_desk") > incarnation, "the next OrderDesk runs")
+            await stage.quotes_again()
+            await trio.sleep(3)
+            await stage.until(lambda: stage.snapshot.totals.orders_unknown == 0, "nothing is unknown", 60.0)
+            await stage.until(lambda: not _untracked(stage), "every order that rests is known to the bot")
+            await stage.books_agree()
+            nursery.cancel_scope.cancel()
+        assert not twice, "a second order was sent where the first could still land"
 
     assert _run(scenario).verdict == "verified flat"
+
+
+async def _look_for_two_on_a_side(stage: Stage, found: list[str]) -> None:
+    while True:  # until cancelled
+        sides = Counter((order.ticker, order.side) for order in stage.world.exchange.truth.resting_orders(KEY_ID))
+        found += [f"{ticker} {side}" for (ticker, side), count in sides.items() if count > 1]
+        await trio.sleep(0.05)
 
 
 def _incarnation(stage: Stage, name: str) -> int:

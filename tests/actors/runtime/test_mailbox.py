@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from actors.runtime import mailbox as mailbox_module
 from actors.runtime.channels import ChannelSpec, Policy, WiringError
-from actors.runtime.mailbox import Mailbox
+from actors.runtime.mailbox import LAST_MESSAGES, Mailbox
 from actors.runtime.switchboard import Switchboard
 
 
@@ -485,3 +485,15 @@ def test_any_history_delivers_what_the_model_says(actions: list[tuple[str, str]]
         await trio.lowlevel.checkpoint()
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+async def test_what_was_given_last_is_remembered_up_to_a_bound_for_a_crash_report(board: Switchboard) -> None:
+    mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
+    assert mailbox.last_messages() == ()
+    for number in range(LAST_MESSAGES + 5):
+        outbox.publish(Health(number))
+        await mailbox.receive()
+    outbox.publish(Health(99))  # still waits, so nobody has acted on it
+    last = mailbox.last_messages()
+    assert len(last) == LAST_MESSAGES
+    assert last[-1] == repr(Health(LAST_MESSAGES + 4))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import attrs
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from actors.runtime.lifecycle import ExitKind
@@ -334,6 +335,24 @@ async def test_a_killed_child_has_crashed_and_comes_back(autojump_clock: MockClo
         assert status_of(supervisor, "a").incarnation == 2
     assert stage.kinds("a")[0] is ExitKind.CRASHED
     assert stage.exits("a")[0].error == f"{KilledForTest.__name__}: chaos monkey"
+
+
+async def test_a_crash_report_has_the_traceback_and_what_the_actor_was_told_last(autojump_clock: MockClock) -> None:
+    stage = Stage()
+
+    async def crash_on_mail(context: ChildContext, started: Callable[[], None]) -> None:
+        started()
+        (message, *_) = await context.mailbox.receive()
+        raise ValueError(f"cannot take {message!r}")
+
+    async with stage.running(stage.supervisor(child("a", crash_on_mail))) as supervisor:
+        await trio.testing.wait_all_tasks_blocked()
+        stage.switchboard.mailbox("a").reply_slot().put("the last straw")
+        await trio.sleep(0.1)
+        assert status_of(supervisor, "a").incarnation == 2
+    report = stage.log.errors()
+    assert "ValueError: cannot take 'the last straw'" in report
+    assert "the last messages before, newest last:\n'the last straw'" in report
 
 
 async def test_killing_one_that_finishes_in_that_instant_is_still_a_crash(autojump_clock: MockClock) -> None:
