@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import httpx
-
 from kalshi.budget import RateBudget
+from kalshi.http_client import HttpClient
 from kalshi.rest_area import read_all
 from kalshi.rest_exchange import ExchangeReads
 from kalshi.rest_groups import OrderGroups
@@ -40,7 +39,7 @@ class RestClient(ExchangeReads, MarketReads, PortfolioReads, OrderWrites, OrderG
     def __init__(
         self,
         *,
-        http: httpx.AsyncClient,
+        http: HttpClient,
         base_url: str,
         signer: Signer,
         budget: RateBudget,

@@ -39,6 +39,7 @@ from kalshi.errors import (
     excerpt,
     parse_error,
 )
+from kalshi.http_client import HttpClient, HttpResponse
 from kalshi.signing import Signer
 from kalshi.times import parse_http_date_ms
 
@@ -147,7 +148,7 @@ class Sender:
     def __init__(
         self,
         *,
-        http: httpx.AsyncClient,
+        http: HttpClient,
         base_url: str,
         signer: Signer,
         budget: RateBudget,
@@ -262,7 +263,7 @@ class Sender:
         given = {name: value for name, value in query.items() if value is not None and value != ""}
         return f"{self._base_url}{path}" + (f"?{urlencode(given, doseq=True)}" if given else "")
 
-    def _received(self, response: httpx.Response) -> Answer:
+    def _received(self, response: HttpResponse) -> Answer:
         date_ms = parse_http_date_ms(response.headers.get("Date", ""))
         if date_ms is not None and self._on_server_date is not None:
             self._on_server_date(date_ms, self._wall_ms())

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 
 import attrs
-import httpx
 import trio
 
 from actors.messages.control import ControlCommand, ControlReply, SystemSnapshot
@@ -40,6 +39,7 @@ from actors.runtime.wire import Wire
 from kalshi.budget import RateBudget
 from kalshi.errors import AuthenticationFailed, ExchangeError
 from kalshi.feed import Probe
+from kalshi.http_client import HttpClient
 from kalshi.rest import RestClient
 from kalshi.signing import Signer
 from kalshi.types import BucketLimits, Order
@@ -180,7 +180,7 @@ class Life:
         )
 
     def _client(
-        self, http: httpx.AsyncClient, connections: int, deadline_s: float, *, shields_writes: bool = True
+        self, http: HttpClient, connections: int, deadline_s: float, *, shields_writes: bool = True
     ) -> RestClient:
         return RestClient(
             http=http,

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import attrs
-import httpx
 import trio
 
+from kalshi.http_client import HttpClient
 from kalshi.rest import make_http
 from kalshi.signing import Signer
 from kalshi.socket import Socket
@@ -32,8 +32,8 @@ class Ports:
     """The data plane for orders and reads, the control plane for fence and sweep, and the socket."""
 
     base_url: str
-    data_http: httpx.AsyncClient
-    control_http: httpx.AsyncClient
+    data_http: HttpClient
+    control_http: HttpClient
     connect: Connect
 
     async def aclose(self) -> None:

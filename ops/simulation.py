@@ -35,6 +35,7 @@ from actors.runtime.lifecycle import LifecycleEvent
 from actors.runtime.seams import Offload, Seams, VirtualWallClock, virtual_seams
 from actors.runtime.server_clock import ServerClock
 from kalshi.errors import Unavailable
+from kalshi.http_client import HttpClient
 from kalshi.numbers import MoneyE6
 from kalshi.rest import make_http
 from kalshi.signing import Signer, generate_key_pair
@@ -47,6 +48,7 @@ from kalshi.socket_transports import TRANSPORTS
 from ops.life import BuildTree, Life
 from ops.ports import Ports
 from ops.settings import Settings
+from ops.simulation_http import PortClient, PortHeaders, PortRequest, PortResponse
 from ops.simulation_wire import MemoryNetwork, memory_transport
 from ops.venue import venue_of
 
@@ -99,8 +101,9 @@ class Line:
             await trio.sleep_forever()
 
 
-RequestHook = Callable[[Line, httpx.Request], None]
-AnswerHook = Callable[[Line, httpx.Request, int], None]
+AnyRequest = PortRequest | httpx.Request  # the second on the wire "full"
+RequestHook = Callable[[Line, AnyRequest], None]
+AnswerHook = Callable[[Line, AnyRequest, int], None]
 
 
 class Cable:
@@ -120,23 +123,24 @@ class Cable:
         self.bug: Exception | None = None  # raised instead of carrying an order, as a defect of ours would be
         self.on_request: list[RequestHook] = []
         self.on_answer: list[AnswerHook] = []
-        self.arriving: httpx.Request | None = None  # the request that the application is being given now
+        self.arriving: AnyRequest | None = None  # the request that the application is being given now
 
-    async def carry(self, request: httpx.Request) -> httpx.Response:
+    async def carry(self, request: PortRequest) -> PortResponse:
         """Carries one request, or does to it what the die says. Raises httpx.ConnectError."""
         faults, rng = self.faults, self._rng
         self.counters.requests += 1
-        await request.aread()
         if rng.random() < faults.refused:
             self.counters.refused += 1
-            raise httpx.ConnectError("simulated: connection refused", request=request)
+            await trio.lowlevel.checkpoint()
+            raise httpx.ConnectError("simulated: connection refused")
         is_create = request.method == "POST" and request.url.path.endswith("/events/orders")
         if self.bug is not None and request.method == "POST":
             raise self.bug
         delay_s, is_lost = rng.uniform(*faults.latency_s), False
         if self.gateway_is_down:
             await trio.sleep(delay_s)
-            return httpx.Response(502, html="<html><h1>502 Bad Gateway</h1></html>", request=request)
+            html = PortHeaders({"content-type": "text/html"})
+            return PortResponse(502, html, b"<html><h1>502 Bad Gateway</h1></html>")
         if is_create and rng.random() < faults.late_create:
             self.counters.late += 1
             delay_s, is_lost = delay_s + rng.uniform(*faults.late_s), True
@@ -154,7 +158,7 @@ class Cable:
         await trio.sleep(rng.uniform(*faults.latency_s))
         response = call.response()
         if request.url.path.endswith("/orderbook"):
-            response.headers["Age"] = str(self.book_age_s.get(request.url.path.split("/")[-2], 0))
+            response.headers["age"] = str(self.book_age_s.get(request.url.path.split("/")[-2], 0))
         return response
 
     async def _deliver(self, call: AppCall, delay_s: float) -> None:
@@ -164,31 +168,48 @@ class Cable:
         call.is_answered.set()
 
 
-class CableEnd(httpx.AsyncBaseTransport):
-    """One life's end of the cable, as a transport for httpx; with `carry` requests go another way than in memory."""
+class CableEnd:
+    """One life's end of the cable: what passes is noted, and nothing passes once the line is cut."""
 
-    def __init__(self, cable: Cable, line: Line, inner: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, cable: Cable, line: Line) -> None:
         self._cable = cable
         self._line = line
-        self._carry = cable.carry if inner is None else inner.handle_async_request
-        self._inner = inner
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Carries one request while the line holds."""
+    async def carry(self, request: PortRequest) -> PortResponse:
+        """Carries one request in memory while the line holds."""
+        await self._leave(request)
+        response = await self._cable.carry(request)
+        await self._arrive(request, response.status_code)
+        return response
+
+    async def _leave(self, request: AnyRequest) -> None:
         await self._line.pass_through()
         for hook in self._cable.on_request:
             hook(self._line, request)
-        if self._inner is not None:
-            self._cable.counters.requests += 1
-        response = await self._carry(request)
+
+    async def _arrive(self, request: AnyRequest, status: int) -> None:
         await self._line.pass_through()
         for answered in self._cable.on_answer:
-            answered(self._line, request, response.status_code)
+            answered(self._line, request, status)
+
+
+class WireEnd(CableEnd, httpx.AsyncBaseTransport):
+    """The same on the full wire: a transport for httpx, round the one that makes bytes."""
+
+    def __init__(self, cable: Cable, line: Line, inner: httpx.AsyncBaseTransport) -> None:
+        super().__init__(cable, line)
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carries one request as bytes while the line holds."""
+        await self._leave(request)
+        self._cable.counters.requests += 1
+        response = await self._inner.handle_async_request(request)
+        await self._arrive(request, response.status_code)
         return response
 
     async def aclose(self) -> None:
-        if self._inner is not None:
-            await self._inner.aclose()
+        await self._inner.aclose()
 
 
 class ArrivalNotes:
@@ -221,7 +242,7 @@ class ArrivalNotes:
 class AppCall:
     """One request to an ASGI application and its answer. The client may leave while the application works on."""
 
-    def __init__(self, request: httpx.Request) -> None:
+    def __init__(self, request: PortRequest) -> None:
         self.request = request
         self.client_left = trio.Event()
         self.is_answered = trio.Event()
@@ -238,12 +259,12 @@ class AppCall:
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
             "method": self.request.method,
-            "headers": [(name.lower(), value) for name, value in self.request.headers.raw],
+            "headers": self.request.raw_headers(),
             "scheme": url.scheme,
             "path": url.path,
             "raw_path": url.raw_path.split(b"?")[0],
             "query_string": url.query,
-            "server": (url.host, url.port),
+            "server": (url.host, None),
             "client": ("127.0.0.1", 123),
             "root_path": "",
         }
@@ -267,10 +288,10 @@ class AppCall:
             if not message.get("more_body", False):
                 self.is_answered.set()
 
-    def response(self) -> httpx.Response:
+    def response(self) -> PortResponse:
         """Returns the whole answer."""
-        content = b"".join(self._body)
-        return httpx.Response(self._status, headers=self._headers, content=content, request=self.request)
+        headers = PortHeaders({name.decode().lower(): value.decode() for name, value in self._headers})
+        return PortResponse(self._status, headers, b"".join(self._body))
 
 
 class MemorySocket:
@@ -415,11 +436,11 @@ class World:
             connect=partial(self._connect if self._network is None else self._connect_by_wire, line, clock),
         )
 
-    def _make_http(self, line: Line, connections: int) -> httpx.AsyncClient:
-        inner = None
-        if self._network is not None:
-            inner = memory_transport(self._network, connections, lambda: line.is_cut)
-        return make_http(BASE_URL, connections, transport=CableEnd(self.cable, line, inner))
+    def _make_http(self, line: Line, connections: int) -> HttpClient:
+        if self._network is None:
+            return PortClient(CableEnd(self.cable, line).carry)
+        inner = memory_transport(self._network, connections, lambda: line.is_cut)
+        return make_http(BASE_URL, connections, transport=WireEnd(self.cable, line, inner))
 
     async def _connect_by_wire(self, line: Line, clock: ServerClock, nursery: trio.Nursery) -> Socket:
         network = self._network

@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-import httpx
 import msgspec
 import trio
 
@@ -26,7 +25,7 @@ from kalshi.simulator.faults import AnyFault, RequestFault
 from ops.campaign.blows import PERSONS_CLIENT_ID
 from ops.campaign.coverage import Cell, state_of
 from ops.campaign.trace import Trace
-from ops.simulation import KEY_ID, LEDGER_FULL, Line, World
+from ops.simulation import KEY_ID, LEDGER_FULL, AnyRequest, Line, World
 from quant.orders.table import OrderTable
 from quant.orders.tracked import TrackedOrder
 
@@ -65,7 +64,7 @@ class Watch:
 
     # -- what passes --
 
-    def _request_leaves(self, line: Line, request: httpx.Request) -> None:
+    def _request_leaves(self, line: Line, request: AnyRequest) -> None:
         path = request.url.path
         self._trace.note("->", request.method, request.url.raw_path.decode(), request.content.decode())
         if request.method == "GET":
@@ -89,7 +88,7 @@ class Watch:
         if silent_s > self._world.settings.websockets.freeze_s + HEARD_SLACK_S:
             self.violate("I7", f"{ticker}: a quote after {silent_s:.2f} s without a word from the exchange")
 
-    def _answer_comes(self, line: Line, request: httpx.Request, status: int) -> None:
+    def _answer_comes(self, line: Line, request: AnyRequest, status: int) -> None:
         self._trace.note("<-", status, request.method, request.url.path)
         if request.method == "POST" and request.url.path.endswith(_ORDERS) and self._exits:
             order = msgspec.json.decode(request.content)

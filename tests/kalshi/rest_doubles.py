@@ -12,6 +12,7 @@ import httpx
 import trio
 
 from kalshi.budget import RateBudget
+from kalshi.http_client import HttpClient
 from kalshi.rest import RestClient, make_http
 from kalshi.signing import Signer, generate_key_pair
 from kalshi.types import BucketLimits
@@ -80,7 +81,7 @@ def make_client(
 
 
 def client_on(
-    http: httpx.AsyncClient,
+    http: HttpClient,
     base_url: str,
     *,
     budget: RateBudget | None = None,

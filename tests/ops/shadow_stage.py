@@ -69,7 +69,9 @@ class Stage:
         """Sends one request as the bot does, signed with its key."""
         signed = self.middle.signer.headers(method, f"/trade-api/v2{path}".partition("?")[0], self.real.clock())
         url = self.ports.base_url + path
-        return await self.ports.data_http.request(method, url, json=body, headers=signed)
+        http = self.ports.data_http
+        assert isinstance(http, httpx.AsyncClient)
+        return await http.request(method, url, json=body, headers=signed)
 
     async def place(self, side: str, price: str, count: str = "10.00", **changes: Any) -> httpx.Response:
         """Creates an order of the bot."""

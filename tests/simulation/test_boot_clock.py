@@ -4,11 +4,10 @@ again.
 
 from __future__ import annotations
 
-import httpx
 import trio
 
 from actors.runtime.exit_guard import ExitReport
-from ops.simulation import Line, World, run_world
+from ops.simulation import AnyRequest, Line, World, run_world
 from supervisor import build_tree
 
 STEP_MS = 90_000
@@ -21,7 +20,7 @@ def test_a_boot_whose_first_signature_was_too_old_tries_again() -> None:
         world.bot_wall.step_ms(-STEP_MS)
         stepped: list[str] = []
 
-        def set_right(_: Line, request: httpx.Request) -> None:
+        def set_right(_: Line, request: AnyRequest) -> None:
             if not stepped:
                 stepped.append(request.url.path)
                 world.bot_wall.step_ms(STEP_MS)

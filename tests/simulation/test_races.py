@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import attrs
-import httpx
 import pytest
 import trio
 
@@ -17,7 +16,7 @@ from kalshi.simulator.orders import NewOrder, Order
 from kalshi.simulator.settings import SimulatorSettings
 from kalshi.types import SelfTradePrevention, Side, TimeInForce
 from ops.life import Life
-from ops.simulation import CASH_E6, KEY_ID, Line, World, run_world
+from ops.simulation import CASH_E6, KEY_ID, AnyRequest, Line, World, run_world
 from ops.snapshot import why_not_quoting
 from supervisor import build_tree
 
@@ -132,7 +131,7 @@ def _run(
     return report
 
 
-def _is(request: httpx.Request, kind: str) -> bool:
+def _is(request: AnyRequest, kind: str) -> bool:
     path, method = request.url.path, request.method
     match kind:
         case "create":
@@ -154,7 +153,7 @@ def test_a_fill_that_overtakes_an_amend_on_its_way_is_booked_once_and_leaves_no_
     overtaken: list[str] = []
 
     async def scenario(stage: Stage) -> None:
-        def overtake(line: Line, request: httpx.Request) -> None:
+        def overtake(line: Line, request: AnyRequest) -> None:
             order_id = request.url.path.split("/")[-2]
             order = stage.world.exchange.core.open_orders.get(order_id)
             if len(overtaken) < 3 and _is(request, "amend") and order is not None and order_id not in overtaken:
@@ -203,7 +202,7 @@ def test_an_orderdesk_killed_while_a_request_is_in_flight_takes_it_up_again(kind
         incarnation = _incarnation(stage, "order_desk")
         calm = stage.world.cable.faults
 
-        def kill(line: Line, request: httpx.Request) -> None:
+        def kill(line: Line, request: AnyRequest) -> None:
             if not killed and _is(request, kind):
                 killed.append(request.url.path)
                 stage.world.cable.faults = attrs.evolve(calm, **fate)
