@@ -12,6 +12,7 @@ from kalshi.types import TimeInForce
 from ops.bench import measure_feed, report_feed
 from ops.bench_engine import Create, LoadMaker, measure_engine, report_engine
 from ops.bench_frames import make_frames, tickers, websocket_bytes
+from ops.bench_journal import OPEN_AT_ONCE, WARM_UP, measure_journal, report_journal
 from ops.bench_pykalshi import NotInstalled, pykalshi_python
 
 
@@ -61,3 +62,11 @@ def test_the_load_of_the_engine_is_the_stated_mix_and_every_round_does_the_same(
     lines = report_engine(runs)
     assert len(lines) == 3
     assert all("ops/s" in line for line in lines[1:])
+
+
+def test_the_journal_is_timed_append_by_append_in_a_file_that_is_gone_afterwards(tmp_path: Path) -> None:
+    times = measure_journal(orders=300, folder=tmp_path)
+    assert times.records == 300 * 2 + (300 - OPEN_AT_ONCE) - WARM_UP
+    assert 0 < times.median_us <= times.p99_us <= times.p999_us <= times.worst_us
+    assert list(tmp_path.iterdir()) == []
+    assert f"p99 {times.p99_us:.1f} us" in report_journal(times)[1]
