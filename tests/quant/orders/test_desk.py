@@ -431,6 +431,20 @@ class TestBeforeACommandLeaves:
         desk.set_book("M", attrs.evolve(BOOK, is_live=False))
         self.refused(desk, self.quote(create()), "I7")
 
+    def test_no_renewal_on_a_book_that_is_not_live(self) -> None:
+        desk, bid, _ = quoting_desk()
+        request = amend(bid.count_e2, expiry_ts_s=99)
+        renewal = attrs.evolve(self.quote(request, bid.client_order_id), kind=CommandClass.RENEW)
+        for book in (attrs.evolve(BOOK, is_live=False), attrs.evolve(BOOK, generation=2)):
+            desk.set_book("M", book)
+            self.refused(desk, renewal, "I7")
+        desk.set_book("M", BOOK)
+        self.refused(desk, attrs.evolve(renewal, request=amend(bid.count_e2 + 1, expiry_ts_s=99)), "I8")
+        self.refused(desk, attrs.evolve(renewal, request=amend(bid.count_e2, 4_500, expiry_ts_s=99)), "I8")
+        self.refused(desk, attrs.evolve(renewal, request=amend(bid.count_e2)), "I29")
+        desk.command_sent(renewal, 100.0)
+        assert bid.pending == request
+
     def test_no_quote_for_a_target_of_another_book(self) -> None:
         desk = new_desk()
         desk.set_target("M", attrs.evolve(BOTH, generation=0))
