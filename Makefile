@@ -38,6 +38,7 @@ test-long: install
 nightly: test-long
 	$(BIN)/python -m tests.process.kill_campaign --kills 500
 	$(BIN)/python -m ops.soak --hours 24 --markets 300
+	$(BIN)/python -m tests.mutations
 
 # A thousand seeds of ten simulated minutes with every fault; every fiftieth is run twice.
 simulate: install

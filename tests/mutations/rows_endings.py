@@ -190,6 +190,22 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "tests/process/test_stopping.py::test_the_kill_switch_fences_and_stays_on_over_a_restart_until_it_is_cleared",
     ),
     off(
+        "I26",
+        "SIGUSR1 kills",
+        "ops/running.py",
+        "signal.SIGUSR1: self._kill_switch",
+        "signal.SIGUSR1: str",
+        "tests/process/test_stopping.py::test_the_kill_switch_fences_and_stays_on_over_a_restart_until_it_is_cleared",
+    ),
+    off(
+        "I26",
+        "the command line switches it",
+        "ops/life.py",
+        "                    self.kill_switch(on)\n",
+        "                    pass\n",
+        "tests/process/test_stopping.py::test_the_kill_switch_fences_and_stays_on_over_a_restart_until_it_is_cleared",
+    ),
+    off(
         "I28",
         "the sweep asks whose an order is",
         "actors/runtime/sweep.py",

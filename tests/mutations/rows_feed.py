@@ -150,4 +150,12 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "            if False:",
         "tests/kalshi/test_feed_rest.py::test_a_book_is_overdue_once_and_an_older_answer_does_not_bring_it_back",
     ),
+    off(
+        "I7",
+        "a crossed REST book is not used",
+        "actors/rest_feed.py",
+        "if _is_crossed(book):",
+        "if False:",
+        "tests/actors/test_rest_feed.py::test_what_has_no_date_is_crossed_or_fails_is_not_published",
+    ),
 )

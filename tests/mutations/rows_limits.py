@@ -44,6 +44,23 @@ ROWS: Final[tuple[Mutation, ...]] = (
         f"{_ACTORS}/test_fill_reconciler.py::test_a_fill_is_handed_over_once_however_often_it_is_read",
     ),
     off(
+        "I4",
+        "only what is new is numbered",
+        "actors/ledger.py",
+        "if cursor.rowcount == 1:",
+        "if True:",
+        "tests/actors/test_ledger.py::test_any_order_any_repetition_and_any_restart_numbers_each_fill_once_and_densely",
+    ),
+    off(
+        "I4",
+        "the books take a number once",
+        "quant/positions.py",
+        "if verdict is SequenceVerdict.DUPLICATE:",
+        "if False:",
+        "tests/quant/test_positions.py::test_a_duplicate_changes_nothing",
+        "tests/quant/test_positions.py::test_the_identity_holds_for_the_whole_portfolio_whatever_order_and_repetition_it_was_fed_in",
+    ),
+    off(
         "I5",
         "a difference seen again counts on",
         "quant/drift.py",
@@ -91,6 +108,14 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "unrealised_e6(account, value_e4) + rounding)",
         "unrealised_e6(account, value_e4))",
         "tests/quant/test_accounting.py::test_a_scalar_payout_is_rounded_to_whole_cents_and_the_rounding_is_realised",
+    ),
+    off(
+        "I6",
+        "the assertion that the books balance",
+        "actors/portfolio_risk.py",
+        'check(pnl.is_exact, "I6"',
+        'check(True, "I6"',
+        "tests/actors/test_portfolio_risk.py::test_i6_books_that_do_not_balance_are_a_defect_and_are_never_published",
     ),
     off(
         "I8",

@@ -85,10 +85,10 @@ ROWS: Final[tuple[Mutation, ...]] = (
     ),
     off(
         "I13",
-        "market actors are restarted alone",
-        "actors/market_supervisor.py",
-        "            quarantine=self.parameters.quarantine,\n",
-        "            quarantine=self.parameters.quarantine,\n            strategy=Strategy.ONE_FOR_ALL,\n",
+        "a crashed actor is restarted alone",
+        "actors/runtime/supervisor.py",
+        "strategy: Strategy = Strategy.ONE_FOR_ONE,",
+        "strategy: Strategy = Strategy.ONE_FOR_ALL,",
         "tests/simulation/test_actor_kills.py::test_i13_a_crash_of_one_market_costs_no_other_its_place_in_a_queue",
     ),
     off(
@@ -301,6 +301,14 @@ ROWS: Final[tuple[Mutation, ...]] = (
         '_id_maker(random.Random(f"ids of {seed}"))',
         "_id_maker(random.SystemRandom())",
         "tests/ops/campaign/test_seed.py::test_one_seed_gives_one_trace[ports]",
+    ),
+    off(
+        "I23",
+        "nobody reads a clock past the seams",
+        "actors/stop_loss.py",
+        "        now = self.context.seams.now\n        next_check_s",
+        "        import time\n\n        now = time.monotonic\n        next_check_s",
+        "tests/style/test_seams.py::test_nobody_reads_a_clock_chance_or_an_id_past_the_seams",
     ),
     off(
         "I24",
