@@ -46,12 +46,19 @@ class Later:
     issue: str
 
 
+def _as_code(text: str) -> str:
+    """Returns lines of code as one cell's text; an empty result means that nothing is left of the line."""
+    one_line = "; ".join(line.strip() for line in text.strip().splitlines() if line.strip())
+    return f"`{one_line}`".replace("|", "\\|")
+
+
 def as_markdown(mutations: Iterable[Mutation], later: Iterable[Later]) -> str:
     """Returns both tables as they stand in docs/invariants.md."""
-    lines = ["| id | switched off | where | test that fails |", "|---|---|---|---|"]
+    lines = ["| id | switched off, and the line that does it | where | test that fails |", "|---|---|---|---|"]
     for row in mutations:
         tests = ", ".join(f"`{test.removeprefix('tests/')}`" for test in row.tests)
-        lines.append(f"| {row.invariant} | {row.off} | [{row.file}](../{row.file}) | {tests} |")
+        change = f"{_as_code(row.old)} → {_as_code(row.new)}"
+        lines.append(f"| {row.invariant} | {row.off}: {change} | [{row.file}](../{row.file}) | {tests} |")
     lines += ["", "| id | not built yet | issue that brings test and mutation |", "|---|---|---|"]
     lines += [f"| {row.invariant} | {row.clause} | {row.issue} |" for row in later]
     return "\n".join(lines) + "\n"

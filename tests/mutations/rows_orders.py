@@ -236,7 +236,7 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "quant/orders/desk.py",
         "or market.pulling or market.claim is not None or side",
         "or market.pulling or side",
-        f"{_ORDERS}/test_desk.py::TestExits::test_work_a_claim",
+        f"{_ORDERS}/test_desk.py::TestExits::test_mask_what_the_market_wants_until_they_let_go",
     ),
     off(
         "I25",

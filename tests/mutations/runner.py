@@ -25,6 +25,8 @@ from tests.mutations.row import ROOT, Mutation
 
 # The slowest test of the table takes half a minute on a quiet machine.
 TIMEOUT_S = 180.0
+# All of them one after the other.
+UNMUTATED_TIMEOUT_S = 1_800.0
 LEFT_OUT = (".venv", ".git", ".hypothesis", ".mypy_cache", ".ruff_cache", ".pytest_cache", "state", "logs")
 
 
@@ -61,8 +63,8 @@ def _left_out(folder: str, names: list[str]) -> list[str]:
     return [name for name in names if name in LEFT_OUT] if Path(folder) == ROOT else []
 
 
-def run_tests(tree: Path, tests: Iterable[str]) -> tuple[int | None, str]:
-    """Runs tests in a tree; returns pytest's exit code (None after TIMEOUT_S) and the end of its output."""
+def run_tests(tree: Path, tests: Iterable[str], timeout_s: float) -> tuple[int | None, str]:
+    """Runs tests in a tree; returns pytest's exit code (None after `timeout_s`) and the end of its output."""
     options = ("-m", "", "-p", "no:xdist", "-p", "no:cacheprovider", "-x", "-q")
     command = [sys.executable, "-m", "pytest", *options, *tests]
     process = subprocess.Popen(
@@ -75,11 +77,11 @@ def run_tests(tree: Path, tests: Iterable[str]) -> tuple[int | None, str]:
         start_new_session=True,
     )
     try:
-        told, _ = process.communicate(timeout=TIMEOUT_S)
+        told, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, 9)
         process.communicate()
-        return None, f"no end within {TIMEOUT_S:.0f} s"
+        return None, f"no end within {timeout_s:.0f} s"
     return process.returncode, "\n".join(told.splitlines()[-12:])
 
 
@@ -102,14 +104,14 @@ def run_mutation(mutation: Mutation) -> Outcome:
     with copy_of_the_tree() as tree:
         path = tree / mutation.file
         path.write_text(mutation.applied_to(path.read_text(encoding="utf-8")), encoding="utf-8")
-        code, told = run_tests(tree, mutation.tests)
+        code, told = run_tests(tree, mutation.tests, TIMEOUT_S)
     return Outcome(mutation=mutation, verdict=judge(code), seconds=time.monotonic() - began_s, told=told)
 
 
 def run_all(mutations: list[Mutation], jobs: int) -> int:
     """Runs the tests as they are, then every mutation; prints one line each. Returns the exit code."""
     whole = sorted({test for mutation in mutations for test in mutation.tests})
-    code, told = run_tests(ROOT, whole)
+    code, told = run_tests(ROOT, whole, UNMUTATED_TIMEOUT_S)
     print(f"without a mutation: {'pass' if code == 0 else 'FAIL'}: {told.splitlines()[-1]}", flush=True)
     if code != 0:
         print(told)

@@ -21,7 +21,7 @@ def text_of(file: str) -> str:
 
 
 @functools.cache
-def tests_in(file: str) -> frozenset[str]:
+def names_in(file: str) -> frozenset[str]:
     """The tests of a file as node ids without the file, such as `TestX::test_y`."""
     found = set()
     for node in ast.parse(text_of(file)).body:
@@ -59,7 +59,7 @@ def test_every_test_that_is_named_exists() -> None:
         assert row.tests
         for node_id in row.tests:
             file, _, name = node_id.partition("::")
-            if name.partition("[")[0] not in tests_in(file):
+            if name.partition("[")[0] not in names_in(file):
                 missing.append(node_id)
     assert missing == []
 
