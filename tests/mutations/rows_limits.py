@@ -37,7 +37,7 @@ ROWS: Final[tuple[Mutation, ...]] = (
     ),
     off(
         "I4",
-        "a delivery without the ledger's word is made again",
+        "what the ledger has acknowledged is not handed over again",
         "actors/fill_reconciler.py",
         "        for fill in new:\n",
         "        for fill in ():\n",
