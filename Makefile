@@ -39,6 +39,7 @@ nightly: test-long
 	$(BIN)/python -m tests.simulation.crash_storm --kills 50
 	$(BIN)/python -m tests.process.kill_campaign --kills 500
 	$(BIN)/python -m ops.soak --hours 24 --markets 300
+	$(BIN)/python -m tests.mutations
 
 # A thousand seeds of ten simulated minutes with every fault; every fiftieth is run twice.
 simulate: install

@@ -73,6 +73,7 @@ from actors.runtime.supervision import (
     Verdict,
 )
 from actors.runtime.switchboard import Switchboard
+from quant.invariants import check
 
 __all__ = [
     "Actor",
@@ -280,6 +281,7 @@ class Supervisor:
 
     def _spawn(self, child: Child) -> Life:
         assert self._nursery is not None
+        check(not child.is_alive, "I18", f"{child.name} would live twice")
         mailbox = self._switchboard.mailbox(child.name, keys=child.spec.mailbox_keys)
         incarnation = mailbox.incarnation + 1
         self._switchboard.reincarnate(child.name, incarnation)

@@ -83,6 +83,8 @@ from quant.orders.commands import CommandClass, OrderAck, OutcomeKind
 # quarter of one, so beyond this the rest would only get old. Cancels may be more: one for every order we may have.
 COMMANDS_MAX = 128
 CANCELS_MAX = 1_024
+# What reduces must find a place however many quotes wait (I10, I19).
+UNCROWDED = (CommandClass.CANCEL, CommandClass.EXIT)
 # Reads wait for read tokens of their own; each actor has one or two under way.
 READS_MAX = 64
 HEALTH_EVERY_S = 0.25
@@ -171,7 +173,7 @@ class Wire:
                 self._take_read(message, nursery)
 
     def _take_command(self, command: WireCommand, nursery: trio.Nursery) -> None:
-        bound = CANCELS_MAX if command.kind is CommandClass.CANCEL else COMMANDS_MAX
+        bound = CANCELS_MAX if command.kind in UNCROWDED else COMMANDS_MAX
         if self._commands >= bound:
             self._refuse(command, "busy", f"{self._commands} commands are under way already")
             return

@@ -226,14 +226,28 @@ class Desk:
             self._check_exit(command, order, market)
             market.exit_attempts += 1
             market.exit_sent_s = now_s
+        elif command.kind is CommandClass.RENEW:
+            self._check_renewal(command, order, market)
         if self.table.get(command.client_order_id) is None:
             self.table.add(order)
         order.command_sent(command.request)
 
-    def _check_quote(self, command: PlannedCommand, order: TrackedOrder, market: MarketDesk) -> None:
-        request, side, target = command.request, order.side, market.target
-        is_decided_now = target is not None and target.generation == market.book.generation
+    @staticmethod
+    def _check_book(order: TrackedOrder, market: MarketDesk) -> None:
+        is_decided_now = market.target is not None and market.target.generation == market.book.generation
         check(market.book.is_live and is_decided_now, "I7", f"{order.ticker}: a quote on a book that is not live")
+
+    def _check_renewal(self, command: PlannedCommand, order: TrackedOrder, market: MarketDesk) -> None:
+        request = command.request
+        assert isinstance(request, AmendOrder)
+        self._check_book(order, market)
+        is_same = (request.price_e4, request.total_count_e2) == (order.price_e4, order.count_e2)
+        check(is_same, "I8", f"{order.ticker}: a renewal that changes price or size")
+        check(request.expiration_ts_s is not None, "I29", f"{order.ticker}: a renewal without expiry")
+
+    def _check_quote(self, command: PlannedCommand, order: TrackedOrder, market: MarketDesk) -> None:
+        request, side = command.request, order.side
+        self._check_book(order, market)
         check(market.claim is None, "I25", f"{order.ticker}: a quote in a market that an exit owns")
         rivals = [o for o in self.table.in_market(order.ticker) if o.is_quote and o.is_live and o is not order]
         is_alone = all(rival.side is not side for rival in rivals)

@@ -109,6 +109,31 @@ def test_a_killed_market_actor_has_its_own_quotes_pulled_first_and_the_others_st
     _run(scenario)
 
 
+def _others_of_twin(*, is_killed: bool) -> tuple[str, dict[str, tuple[int, int]]]:
+    """Runs one seed and returns a market, killed or not, and a moment later the orders of all other markets."""
+    result: tuple[str, dict[str, tuple[int, int]]] = ("", {})
+
+    async def scenario(world: World, life: Life) -> None:
+        nonlocal result
+        ticker = next(row.ticker for row in _snapshot(life).markets if row.own_bid and row.own_ask)
+        if is_killed:
+            life.kill_actor(f"market:{ticker}")
+        await trio.sleep(0.4)
+        orders = world.exchange.truth.resting_orders(KEY_ID)
+        result = ticker, {o.order_id: (o.price_e4, o.remaining_e2) for o in orders if o.ticker != ticker}
+
+    _run(scenario)
+    return result
+
+
+@pytest.mark.long
+def test_i13_a_crash_of_one_market_costs_no_other_its_place_in_a_queue() -> None:
+    """Two runs of one seed, one with a crash: the other markets' orders are the same, to price and size."""
+    calm, crashed = _others_of_twin(is_killed=False), _others_of_twin(is_killed=True)
+    assert calm == crashed
+    assert len(calm[1]) >= 12
+
+
 @pytest.mark.long
 def test_every_actor_in_turn_spaced_beyond_the_restart_window() -> None:
     """One life survives the death of each of its actors, one after the other."""

@@ -43,8 +43,11 @@ def _two_sided(life: Life) -> int:
     return sum(row.own_bid is not None and row.own_ask is not None for row in _snapshot(life).markets)
 
 
+REFUSED_WITHIN_S = 60.0
+
+
 async def _refusal(world: World, life: Life) -> CannotStart:
-    with pytest.raises(CannotStart) as caught:
+    with pytest.raises(CannotStart) as caught, trio.fail_after(REFUSED_WITHIN_S):
         await life.run()
     assert world.resting() == []
     return caught.value

@@ -69,6 +69,13 @@ class TestTheWayOut:
             await trio.sleep(0.1)
             assert exchange.resting == {}
 
+    async def test_fences_a_group_in_which_nothing_rests_for_what_may_still_land(
+        self, autojump_clock: MockClock
+    ) -> None:
+        exchange = ExchangeStub()
+        report = await run(guard_of(), exchange)
+        assert (report.verified, exchange.shut) == (True, {"g1": 0})
+
     async def test_is_not_ended_by_actors_that_crash_while_stopping(self, autojump_clock: MockClock) -> None:
         async def crash() -> None:
             await trio.lowlevel.checkpoint()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import attrs
@@ -89,6 +90,22 @@ async def test_offloaded_work_returns_its_result_from_a_thread_or_inline(
         thread = await make().offload(threading.get_ident)
     assert (thread == threading.get_ident()) is is_inline
     assert await make().offload(divmod, 7, 2) == (3, 1)
+
+
+async def test_i24_a_slow_disk_does_not_hold_up_the_loop() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.sleep(0.001)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        await real_seams().offload(time.sleep, 0.15)
+        nursery.cancel_scope.cancel()
+    assert turns >= 10
 
 
 async def test_offloaded_work_raises_where_it_is_awaited() -> None:

@@ -11,6 +11,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.runtime.lifecycle import ExitKind
+from actors.runtime.seams import VirtualWallClock
 from actors.runtime.supervision import BackOff, Restart, RestartWindow
 from actors.runtime.supervisor import (
     BootFailed,
@@ -274,8 +275,25 @@ async def test_n_restarts_do_not_escalate_and_one_more_does(autojump_clock: Mock
         assert state_of(calm, "a") is ChildState.RUNNING
     stage = Stage()
     wild = stage.supervisor(child("a", crashing_after(1, 1, 1, 1)), window=RestartWindow(3, 300))
-    with pytest.raises(Escalated, match="more than 3 times in 300 s"):
+    with trio.fail_after(1_000), pytest.raises(Escalated, match="more than 3 times in 300 s"):
         await wild.run()
+    assert stage.kinds("a") == [ExitKind.CRASHED] * 3 + [ExitKind.ESCALATED]
+
+
+async def test_i21_a_step_of_the_wall_clock_empties_no_restart_window(autojump_clock: MockClock) -> None:
+    stage = Stage()
+    wall = stage.seams.wall_ms
+    assert isinstance(wall, VirtualWallClock)
+
+    async def crash_after_a_step(context: ChildContext, started: Callable[[], None]) -> None:
+        started()
+        await trio.sleep(1)
+        wall.step_ms(3_600_000)
+        raise ValueError(f"crash {context.incarnation}")
+
+    supervisor = stage.supervisor(child("a", crash_after_a_step), window=RestartWindow(3, 300))
+    with trio.move_on_after(100), pytest.raises(Escalated):
+        await supervisor.run()
     assert stage.kinds("a") == [ExitKind.CRASHED] * 3 + [ExitKind.ESCALATED]
 
 

@@ -352,6 +352,22 @@ class TestExits:
         assert order is not None
         assert not order.is_quote
 
+    def test_mask_what_the_market_wants_until_they_let_go(self) -> None:
+        """I25: the quotes leave, and none comes back while the exit owns the market."""
+        desk, _, _ = quoting_desk()
+        desk.fill_numbered(1, filled(100, "x"))
+        desk.claim_exit("M", attrs.evolve(CLAIM, renewed_at_s=100.0), 100.0)
+        leaving = send(desk)
+        assert kinds(leaving) == ["CancelOrder", "CancelOrder"]
+        for place, command in enumerate(leaving):
+            answer(desk, command, ack=attrs.evolve(cancelled(100), order_id=f"o-{place + 1}"))
+        (exit_,) = send(desk, 102.0)
+        assert exit_.kind is CommandClass.EXIT
+        assert send(desk, 104.0) == []
+        answer(desk, exit_, OutcomeKind.NEVER_SENT, now_s=104.0)
+        desk.claim_exit("M", None, 105.0)
+        assert [command.kind for command in send(desk, 110.0)] == [CommandClass.QUOTE] * 2
+
     def test_go_on_while_the_claim_is_renewed_and_start_anew_with_another_claim(self) -> None:
         desk = self.holding_desk()
         desk.claim_exit("M", attrs.evolve(CLAIM, renewed_at_s=100.0), 100.0)
@@ -430,6 +446,20 @@ class TestBeforeACommandLeaves:
         desk = new_desk()
         desk.set_book("M", attrs.evolve(BOOK, is_live=False))
         self.refused(desk, self.quote(create()), "I7")
+
+    def test_no_renewal_on_a_book_that_is_not_live(self) -> None:
+        desk, bid, _ = quoting_desk()
+        request = amend(bid.count_e2, expiry_ts_s=99)
+        renewal = attrs.evolve(self.quote(request, bid.client_order_id), kind=CommandClass.RENEW)
+        for book in (attrs.evolve(BOOK, is_live=False), attrs.evolve(BOOK, generation=2)):
+            desk.set_book("M", book)
+            self.refused(desk, renewal, "I7")
+        desk.set_book("M", BOOK)
+        self.refused(desk, attrs.evolve(renewal, request=amend(bid.count_e2 + 1, expiry_ts_s=99)), "I8")
+        self.refused(desk, attrs.evolve(renewal, request=amend(bid.count_e2, 4_500, expiry_ts_s=99)), "I8")
+        self.refused(desk, attrs.evolve(renewal, request=amend(bid.count_e2)), "I29")
+        desk.command_sent(renewal, 100.0)
+        assert bid.pending == request
 
     def test_no_quote_for_a_target_of_another_book(self) -> None:
         desk = new_desk()

@@ -1,0 +1,271 @@
+"""OrderDesk as an actor: what it takes over from an earlier life, what it believes of books and market actors."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from actors.messages.lifecycle import Heartbeat, Switches
+from actors.messages.market import BookCondition, BookView, FeedHealth
+from actors.messages.money import FillTape, MarketCap, ReadNumberedFills, RiskView
+from actors.messages.orders import (
+    JournaledOrder,
+    JournaledState,
+    OrderList,
+    QuoteTarget,
+    RaiseIncarnation,
+    ReadOrders,
+    ReadRequest,
+    Recovered,
+    TargetQuotes,
+    WireCommand,
+    WireHealth,
+)
+from actors.messages.table import CHANNELS
+from actors.order_desk import OrderDesk, _adopted, _book_top
+from actors.runtime.child import ChildContext, silent_log
+from actors.runtime.lifecycle import ActorExited, ExitKind
+from actors.runtime.seams import virtual_seams
+from actors.runtime.server_clock import ServerClock
+from actors.runtime.switchboard import Switchboard
+from kalshi.numbers import CountE2, MoneyE6, PriceE4
+from kalshi.types import CreateOrder, Side
+from quant.orders.commands import CommandClass, PlannedCommand
+from quant.orders.desk import Desk, Target
+from quant.orders.parameters import DeskParameters, FeedLimits
+from quant.orders.tracked import OrderState
+from tests.actors.test_market import LIVE, RULES
+from tests.quant.orders.sentences import create, wanted
+
+WALL_MS = 1_700_000_000_000
+EXPIRY_TS_S = WALL_MS // 1000 + 120
+LEFT = JournaledOrder(
+    request=create("us-old", count_e2=600, expiry_ts_s=EXPIRY_TS_S),
+    state=JournaledState.INTENT,
+    order_id=None,
+    filled_e2=CountE2(0),
+    ts_ms=0,
+)
+
+
+@attrs.define(eq=False)
+class Stage:
+    """One life of OrderDesk among neighbours that the test plays: all is well, and the Wire answers no command."""
+
+    incarnation: int = 1
+    journaled: tuple[JournaledOrder, ...] = ()
+    creates: list[CreateOrder] = attrs.field(factory=list)
+    desk: OrderDesk = attrs.field(init=False)
+    _switchboard: Switchboard = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._switchboard = Switchboard(CHANNELS, trio.current_time)
+        seams = virtual_seams(1, WALL_MS)
+        self._switchboard.mailbox("wire")
+        self._switchboard.mailbox("ledger")
+        context = ChildContext(
+            name="order_desk",
+            incarnation=self.incarnation,
+            mailbox=self._switchboard.mailbox("order_desk"),
+            outbox=self._switchboard.outbox("order_desk"),
+            seams=seams,
+            log=silent_log("order_desk"),
+        )
+        self.desk = OrderDesk(
+            context,
+            DeskParameters(),
+            FeedLimits(),
+            ServerClock(now=trio.current_time, wall_ms=seams.wall_ms),
+            "us-",
+            contracts_limit_e2=10_000,
+        )
+
+    async def run_for(self, seconds: float) -> None:
+        """Lets the desk live so long with everything that it needs to quote market M, ten contracts a side."""
+        with trio.move_on_after(seconds):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._play_wire)
+                nursery.start_soon(self._play_ledger)
+                nursery.start_soon(self._be_well)
+                nursery.start_soon(self.desk.run, lambda: None)
+
+    async def _play_wire(self) -> None:
+        while True:
+            for message in await self._switchboard.mailbox("wire").receive():
+                match message:
+                    case WireCommand(request=RaiseIncarnation(), reply=reply):
+                        reply.put(Recovered(orders=self.journaled, groups=((0, "g1"),)))
+                    case WireCommand(request=CreateOrder() as request):
+                        self.creates.append(request)
+                    case ReadRequest(read=ReadOrders(ticker=ticker), reply=reply):
+                        reply.put(OrderList(ticker=ticker, as_of_ms=1, orders=()))
+                    case _:
+                        pass
+
+    async def _play_ledger(self) -> None:
+        while True:
+            for message in await self._switchboard.mailbox("ledger").receive():
+                if isinstance(message, ReadNumberedFills):
+                    message.reply.put(())
+
+    async def _be_well(self) -> None:
+        outbox = self._switchboard.outbox
+        outbox("discovery").publish(RULES)
+        outbox("outer").publish(Switches())
+        outbox("feed").publish(LIVE)
+        quote = QuoteTarget(price_e4=PriceE4(4_400), count_e2=CountE2(1_000))
+        ask = QuoteTarget(price_e4=PriceE4(5_600), count_e2=CountE2(1_000))
+        outbox("market:M").publish(
+            TargetQuotes(
+                ticker="M",
+                bid=quote,
+                ask=ask,
+                reasons=(),
+                generation=1,
+                sequence=1,
+                incarnation=1,
+                decided_at_s=0.0,
+            )
+        )
+        while True:
+            now_s = trio.current_time()
+            for name in ("ledger", "fill_reconciler", "stop_loss"):
+                outbox(name).publish(Heartbeat(actor=name, incarnation=1, at_s=now_s))
+            outbox("ledger").publish(FillTape(last_seq=0, fills=(), complete_to_ms=1))
+            outbox("portfolio_risk").publish(risk(now_s + 5.0))
+            outbox("feed").publish(health(now_s))
+            outbox("wire").publish(
+                WireHealth(
+                    journal_healthy=True,
+                    clock_sane=True,
+                    clock_offset_ms=0,
+                    latch_open=True,
+                    shut_groups=(),
+                    write_tokens=100.0,
+                    write_refill_per_s=100.0,
+                    read_refill_per_s=200.0,
+                    published_at_s=now_s,
+                )
+            )
+            await trio.sleep(0.25)
+
+
+def risk(lease_until_s: float) -> RiskView:
+    cap = MarketCap(ticker="M", max_long_e2=CountE2(1_000), max_short_e2=CountE2(1_000), reasons=(), closed_sides=())
+    return RiskView(
+        lease_until_s=lease_until_s,
+        is_halted=False,
+        reasons=(),
+        caps=(cap,),
+        cash_available_e6=((0, MoneyE6(10**10)),),
+        watermark=0,
+    )
+
+
+def health(proof_at_s: float) -> FeedHealth:
+    return FeedHealth(
+        connected=True,
+        generation=1,
+        proof_at_s=proof_at_s,
+        published_at_s=proof_at_s,
+        reconnects=0,
+        gaps=0,
+        reason="connected",
+    )
+
+
+@pytest.mark.parametrize("condition", list(BookCondition))
+def test_i7_a_book_is_live_only_when_the_feed_says_so(condition: BookCondition) -> None:
+    view: BookView = attrs.evolve(LIVE, condition=condition, generation=7)
+    top = _book_top(view)
+    assert (top.is_live, top.generation) == (condition is BookCondition.LIVE, 7)
+
+
+async def test_a_quote_may_leave_only_while_risk_lease_and_proof_of_life_last(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """I7, I8: what is late goes back unsent, so a quote must not outlive what allowed it."""
+    desk = Stage().desk
+    now_s = trio.current_time()
+    command = PlannedCommand(kind=CommandClass.QUOTE, client_order_id="us-1", request=create(), valid_s=0.25)
+    assert desk._valid_s(command) == 0.0, "nothing was heard yet"
+    desk._risk, desk._feed = risk(now_s + 3.0), health(now_s)
+    assert desk._valid_s(command) == 0.25
+    desk._risk = risk(now_s + 0.1)
+    assert desk._valid_s(command) == pytest.approx(0.1)
+    desk._risk, desk._feed = risk(now_s + 3.0), health(now_s - FeedLimits().freeze_s + 0.05)
+    assert desk._valid_s(command) == pytest.approx(0.05)
+    desk._feed = health(now_s - FeedLimits().freeze_s - 1.0)
+    assert desk._valid_s(command) == 0.0
+    assert desk._valid_s(attrs.evolve(command, kind=CommandClass.EXIT)) == 0.25, "an exit waits for neither"
+
+
+@pytest.mark.parametrize(
+    ("state", "order_id", "expected"),
+    [
+        (JournaledState.INTENT, None, OrderState.UNKNOWN),
+        (JournaledState.UNKNOWN, None, OrderState.UNKNOWN),
+        (JournaledState.RESTING, "o-1", OrderState.RESTING),
+        (JournaledState.UNKNOWN, "o-1", OrderState.RESTING),
+    ],
+)
+def test_i8_an_order_from_the_journal_counts_in_full_whatever_became_of_it(
+    state: JournaledState, order_id: str | None, expected: OrderState
+) -> None:
+    order = _adopted(attrs.evolve(LEFT, state=state, order_id=order_id), 100.0, WALL_MS)
+    assert (order.state, order.open_e2, order.is_live) == (expected, 600, True)
+    assert order.must_cancel is (state is JournaledState.UNKNOWN and order_id is not None)
+
+
+async def test_i8_a_new_desk_counts_the_orders_that_the_journal_holds_before_it_sends(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A bid of the desk before may rest: the only bid that may leave is the same one again."""
+    stage = Stage(incarnation=2, journaled=(LEFT,))
+    await stage.run_for(5.0)
+    bids = [request.client_order_id for request in stage.creates if request.side is Side.BID]
+    asks = [request.client_order_id for request in stage.creates if request.side is Side.ASK]
+    assert bids
+    assert set(bids) == {"us-old"}
+    assert len(asks) == 1
+
+
+async def test_i20_two_lives_of_the_desk_never_make_the_same_client_order_id(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    lives = [Stage(incarnation=1), Stage(incarnation=2)]
+    for stage in lives:
+        await stage.run_for(3.0)
+    first, second = ({request.client_order_id for request in stage.creates} for stage in lives)
+    assert len(first) == len(second) == 2
+    assert not first & second
+
+
+async def test_i25_the_targets_of_a_market_actor_end_with_it_and_not_those_of_its_successor(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    desk = Stage().desk
+    desk._desk = Desk(prefix="us-", parameters=DeskParameters(), contracts_limit_e2=CountE2(10_000), first_serial=1)
+    exited = ActorExited(
+        supervisor="market_supervisor",
+        name="market:M",
+        incarnation=1,
+        kind=ExitKind.CRASHED,
+        reason="",
+        error="ValueError",
+        traceback="",
+        has_served=True,
+        ran_s=1.0,
+        restart_in_s=0.0,
+        at_s=trio.current_time(),
+    )
+    desk._desk.set_target("M", Target(bid=wanted(4_400), ask=None, generation=1, incarnation=1))
+    desk._take_exit(exited)
+    assert desk._desk.market("M").target is None
+    assert desk._desk.market("M").pulling
+    successors = Target(bid=wanted(4_300), ask=None, generation=1, incarnation=2)
+    desk._desk.set_target("M", successors)
+    desk._take_exit(exited)
+    assert desk._desk.market("M").target == successors
