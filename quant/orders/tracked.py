@@ -48,6 +48,8 @@ GONE_CODES = frozenset({"not_found", "cannot_update_filled_order"})
 # An order without an expiry (an exit) can land no longer once its signature is too old: the exchange refuses
 # one of 30 s (recorded June 2026); twice that is beyond doubt.
 SIGNATURE_LIFE_MS = 60_000
+# A change that came back unsent waits so long; at once it would come back at once, and the desk would spin.
+UNSENT_WAIT_S = 0.1
 
 
 class OrderState(enum.StrEnum):
@@ -244,6 +246,9 @@ class TrackedOrder:
             if outcome.code in GONE_CODES:
                 self.end(outcome.server_ms, outcome=outcome.code)
             self.next_change_s = now_s + retry_s
+        elif outcome.kind is OutcomeKind.NEVER_SENT:
+            # What kept it from leaving (no token, a full disk, a word that is about to end) does so for a moment more.
+            self.next_change_s = now_s + UNSENT_WAIT_S
         elif isinstance(ack, AmendAck) and isinstance(request, AmendOrder):
             self._amended(request, ack)
         elif isinstance(ack, DecreaseAck):

@@ -165,10 +165,10 @@ class TestAnAmend:
         failed(order, amend(250), REJECTED, code)
         assert (order.state, order.ended_ms, order.open_e2) == (OrderState.ENDED, SERVER_MS, 100)
 
-    def test_that_never_left_may_be_tried_at_once(self) -> None:
+    def test_that_never_left_waits_a_moment_lest_the_desk_spins(self) -> None:
         order = resting()
         failed(order, amend(250), NEVER_SENT)
-        assert (order.open_e2, order.next_change_s, order.pending) == (100, 0.0, None)
+        assert (order.open_e2, order.next_change_s, order.pending) == (100, UNSENT_WAIT_S, None)
 
 
 class TestADecrease:
