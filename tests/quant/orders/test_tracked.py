@@ -8,7 +8,7 @@ import pytest
 
 from kalshi.types import OrderStatus, Side
 from quant.orders.commands import OutcomeKind
-from quant.orders.tracked import ALREADY_EXISTS, SIGNATURE_LIFE_MS, OrderState, TrackedOrder
+from quant.orders.tracked import ALREADY_EXISTS, SIGNATURE_LIFE_MS, UNSENT_WAIT_S, OrderState, TrackedOrder
 from tests.quant.orders.sentences import (
     CANCEL,
     EXPIRY_TS_S,
