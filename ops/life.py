@@ -307,26 +307,21 @@ class Life:
         while True:
             try:
                 limits = await self._control.account_limits()
+                break
             except AuthenticationFailed as refusal:
                 self._refuse_wrong_clock()  # then the key is not to blame
-                if refusal.is_about_time:  # the clock was stepped while this was on its way
-                    delay_s = await self._try_again(refusal, delay_s)
-                    continue
-                raise CannotStart(self._refused_text(refusal), ExitCode.CREDENTIALS) from refusal
+                if not refusal.is_about_time:  # else the clock was stepped while this was on its way
+                    raise CannotStart(self._refused_text(refusal), ExitCode.CREDENTIALS) from refusal
+                trouble = str(refusal)
             except ExchangeError as error:
-                delay_s = await self._try_again(error, delay_s)
-            else:
-                break
+                trouble = str(error)
+            self._log.warning(f"the exchange does not answer yet: {trouble}; trying again in {delay_s:.1f} s")
+            await trio.sleep(delay_s)
+            delay_s = min(BOOT_RETRY_MAX_S, delay_s * 2)
         self._exchange_reached = True
         self._budget.update_limits(limits)
         self._refuse_wrong_clock()
         self._log.info(f"account tier {limits.usage_tier}, venue {self.venue.name}, boot {self.boot}")
-
-    async def _try_again(self, error: ExchangeError, delay_s: float) -> float:
-        """Waits before the next try of the boot and returns how long to wait before the one after it."""
-        self._log.warning(f"the exchange does not answer yet: {error}; trying again in {delay_s:.1f} s")
-        await trio.sleep(delay_s)
-        return min(BOOT_RETRY_MAX_S, delay_s * 2)
 
     def _refused_text(self, refusal: AuthenticationFailed) -> str:
         return f"the exchange refused the key ({refusal}): check KALSHI_ACCESS_KEY and KALSHI_PRIVATE_KEY"
