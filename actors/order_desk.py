@@ -62,16 +62,12 @@ from quant.orders.fence import TripVerdict, judge_trip
 from quant.orders.parameters import DeskParameters, FeedLimits
 from quant.orders.permit import Permit, PermitFacts, decide_permit
 from quant.orders.planner import Wanted
-from quant.orders.rounds import Rounds
+from quant.orders.rounds import Rounds, list_again_after_s
 from quant.orders.table import OrderTable
 from quant.orders.tracked import OrderState, TrackedOrder
 
 TICK_S = 0.1
 PERMIT_EVERY_S = 0.25
-# A market with an order of unknown fate is listed this often, and the rarer the longer the doubt lasts already.
-UNKNOWN_LIST_EVERY_S = 0.5
-UNKNOWN_LIST_EVERY_MAX_S = 3.0
-UNKNOWN_LIST_AGE_SHARE = 0.25
 COST_QUOTE = 10  # tokens of a create or amend
 WATCHED = ("ledger", "fill_reconciler", "stop_loss")
 RECENT_FILLS_MAX = 4_096  # enough for the group's 15 s window at any rate the exchange allows us
@@ -132,17 +128,23 @@ class OrderDesk:
         await self._take_over()
         started()
         while True:
-            next_turn_s = self._now() + TICK_S
-            batch = await self.context.mailbox.receive(timeout_s=TICK_S)
-            await self._apply(batch)
-            while all(isinstance(message, Heartbeat) for message in batch) and self._now() < next_turn_s:
-                # A heartbeat says that all is as it was: no turn of its own.
-                batch = await self.context.mailbox.receive(timeout_s=next_turn_s - self._now())
-                await self._apply(batch)
+            await self._hear()
             self._decide_permit()
             await self._ask_lists()
             await self._open_groups()
             self._show(await self._carry_out_plans())
+
+    async def _hear(self) -> None:
+        """Takes in what comes until there is a reason for a turn: any news, or a tick that is over.
+
+        A heartbeat says that all is as it was: it is no news.
+        """
+        next_turn_s = self._now() + TICK_S
+        is_news = False
+        while not is_news and self._now() < next_turn_s:
+            batch = await self.context.mailbox.receive(timeout_s=next_turn_s - self._now())
+            await self._apply(batch)
+            is_news = any(not isinstance(message, Heartbeat) for message in batch)
 
     def _now(self) -> float:
         return self.context.seams.now()
@@ -416,9 +418,8 @@ class OrderDesk:
             self._next_list_s = now_s + self.parameters.reconcile_every_s
             await self._ask_list(None)
         for ticker, since_s in self._desk.unknown_since_s(now_s).items():
-            by_age_s = min(UNKNOWN_LIST_AGE_SHARE * (now_s - since_s), UNKNOWN_LIST_EVERY_MAX_S)
-            every_s = max(UNKNOWN_LIST_EVERY_S, by_age_s)
-            if ticker not in self._lists_out and now_s >= self._listed_s.get(ticker, -math.inf) + every_s:
+            again_s = self._listed_s.get(ticker, -math.inf) + list_again_after_s(now_s - since_s)
+            if ticker not in self._lists_out and now_s >= again_s:
                 self._listed_s[ticker] = now_s
                 await self._ask_list(ticker)
 

@@ -8,12 +8,6 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 
-class HttpHeaders(Protocol):
-    """Header fields by name, whatever the case."""
-
-    def get(self, key: str, default: str = ..., /) -> str: ...
-
-
 class HttpResponse(Protocol):
     """A complete answer."""
 
@@ -21,7 +15,7 @@ class HttpResponse(Protocol):
     def status_code(self) -> int: ...
 
     @property
-    def headers(self) -> Any: ...  # HttpHeaders; httpx's own type is wider than a Protocol can say
+    def headers(self) -> Any: ...  # with `get`, whatever the case; httpx's own type is wider than a Protocol can say
 
     @property
     def content(self) -> bytes: ...

@@ -163,6 +163,7 @@ class Life:
         self._stop = trio.Event()
         self._stop_reason = ""
         self._switches_said: Switches | None = None
+        self._report: ExitReport | None = None
         self._stop_asked_s = 0.0
         self._exchange_reached = False
         self._stop_code = ExitCode.VERIFIED_FLAT
@@ -197,6 +198,17 @@ class Life:
     def _heard_date(self, date_ms: int, wall_at_receive_ms: int) -> None:
         # The client reads our corrected clock; the estimate wants the raw one.
         self.clock.observe_date(date_ms, wall_at_receive_ms - self.clock.offset_ms)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its exit report is written."""
+        return self._report is not None
+
+    @property
+    def report(self) -> ExitReport:
+        """How it ended; not to be asked before."""
+        assert self._report is not None, "it has not ended yet"
+        return self._report
 
     # -- leaving --
 
@@ -263,7 +275,7 @@ class Life:
         return self._conclude(journal, swept)
 
     def _conclude(self, journal: Journal, swept: SweepReport) -> ExitReport:
-        report = conclude(
+        report = self._report = conclude(
             journal=journal,
             sweep=swept,
             boot=self.boot,
@@ -550,7 +562,7 @@ class Life:
                 case KillActor(name=name):
                     self.kill_actor(name)
                 case StallActor() | SlowActor():
-                    self._hold_up(effect)
+                    self.hold_up(effect)
                 case PauseQuoting(ticker=ticker):
                     self.switches.pause(ticker)
                 case ResumeQuoting(ticker=ticker):
@@ -570,7 +582,8 @@ class Life:
             self._log.error(trouble)
         self._publish_switches()
 
-    def _hold_up(self, effect: StallActor | SlowActor) -> None:
+    def hold_up(self, effect: StallActor | SlowActor) -> None:
+        """Stalls or slows one actor deliberately (chaos)."""
         mailbox = self.switchboard.existing_mailbox(effect.name)
         if mailbox is None:
             return  # a market's actor may be gone by now

@@ -40,11 +40,14 @@ from kalshi.numbers import MoneyE6
 from kalshi.rest import make_http
 from kalshi.signing import Signer, generate_key_pair
 from kalshi.simulator.exchange import SimulatedExchange
+from kalshi.simulator.orders import NewOrder
+from kalshi.simulator.orders import Order as SimulatedOrder
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_session import HandshakeRefused, SessionClosed, SocketSession
 from kalshi.socket import Socket, SocketClosed
 from kalshi.socket_network import refused_handshake
 from kalshi.socket_transports import TRANSPORTS
+from kalshi.types import SelfTradePrevention, Side, TimeInForce
 from ops.life import BuildTree, Life
 from ops.ports import Ports
 from ops.settings import Settings
@@ -461,6 +464,34 @@ class World:
         self.sockets.append(socket)
         return socket
 
+    def rest_by_hand(
+        self,
+        ticker: str,
+        *,
+        side: Side = Side.BID,
+        price_e4: int = 100,
+        count_e2: int = 100,
+        client_order_id: str | None = None,
+        group_id: str | None = None,
+        expiration_ts_s: int | None = None,
+    ) -> SimulatedOrder:
+        """Rests an order on the account past the bot, as a person does; by default where nobody trades with it.
+
+        Raises Refused.
+        """
+        request = NewOrder(
+            ticker=ticker,
+            side=side,
+            price_e4=price_e4,
+            count_e2=count_e2,
+            time_in_force=TimeInForce.GOOD_TILL_CANCELED,
+            self_trade_prevention=SelfTradePrevention.TAKER_AT_CROSS,
+            client_order_id=client_order_id,
+            group_id=group_id,
+            expiration_ts_s=expiration_ts_s,
+        )
+        return self.exchange.services.entry.create(self.exchange.core.accounts_by_key[KEY_ID], request)
+
     def resting(self) -> list[str]:
         """Returns the ids of our orders that rest on the exchange, by its own truth."""
         return [order.order_id for order in self.exchange.truth.resting_orders(KEY_ID)]
@@ -530,13 +561,8 @@ async def stop_at_a_random_moment(world: World, seed: int, *, longest_s: float =
     rng = random.Random(f"{seed}:stop")
     stopped_at_s = rng.uniform(0.05, longest_s)
     life = world.life()
-    reports: list[ExitReport] = []
-
-    async def live() -> None:
-        reports.append(await life.run())
-
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(live)
+        nursery.start_soon(life.run)
         await trio.sleep(stopped_at_s)
         resting_before = len(world.resting())
         began_s = trio.current_time()
@@ -552,7 +578,7 @@ async def stop_at_a_random_moment(world: World, seed: int, *, longest_s: float =
         resting_before=resting_before,
         left_at_exit=left_at_exit,
         left_later=tuple(world.resting()),
-        report=reports[0],
+        report=life.report,
         faults=counters,
         fills=len(world.exchange.truth.fills(KEY_ID)),
     )

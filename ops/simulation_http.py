@@ -7,12 +7,10 @@ millions of them. What httpx itself does is tested on the wire "full".
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import attrs
-import httpx
 
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
 
@@ -26,10 +24,6 @@ class PortUrl:
     path: str
     raw_path: bytes
     query: bytes
-
-    @cached_property
-    def params(self) -> httpx.QueryParams:
-        return httpx.QueryParams(self.query.decode())
 
 
 class PortHeaders(dict[str, str]):

@@ -102,10 +102,6 @@ class Mailbox:
         self._reader = trio.lowlevel.ParkingLot()
         self._delivered: deque[object] = deque(maxlen=LAST_MESSAGES)
 
-    def last_messages(self) -> tuple[str, ...]:
-        """Returns the last messages that the reader was given, each as one short text, the newest at the end."""
-        return tuple(described(message) for message in self._delivered)
-
     # What the reading actor calls.
 
     @property
@@ -156,6 +152,10 @@ class Mailbox:
         )
 
     # What the supervisor calls.
+
+    def last_messages(self) -> tuple[str, ...]:
+        """Returns the last messages that the reader was given, each as one short text, the newest at the end."""
+        return tuple(described(message) for message in self._delivered)
 
     def reincarnate(self, incarnation: int) -> None:
         """Hands the mailbox to a new incarnation: what waits stays, answers to older incarnations become dead

@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import attrs
 import msgspec
@@ -50,7 +50,7 @@ from kalshi.simulator.faults import (
 FAULTS_MAX: Final = 200
 _HTML: Final = b"<html><head><title>%d</title></head><body><center><h1>%d</h1></center></body></html>\r\n"
 
-FaultOfKind = TypeVar("FaultOfKind", Fault, RequestFault, StreamFault, FeedFault, FillFault)
+FaultOfKind = TypeVar("FaultOfKind", Fault, RequestFault, StreamFault, FeedFault, FillFault, StateFault)
 
 
 class TooManyFaults(ValueError):
@@ -152,7 +152,7 @@ class FaultPlan:
         self._elapsed_s = elapsed_s
         self._too_many_requests = too_many_requests
         self._orders: list[Ordered] = []
-        self._of_kind: dict[type, tuple[Ordered, ...]] = {}  # looked up at every request and tick
+        self._of_kind: dict[type, tuple[tuple[Ordered, Any], ...]] = {}  # looked up at every request and tick
         self._numbers = 0
         self.is_idle = True
         self.on_strike: list[Callable[[AnyFault], None]] = []  # told of each strike before it has done anything
@@ -183,10 +183,11 @@ class FaultPlan:
         self._of_kind.clear()
         self.is_idle = not orders
 
-    def _all_of(self, kind: type) -> tuple[Ordered, ...]:
+    def _all_of(self, kind: type[FaultOfKind]) -> tuple[tuple[Ordered, FaultOfKind], ...]:
         found = self._of_kind.get(kind)
         if found is None:
-            found = self._of_kind[kind] = tuple(one for one in self._orders if isinstance(one.fault, kind))
+            found = tuple((one, one.fault) for one in self._orders if isinstance(one.fault, kind))
+            self._of_kind[kind] = found
         return found
 
     def orders(self) -> tuple[Ordered, ...]:
@@ -250,7 +251,7 @@ class FaultPlan:
         """Returns what the exchange as a whole has to bear now; lags and skews add up."""
         state = State()
         elapsed_s = self._elapsed_s()
-        for ordered in self._all_of(StateFault):
+        for ordered, fault in self._all_of(StateFault):
             if not ordered.is_on(elapsed_s):
                 ordered.matched = 0
                 continue
@@ -258,8 +259,8 @@ class FaultPlan:
             if ordered.matched == 0:
                 ordered.matched = 1
                 ordered.strikes += 1
-                self._tell(ordered.fault)
-            match ordered.fault:
+                self._tell(fault)
+            match fault:
                 case StaleReads(lag_ms=lag_ms):
                     state = attrs.evolve(state, read_lag_ms=state.read_lag_ms + lag_ms)
                 case ClockSkew(offset_ms=offset_ms):
@@ -271,7 +272,7 @@ class FaultPlan:
                 case ExchangePause():
                     state = attrs.evolve(state, exchange_paused=True)
                 case _:
-                    raise AssertionError(f"{ordered.fault.kind} is no state")
+                    raise AssertionError(f"{fault.kind} is no state")
         return state
 
     def _strikes(self, ordered: Ordered, share: float) -> bool:
@@ -286,9 +287,8 @@ class FaultPlan:
 
     def _active(self, kind: type[FaultOfKind]) -> Iterator[tuple[Ordered, FaultOfKind]]:
         elapsed_s = self._elapsed_s()
-        for ordered in self._all_of(kind):
-            fault = ordered.fault
-            if ordered.is_on(elapsed_s) and isinstance(fault, kind):
+        for ordered, fault in self._all_of(kind):
+            if ordered.is_on(elapsed_s):
                 yield ordered, fault
 
     def _with(self, plan: RequestPlan, fault: RequestFault, die: random.Random) -> RequestPlan:

@@ -8,25 +8,25 @@ handed to a thread.
 
 from __future__ import annotations
 
-import os
 import random
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import trio
 
-from kalshi.simulator.orders import NewOrder, Order, Reason
+from kalshi.simulator.orders import Order, Reason
 from kalshi.simulator.refusals import Refused
-from kalshi.types import MarketStatus, SelfTradePrevention, Side, TimeInForce
+from kalshi.types import MarketStatus, Side
 from ops.campaign.faults import BotFault
+from ops.control import SlowActor, StallActor
+from ops.full_disk import FullDisk
 from ops.life import Life
-from ops.simulation import KEY_ID, World
+from ops.simulation import World
 
 PERSONS_CLIENT_ID: Final = "a-person-"
 # Where a person's order rests for long: nobody sells at one cent or buys at 99.
 _FAR_PRICES_E4: Final = {Side.BID: 100, Side.ASK: 9_900}
-_OPEN_FILES: Final = Path("/proc/self/fd")
-_FULL_DEVICE: Final = "/dev/full"
 # What ends a person's order without anybody's doing.
 _ENDS: Final = frozenset({Reason.TRADE, Reason.CLOSE, Reason.HALT, Reason.EXPIRY})
 
@@ -87,17 +87,15 @@ class Blows:
     # -- actors --
 
     def _kill(self, life: Life, name: str) -> None:
-        if life.supervisor is not None and (found := self._actor(life, name)):
+        if found := self._actor(life, name):
             life.kill_actor(found)
 
     def _hold_up(self, life: Life, fault: BotFault) -> None:
-        mailbox = life.switchboard.existing_mailbox(self._actor(life, fault.actor))
-        if mailbox is None:
-            return
+        name = self._actor(life, fault.actor)
         if fault.kind == "actor_stall":
-            mailbox.stall(fault.lasts_s)
+            life.hold_up(StallActor(name=name, seconds=fault.lasts_s))
         else:
-            mailbox.slow(fault.amount, fault.lasts_s)
+            life.hold_up(SlowActor(name=name, each_s=fault.amount, seconds=fault.lasts_s))
 
     def _actor(self, life: Life, name: str) -> str:
         """Returns the actor of that name; for "market" one of those that live, or nothing."""
@@ -110,19 +108,12 @@ class Blows:
     # -- disks --
 
     async def _fill_journal(self, folder: Path, lasts_s: float) -> None:
-        found = _open_journal(folder)
-        if found is None:
-            return
-        kept, full = os.dup(found), os.open(_FULL_DEVICE, os.O_WRONLY)
+        disk = FullDisk()
+        disk.fill(partial(_is_journal_in, folder))
         try:
-            os.dup2(full, found)
             await trio.sleep(lasts_s)
         finally:
-            # The process may have closed it meanwhile, and the number may lead elsewhere by now.
-            if _leads_to(found) == _FULL_DEVICE:
-                os.dup2(kept, found)
-            os.close(full)
-            os.close(kept)
+            disk.make_room()
 
     async def _fill_ledger(self, lasts_s: float) -> None:
         self._world.ledger_is_full = True
@@ -147,35 +138,17 @@ class Blows:
         core = self._world.exchange.core
         markets = [market for market in core.markets.values() if market.status is MarketStatus.ACTIVE]
         market, side = self._rng.choice(markets), self._rng.choice(tuple(Side))
-        request = NewOrder(
-            ticker=market.ticker,
-            side=side,
-            price_e4=_FAR_PRICES_E4[side],
-            count_e2=100,
-            time_in_force=TimeInForce.GOOD_TILL_CANCELED,
-            self_trade_prevention=SelfTradePrevention.TAKER_AT_CROSS,
-            client_order_id=f"{PERSONS_CLIENT_ID}{len(self._persons_orders)}-{core.now_ms()}",
-        )
         try:
-            order = self._world.exchange.services.entry.create(core.accounts_by_key[KEY_ID], request)
+            order = self._world.rest_by_hand(
+                market.ticker,
+                side=side,
+                price_e4=_FAR_PRICES_E4[side],
+                client_order_id=f"{PERSONS_CLIENT_ID}{len(self._persons_orders)}-{core.now_ms()}",
+            )
         except Refused:
             return  # the exchange is paused: the person tries no second time
         self._persons_orders.append(order)
 
 
-def _open_journal(folder: Path) -> int | None:
-    """Returns the descriptor of the journal that a process has open in its folder; None where this cannot be known."""
-    if not _OPEN_FILES.exists():
-        return None
-    for link in _OPEN_FILES.iterdir():
-        target = _leads_to(int(link.name))
-        if target.startswith(f"{folder.resolve()}/") and Path(target).name.startswith("journal-"):
-            return int(link.name)
-    return None
-
-
-def _leads_to(descriptor: int) -> str:
-    try:
-        return str((_OPEN_FILES / str(descriptor)).readlink())
-    except OSError:
-        return ""
+def _is_journal_in(folder: Path, path: Path) -> bool:
+    return path.is_relative_to(folder.resolve()) and path.name.startswith("journal-")

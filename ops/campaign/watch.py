@@ -51,7 +51,7 @@ class Watch:
         self.touched_persons_orders: Callable[[], list[str]] = list
         self.dead_boots: dict[str, bool] = {}  # by the prefix of their orders: whether their exit was verified flat
         self.is_booted: Callable[[], bool] = lambda: False  # whether a later life has cleared what they left
-        self._exits: dict[tuple[int, str], str] = {}
+        self._exits: dict[tuple[Line, str], str] = {}
         world.cable.on_request.append(self._request_leaves)
         world.cable.on_answer.append(self._answer_comes)
         world.exchange.faults.on_strike.append(self._fault_strikes)
@@ -80,7 +80,7 @@ class Watch:
     def _check_order(self, line: Line, order: dict[str, object]) -> None:
         ticker = str(order.get("ticker"))
         if order.get("reduce_only"):
-            under_way = self._exits.setdefault((id(line), ticker), str(order.get("client_order_id")))
+            under_way = self._exits.setdefault((line, ticker), str(order.get("client_order_id")))
             if under_way != order.get("client_order_id"):
                 self.violate("I10", f"{ticker}: a second exit while {under_way} is under way")
             return
@@ -93,7 +93,7 @@ class Watch:
         if request.method == "POST" and request.url.path.endswith(_ORDERS) and self._exits:
             order = msgspec.json.decode(request.content)
             if order.get("reduce_only"):
-                self._exits.pop((id(line), order["ticker"]), None)
+                self._exits.pop((line, order["ticker"]), None)
 
     def _fault_strikes(self, fault: AnyFault) -> None:
         if isinstance(fault, RequestFault):

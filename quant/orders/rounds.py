@@ -22,6 +22,10 @@ import attrs
 from quant.orders.tracked import TrackedOrder
 
 WHOLE_EVERY_S: Final = 1.0
+# A market with an order of unknown fate is listed this often, and the rarer the longer the doubt lasts already.
+LIST_EVERY_S: Final = 0.5
+LIST_EVERY_MAX_S: Final = 3.0
+LIST_DOUBT_SHARE: Final = 0.25
 
 
 def wakes_at_s(
@@ -37,6 +41,11 @@ def wakes_at_s(
         if order.expiry_ts_s is not None:
             waits_s.append(now_s + order.expiry_ts_s - lease_s / 2 - wall_s)
     return min((wait_s for wait_s in waits_s if wait_s > now_s), default=math.inf)
+
+
+def list_again_after_s(doubt_s: float) -> float:
+    """Returns how long after one list of a market the next is due, when its youngest doubt is `doubt_s` old."""
+    return max(LIST_EVERY_S, min(LIST_DOUBT_SHARE * doubt_s, LIST_EVERY_MAX_S))
 
 
 @attrs.define

@@ -15,22 +15,12 @@ from actors.runtime.child import ChildContext, silent_log
 from actors.runtime.seams import virtual_seams
 from actors.runtime.switchboard import Switchboard
 from kalshi.numbers import CountE2, PriceE4
-from kalshi.types import Level, PriceRange
+from kalshi.types import Level
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.signals.volatility import VolatilityParameters
+from tests.actors.listings import tradable
 
-RULES = MarketRules(
-    ticker="M",
-    event_ticker="E",
-    series_ticker="S",
-    category="",
-    title="",
-    is_tradable=True,
-    price_ranges=(PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(10_000), step_e4=PriceE4(100)),),
-    close_time_ms=10**15,
-    exchange_index=0,
-    mutually_exclusive=False,
-)
+RULES = tradable("M")
 LIVE = BookView(
     ticker="M",
     condition=BookCondition.LIVE,

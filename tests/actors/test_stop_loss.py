@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from actors.messages.market import FeedHealth, MarketRules, ReadMarket, TickerView
+from actors.messages.market import FeedHealth, ReadMarket, TickerView
 from actors.messages.money import PositionView
 from actors.messages.orders import ReadRequest
 from actors.messages.table import CHANNELS
@@ -17,21 +17,10 @@ from actors.runtime.seams import Seams
 from actors.runtime.switchboard import Switchboard
 from actors.stop_loss import StopLoss
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
-from kalshi.types import PriceRange
 from quant.stop_loss import StopLossParameters
+from tests.actors.listings import tradable
 
-RULES = MarketRules(
-    ticker="A",
-    event_ticker="E",
-    series_ticker="S",
-    category="",
-    title="",
-    is_tradable=True,
-    price_ranges=(PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(10_000), step_e4=PriceE4(100)),),
-    close_time_ms=10**15,
-    exchange_index=0,
-    mutually_exclusive=False,
-)
+RULES = tradable("A")
 POSITION = PositionView(
     ticker="A",
     position_e2=CountE2(100),

@@ -260,7 +260,7 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "ops/life.py",
         "            wall_ms=self.clock.now_ms,\n",
         "            wall_ms=self.seams.wall_ms,\n",
-        "tests/simulation/test_stepped_clock.py::test_i21_after_a_large_step_nothing_is_quoted_and_everything_can_still_be_taken_down[30.0]",
+        "tests/simulation/test_clock_steps.py::test_i21_after_a_large_step_nothing_is_quoted_and_everything_can_still_be_taken_down[30.0]",
     ),
     off(
         "I21",
@@ -268,7 +268,7 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "actors/order_desk.py",
         "wall_s = self.clock.now_s()",
         "wall_s = self.context.seams.wall_ms() / 1000",
-        "tests/simulation/test_stepped_clock.py::test_i21_a_small_step_is_got_over_and_leases_stay_what_they_are[2.9]",
+        "tests/simulation/test_clock_steps.py::test_i21_a_small_step_is_got_over_and_leases_stay_what_they_are[2.9]",
     ),
     off(
         "I21",

@@ -22,11 +22,11 @@ import ops.running
 from actors.runtime.child import ChildContext, ChildSpec
 from actors.runtime.seams import Seams, real_seams
 from ops.command_line import run_command_line
+from ops.full_disk import FullDisk
 from ops.life import TreeParts
 from supervisor import build_tree
 
 LOOK_EVERY_S = 0.05
-NEVER_HAS_ROOM = "/dev/full"
 
 
 @attrs.define(eq=False)
@@ -34,7 +34,7 @@ class Machine:
     """What the process stands on."""
 
     ahead_ms: int = 0
-    _kept: dict[int, int] = attrs.field(factory=dict)  # by file descriptor: a duplicate of the file it stood for
+    disk: FullDisk = attrs.field(factory=FullDisk)
 
     def seams(self) -> Seams:
         """Returns the seams of production with a wall clock that can be wrong."""
@@ -48,27 +48,11 @@ class Machine:
             case "clock":
                 self.ahead_ms = round(float(rest) * 1000)
             case "full":
-                self._fill(rest)
+                self.disk.fill(lambda path: fnmatch.fnmatch(path.name, rest))
             case "room":
-                for descriptor, kept in self._kept.items():
-                    os.dup2(kept, descriptor)
-                    os.close(kept)
-                self._kept.clear()
+                self.disk.make_room()
             case _:
                 raise ValueError(f"{line!r} is no sabotage")
-
-    def _fill(self, pattern: str) -> None:
-        matching = [
-            int(entry.name)
-            for entry in Path("/proc/self/fd").iterdir()
-            if entry.exists() and fnmatch.fnmatch(entry.readlink().name, pattern)
-        ]
-        full = os.open(NEVER_HAS_ROOM, os.O_WRONLY)
-        for descriptor in matching:
-            if descriptor not in (*self._kept, *self._kept.values()):
-                self._kept[descriptor] = os.dup(descriptor)
-                os.dup2(full, descriptor)
-        os.close(full)
 
 
 @attrs.define(eq=False)

@@ -76,7 +76,7 @@ def run_storm(kills: int, seed: int, actors: tuple[str, ...] = (*ROOT_ACTORS, "m
 
 
 async def _storm(world: World, kills: int, seed: int, actors: tuple[str, ...]) -> Storm:
-    rng, killed, restarts, reports = random.Random(f"{seed}:storm"), Counter[str](), Counter[str](), []
+    rng, killed, restarts = random.Random(f"{seed}:storm"), Counter[str](), Counter[str]()
 
     def hear(event: LifecycleEvent) -> None:
         if isinstance(event, ActorStarted) and event.incarnation > 1:
@@ -86,12 +86,9 @@ async def _storm(world: World, kills: int, seed: int, actors: tuple[str, ...]) -
 
     life = world.life(on_lifecycle=hear)
 
-    async def live() -> None:
-        reports.append(await life.run())
-
     began_s = trio.current_time()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(live)
+        nursery.start_soon(life.run)
         await trio.sleep(WARM_UP_S)
         victims = _victims(life, actors) * kills
         rng.shuffle(victims)
@@ -110,7 +107,7 @@ async def _storm(world: World, kills: int, seed: int, actors: tuple[str, ...]) -
         fills=len(world.exchange.truth.fills(KEY_ID)),
         simulated_s=trio.current_time() - began_s,
         differences=differences,
-        report=reports[0],
+        report=life.report,
         left=tuple(world.resting()),
     )
 

@@ -11,9 +11,7 @@ import ops.outside_sweep
 import ops.simulation
 from actors.runtime.server_clock import ServerClock
 from actors.runtime.sweep import SweepReport
-from kalshi.simulator.orders import NewOrder
 from kalshi.simulator.settings import SimulatorSettings
-from kalshi.types import SelfTradePrevention, Side, TimeInForce
 from ops.credentials import Credentials
 from ops.modes import Endpoints
 from ops.ports import Ports
@@ -33,18 +31,10 @@ def a_person_acts(world: World) -> tuple[set[str], str]:
     markets = [m for m in exchange.core.markets.values() if m.exchange_index == 0 and m.is_tradable(now_ms)][:4]
     group = services.groups.create(account, 10_000, 0)
     orders = {
-        services.entry.create(
-            account,
-            NewOrder(
-                ticker=market.ticker,
-                side=Side.BID,
-                price_e4=100,
-                count_e2=100,
-                time_in_force=TimeInForce.GOOD_TILL_CANCELED,
-                self_trade_prevention=SelfTradePrevention.TAKER_AT_CROSS,
-                client_order_id=f"by-hand-{number}" if number else None,
-                group_id=group.group_id if number % 2 else None,
-            ),
+        world.rest_by_hand(
+            market.ticker,
+            client_order_id=f"by-hand-{number}" if number else None,
+            group_id=group.group_id if number % 2 else None,
         ).order_id
         for number, market in enumerate(markets)
     }

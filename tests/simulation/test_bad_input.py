@@ -56,8 +56,7 @@ async def _refusal(world: World, life: Life) -> CannotStart:
 @pytest.mark.parametrize(("offset_ms", "word"), [(30_000, "ahead of"), (-30_000, "behind")])
 def test_a_clock_thirty_seconds_off_is_refused_with_the_offset_in_the_message(offset_ms: int, word: str) -> None:
     async def scenario(world: World) -> None:
-        true_ms = world.seams.wall_ms
-        world.seams = attrs.evolve(world.seams, wall_ms=lambda: true_ms() + offset_ms)
+        world.bot_wall.step_ms(offset_ms)
         refusal = await _refusal(world, world.life())
         assert refusal.exit_code is ExitCode.USAGE
         assert word in str(refusal)
@@ -183,17 +182,12 @@ def test_a_crash_of_the_wire_itself_is_a_reason_to_leave_in_order() -> None:
 
     async def scenario(world: World) -> None:
         life = world.life()
-        reports = []
-
-        async def live() -> None:
-            reports.append(await life.run())
-
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(live)
+            nursery.start_soon(life.run)
             await trio.sleep(QUOTING_S)
             assert world.resting()
             world.cable.bug = RuntimeError("a defect in the transport")
-        (report,) = reports
+        report = life.report
         assert (report.exit_code, report.verdict) == (ExitCode.GAVE_UP_VERIFIED, "verified flat")
         assert "wire crashed" in report.reason
         await trio.sleep(30)

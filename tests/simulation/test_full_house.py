@@ -12,9 +12,7 @@ import trio
 
 from actors.runtime.exit_guard import ExitReport
 from kalshi.simulator.faults import Duration, ServerError, Share
-from kalshi.simulator.orders import NewOrder
 from kalshi.simulator.settings import SimulatorSettings
-from kalshi.types import SelfTradePrevention, Side, TimeInForce
 from ops.life import Life
 from ops.settings import Settings
 from ops.simulation import KEY_ID, World, run_world
@@ -40,7 +38,6 @@ class Stopped:
 def fill_the_house(world: World, life: Life) -> None:
     """Rests orders with this boot's ids far from the touch until there are ORDERS, every second one in no group."""
     exchange = world.exchange
-    account, entry = exchange.core.accounts_by_key[KEY_ID], exchange.services.entry
     prefix = boot_prefix(life.venue, life.boot)
     shards = {group.exchange_index: group.group_id for group in exchange.truth.groups(KEY_ID) if not group.is_triggered}
     markets = [
@@ -51,19 +48,11 @@ def fill_the_house(world: World, life: Life) -> None:
     number = 0
     while len(world.resting()) < ORDERS:
         market = markets[number % len(markets)]
-        entry.create(
-            account,
-            NewOrder(
-                ticker=market.ticker,
-                side=Side.BID,
-                price_e4=100,
-                count_e2=100,
-                time_in_force=TimeInForce.GOOD_TILL_CANCELED,
-                self_trade_prevention=SelfTradePrevention.TAKER_AT_CROSS,
-                client_order_id=f"{prefix}house{number}",
-                group_id=shards[market.exchange_index] if number % 2 else None,
-                expiration_ts_s=exchange.core.now_ms() // 1000 + 120,
-            ),
+        world.rest_by_hand(
+            market.ticker,
+            client_order_id=f"{prefix}house{number}",
+            group_id=shards[market.exchange_index] if number % 2 else None,
+            expiration_ts_s=exchange.core.now_ms() // 1000 + 120,
         )
         number += 1
 
@@ -73,13 +62,8 @@ def stop_with_a_full_house(seed: int, *, failing: float = FAILING) -> Stopped:
 
     async def scenario(world: World) -> Stopped:
         life = world.life(drain_s=settings.shutdown.service_s)
-        reports: list[ExitReport] = []
-
-        async def live() -> None:
-            reports.append(await life.run())
-
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(live)
+            nursery.start_soon(life.run)
             await trio.sleep(QUOTING_S)
             fill_the_house(world, life)
             resting_before, began_s = len(world.resting()), trio.current_time()
@@ -94,7 +78,7 @@ def stop_with_a_full_house(seed: int, *, failing: float = FAILING) -> Stopped:
             took_s=took_s,
             left=left,
             left_later=len(world.resting()),
-            report=reports[0],
+            report=life.report,
         )
 
     # A market at one cent would trade with our bids there; quiet traders leave them alone.

@@ -12,11 +12,12 @@ import trio
 
 from actors.messages.control import SystemSnapshot
 from actors.runtime.exit_guard import ExitReport
-from kalshi.simulator.orders import NewOrder, Order
+from kalshi.simulator.orders import Order
 from kalshi.simulator.settings import SimulatorSettings
 from kalshi.types import SelfTradePrevention, Side, TimeInForce
+from ops.campaign.books import books_differ
 from ops.life import Life
-from ops.simulation import CASH_E6, KEY_ID, AnyRequest, Line, World, run_world
+from ops.simulation import KEY_ID, AnyRequest, Line, World, run_world
 from ops.snapshot import why_not_quoting
 from supervisor import build_tree
 
@@ -32,15 +33,11 @@ class Stage:
 
     world: World
     life: Life
-    reports: list[ExitReport] = attrs.field(factory=list)
 
     @property
     def snapshot(self) -> SystemSnapshot:
         assert self.life.snapshot is not None
         return self.life.snapshot
-
-    async def live(self) -> None:
-        self.reports.append(await self.life.run())
 
     async def until(self, condition: Callable[[], bool], what: str, within_s: float = 20.0) -> None:
         for _ in range(round(within_s / 0.1)):
@@ -56,12 +53,8 @@ class Stage:
 
     def books_differ(self) -> str:
         """Returns what the bot books otherwise than the exchange; empty when positions, cash and fills agree."""
-        truth, totals = self.world.exchange.truth, self.snapshot.totals
-        positions = {row.ticker: row.position_e2 for row in self.snapshot.markets if row.position_e2}
-        held = {ticker: count for ticker, count in truth.positions(KEY_ID).items() if count}
-        cash_e6 = truth.cash_e6(KEY_ID) - sum(CASH_E6.values())
-        pairs = ((positions, held), (totals.cash_e6, cash_e6), (totals.fills, len(truth.fills(KEY_ID))))
-        return "; ".join(f"{ours} is {theirs}" for ours, theirs in pairs if ours != theirs)
+        booked, true = self.snapshot.totals.fills, len(self.world.exchange.truth.fills(KEY_ID))
+        return books_differ(self.snapshot, self.world) or (f"{booked} fills are {true}" if booked != true else "")
 
     async def books_agree(self) -> None:
         await self.until(lambda: not self.books_differ() and self.snapshot.totals.is_exact, "the books agree")
@@ -117,14 +110,14 @@ def _run(
         before(world)
         stage = Stage(world, world.life())
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(stage.live)
+            nursery.start_soon(stage.life.run)
             await trio.sleep(settles_s)
             await scenario(stage)
             stage.life.request_stop("the test is over")
         assert world.resting() == []
         await trio.sleep(30)
         assert world.resting() == []
-        return stage.reports[0]
+        return stage.life.report
 
     report = run_world(whole, seed=seed, build_tree=build_tree, exchange_settings=QUIET)
     assert isinstance(report, ExitReport)
@@ -340,7 +333,7 @@ def test_a_start_after_a_crash_and_into_the_maintenance_clears_what_was_left_onc
         line = Line()
         killed = Stage(world, world.life(line))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(killed.live)
+            nursery.start_soon(killed.life.run)
             await trio.sleep(QUOTING_S)
             line.is_cut = True
             for socket in world.sockets:
@@ -351,15 +344,15 @@ def test_a_start_after_a_crash_and_into_the_maintenance_clears_what_was_left_onc
         world.exchange.lifecycle.set_pause(trading_active=False, exchange_active=False)
         stage = Stage(world, world.life())
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(stage.live)
+            nursery.start_soon(stage.life.run)
             await trio.sleep(20)
-            assert not stage.reports, "it waits for the exchange"
+            assert not stage.life.has_ended, "it waits for the exchange"
             world.exchange.lifecycle.set_pause(trading_active=True, exchange_active=True)
             await stage.until(lambda: stage.life.snapshot is not None, "it has booted")
             assert left <= {group.group_id for group in world.exchange.truth.groups(KEY_ID) if group.is_triggered}
             await stage.quotes_again()
             stage.life.request_stop("the test is over")
-        assert stage.reports[0].verdict == "verified flat"
+        assert stage.life.report.verdict == "verified flat"
 
     run_world(whole, seed=17, build_tree=build_tree, exchange_settings=QUIET)
 
@@ -375,7 +368,7 @@ def test_a_group_that_somebody_removes_is_a_fence_from_outside() -> None:
         account = exchange.core.accounts_by_key[KEY_ID]
         for group in [*account.groups.values()]:
             exchange.services.groups.delete(group)
-        await stage.until(lambda: bool(stage.reports), "it has left", 40.0)
+        await stage.until(lambda: stage.life.has_ended, "it has left", 40.0)
 
     report = _run(scenario)
     assert (report.exit_code, report.verdict) == (4, "verified flat")
@@ -387,18 +380,18 @@ def test_a_second_instance_on_the_account_takes_over_and_the_first_leaves_as_fen
     async def whole(world: World) -> None:
         first = Stage(world, world.life(folder=world.folder / "first"))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(first.live)
+            nursery.start_soon(first.life.run)
             await trio.sleep(QUOTING_S)
             second = Stage(world, world.life(folder=world.folder / "second"))
-            nursery.start_soon(second.live)
-            await first.until(lambda: bool(first.reports), "the first has left", 40.0)
+            nursery.start_soon(second.life.run)
+            await first.until(lambda: first.life.has_ended, "the first has left", 40.0)
             await second.until(lambda: second.life.snapshot is not None, "the second has booted")
             await second.quotes_again()
             boots = {o.client_order_id.split("-")[2] for o in world.exchange.truth.resting_orders(KEY_ID)}
             assert boots == {second.life.boot}
             second.life.request_stop("the test is over")
-        assert (first.reports[0].exit_code, first.reports[0].verdict) == (4, "verified flat")
-        assert second.reports[0].verdict == "verified flat"
+        assert (first.life.report.exit_code, first.life.report.verdict) == (4, "verified flat")
+        assert second.life.report.verdict == "verified flat"
         assert world.resting() == []
 
     run_world(whole, seed=17, build_tree=build_tree, exchange_settings=QUIET)
@@ -412,7 +405,7 @@ def test_a_persons_orders_are_left_alone_and_a_fill_of_theirs_is_booked_as_what_
         stage = Stage(world, world.life())
         exchange = world.exchange
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(stage.live)
+            nursery.start_soon(stage.life.run)
             await trio.sleep(QUOTING_S)
             quoted = sorted({order.ticker for order in exchange.truth.resting_orders(KEY_ID)})
             theirs = [rest_by_hand(world, ticker, 100) for ticker in quoted[:3]]
@@ -427,7 +420,7 @@ def test_a_persons_orders_are_left_alone_and_a_fill_of_theirs_is_booked_as_what_
             await stage.books_agree()
             await stage.quotes_again()
             stage.life.request_stop("the test is over")
-        assert stage.reports[0].verdict == "verified flat", "a person's orders are not ours to wait for"
+        assert stage.life.report.verdict == "verified flat", "a person's orders are not ours to wait for"
         assert set(world.resting()) == set(theirs)
 
     run_world(whole, seed=17, build_tree=build_tree, exchange_settings=QUIET)
@@ -435,17 +428,9 @@ def test_a_persons_orders_are_left_alone_and_a_fill_of_theirs_is_booked_as_what_
 
 def rest_by_hand(world: World, ticker: str, price_e4: int) -> str:
     """A person rests a bid for five contracts on the account, in no group and without an expiry; returns its id."""
-    request = NewOrder(
-        ticker=ticker,
-        side=Side.BID,
-        price_e4=price_e4,
-        count_e2=500,
-        time_in_force=TimeInForce.GOOD_TILL_CANCELED,
-        self_trade_prevention=SelfTradePrevention.TAKER_AT_CROSS,
-        client_order_id=f"by-hand-{ticker}-{price_e4}",
-    )
-    exchange = world.exchange
-    return exchange.services.entry.create(exchange.core.accounts_by_key[KEY_ID], request).order_id
+    return world.rest_by_hand(
+        ticker, price_e4=price_e4, count_e2=500, client_order_id=f"by-hand-{ticker}-{price_e4}"
+    ).order_id
 
 
 def inside_the_spread(world: World, tickers: list[str]) -> tuple[str, int]:

@@ -9,7 +9,6 @@ import pytest
 import trio
 
 from actors.messages.control import SystemSnapshot
-from actors.runtime.exit_guard import ExitReport
 from ops.life import Life
 from ops.settings import Settings, WebsocketSettings
 from ops.simulation import KEY_ID, World, run_world
@@ -22,17 +21,12 @@ QUOTING_S = 12.0
 def _run(scenario: Callable[[World, Life], Awaitable[None]], settings: Settings = REST_ONLY) -> None:
     async def whole(world: World) -> None:
         life = world.life()
-        reports: list[ExitReport] = []
-
-        async def live() -> None:
-            reports.append(await life.run())
-
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(live)
+            nursery.start_soon(life.run)
             await trio.sleep(QUOTING_S)
             await scenario(world, life)
             life.request_stop("the test is over")
-        assert reports[0].verdict == "verified flat"
+        assert life.report.verdict == "verified flat"
         assert world.resting() == []
         assert world.sockets == [], "no socket was opened"
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from quant.orders.rounds import WHOLE_EVERY_S, Rounds
+import pytest
+
+from quant.orders.rounds import LIST_EVERY_MAX_S, LIST_EVERY_S, WHOLE_EVERY_S, Rounds, list_again_after_s
 
 NAMES = ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    ("doubt_s", "after_s"), [(0.0, LIST_EVERY_S), (2.0, 0.5), (6.0, 1.5), (12.0, 3.0), (600.0, LIST_EVERY_MAX_S)]
+)
+def test_an_old_doubt_is_listed_more_rarely(doubt_s: float, after_s: float) -> None:
+    assert list_again_after_s(doubt_s) == after_s
 
 
 def planned_once() -> Rounds:
