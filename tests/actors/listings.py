@@ -1,10 +1,10 @@
-"""What discovery tells of a market, for tests of actors."""
+"""What discovery and the feed tell of a market, for tests of actors."""
 
 from __future__ import annotations
 
-from actors.messages.market import MarketRules
-from kalshi.numbers import PriceE4
-from kalshi.types import PriceRange
+from actors.messages.market import BookCondition, BookView, MarketRules
+from kalshi.numbers import CountE2, PriceE4
+from kalshi.types import Level, PriceRange
 
 
 def tradable(ticker: str) -> MarketRules:
@@ -20,4 +20,19 @@ def tradable(ticker: str) -> MarketRules:
         close_time_ms=10**15,
         exchange_index=0,
         mutually_exclusive=False,
+    )
+
+
+def live_book(ticker: str) -> BookView:
+    """Returns a live book of ten contracts at 45 and at 55 cents."""
+    return BookView(
+        ticker=ticker,
+        condition=BookCondition.LIVE,
+        reason="",
+        generation=1,
+        sequence=1,
+        bids=(Level(price_e4=PriceE4(4_500), count_e2=CountE2(1_000)),),
+        asks=(Level(price_e4=PriceE4(5_500), count_e2=CountE2(1_000)),),
+        ts_ms=1,
+        published_at_s=0.0,
     )

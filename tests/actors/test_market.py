@@ -14,24 +14,11 @@ from actors.messages.table import CHANNELS
 from actors.runtime.child import ChildContext, silent_log
 from actors.runtime.seams import virtual_seams
 from actors.runtime.switchboard import Switchboard
-from kalshi.numbers import CountE2, PriceE4
-from kalshi.types import Level
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.signals.volatility import VolatilityParameters
-from tests.actors.listings import tradable
+from tests.actors.listings import live_book, tradable
 
-RULES = tradable("M")
-LIVE = BookView(
-    ticker="M",
-    condition=BookCondition.LIVE,
-    reason="",
-    generation=1,
-    sequence=1,
-    bids=(Level(price_e4=PriceE4(4_500), count_e2=CountE2(1_000)),),
-    asks=(Level(price_e4=PriceE4(5_500), count_e2=CountE2(1_000)),),
-    ts_ms=1,
-    published_at_s=0.0,
-)
+RULES, LIVE = tradable("M"), live_book("M")
 
 
 class Stage:

@@ -36,10 +36,11 @@ from quant.orders.commands import CommandClass, PlannedCommand
 from quant.orders.desk import Desk, Target
 from quant.orders.parameters import DeskParameters, FeedLimits
 from quant.orders.tracked import OrderState
-from tests.actors.test_market import LIVE, RULES
+from tests.actors.listings import live_book, tradable
 from tests.quant.orders.sentences import create, wanted
 
 WALL_MS = 1_700_000_000_000
+RULES, LIVE = tradable("M"), live_book("M")
 EXPIRY_TS_S = WALL_MS // 1000 + 120
 LEFT = JournaledOrder(
     request=create("us-old", count_e2=600, expiry_ts_s=EXPIRY_TS_S),
