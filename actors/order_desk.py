@@ -128,23 +128,11 @@ class OrderDesk:
         await self._take_over()
         started()
         while True:
-            await self._hear()
+            await self._apply(await self.context.mailbox.receive(timeout_s=TICK_S))
             self._decide_permit()
             await self._ask_lists()
             await self._open_groups()
             self._show(await self._carry_out_plans())
-
-    async def _hear(self) -> None:
-        """Takes in what comes until there is a reason for a turn: any news, or a tick that is over.
-
-        A heartbeat says that all is as it was: it is no news.
-        """
-        next_turn_s = self._now() + TICK_S
-        is_news = False
-        while not is_news and self._now() < next_turn_s:
-            batch = await self.context.mailbox.receive(timeout_s=next_turn_s - self._now())
-            await self._apply(batch)
-            is_news = any(not isinstance(message, Heartbeat) for message in batch)
 
     def _now(self) -> float:
         return self.context.seams.now()
@@ -204,6 +192,7 @@ class OrderDesk:
                 self._feed = message
             case Switches():
                 self._switches = message
+                self._desk.set_paused(message.paused)
             case WireHealth():
                 self._take_wire_health(message)
             case Heartbeat():
@@ -362,7 +351,6 @@ class OrderDesk:
     def _decide_permit(self) -> None:
         self._judge_trips()
         now_s = self._now()
-        self._desk_paused(self._switches.paused)
         risk, feed, wire = self._risk, self._feed, self._wire
         proof_age_s = None
         if feed is not None and feed.proof_at_s > 0:
@@ -371,7 +359,7 @@ class OrderDesk:
             risk_lease_left_s=None if risk is None else risk.lease_until_s - now_s,
             risk_halted=risk is not None and risk.is_halted,
             risk_reasons=risk.reasons if risk is not None else (),
-            heartbeat_ages_s=tuple((name, self._beat_age_s(name)) for name in WATCHED),
+            heartbeat_ages_s=tuple((name, self._beat_age_s(name, now_s)) for name in WATCHED),
             since_start_s=now_s - self._started_s,
             feed_proof_age_s=proof_age_s,
             is_reconciled=self._reconciled,
@@ -401,14 +389,10 @@ class OrderDesk:
             )
             self.context.outbox.publish(Heartbeat(actor="order_desk", incarnation=self.context.incarnation, at_s=now_s))
 
-    def _desk_paused(self, paused: frozenset[str]) -> None:
-        for ticker in self._desk.tickers():
-            self._desk.market(ticker).paused = ticker in paused
-
-    def _beat_age_s(self, name: str) -> float | None:
+    def _beat_age_s(self, name: str, now_s: float) -> float | None:
         beat_s = self._beats.get(name)
         # Heard since this desk started, or not at all: an older beat proves nothing about now.
-        return None if beat_s is None or beat_s < self._started_s else self._now() - beat_s
+        return None if beat_s is None or beat_s < self._started_s else now_s - beat_s
 
     # -- lists --
 
@@ -560,16 +544,15 @@ class OrderDesk:
         self._show_exits()
 
     def _show_exits(self) -> None:
-        for ticker in self._desk.tickers():
-            market = self._desk.market(ticker)
-            if market.claim is None:
-                self._exits_shown.pop(ticker, None)
-                continue
+        claims = self._desk.claims()
+        for ticker in self._exits_shown.keys() - claims.keys():
+            del self._exits_shown[ticker]
+        for ticker, claim in claims.items():
             status = ExitStatus(
                 ticker=ticker,
-                claim_id=market.claim.claim_id,
+                claim_id=claim.claim_id,
                 working=any(not order.is_quote for order in self._desk.table.in_market(ticker)),
-                attempts=market.exit_attempts,
+                attempts=self._desk.market(ticker).exit_attempts,
                 last_outcome="",
             )
             # Only what is new: StopLoss hears it, and its answer wakes this actor again.

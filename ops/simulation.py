@@ -25,7 +25,6 @@ from typing import Any
 import attrs
 import httpx
 import trio
-from trio.testing import MockClock
 
 from actors.ledger import LedgerBroken
 from actors.runtime.child import Log, silent_log
@@ -51,6 +50,7 @@ from kalshi.types import SelfTradePrevention, Side, TimeInForce
 from ops.life import BuildTree, Life
 from ops.ports import Ports
 from ops.settings import Settings
+from ops.simulation_clock import JumpingClock
 from ops.simulation_http import PortClient, PortHeaders, PortRequest, PortResponse
 from ops.simulation_wire import MemoryNetwork, memory_transport
 from ops.venue import venue_of
@@ -538,7 +538,7 @@ def run_world(
         return result
 
     make_scheduler_deterministic(seed)
-    return trio.run(main, clock=MockClock(autojump_threshold=0))
+    return trio.run(main, clock=JumpingClock())
 
 
 @attrs.frozen(kw_only=True)

@@ -70,7 +70,14 @@ def _ticker(message: Any) -> str:
     return str(message.ticker)
 
 
-def _latest(message: type, senders: tuple[str, ...], receivers: tuple[str, ...], *, keyed: bool = False) -> ChannelSpec:
+def _latest(
+    message: type,
+    senders: tuple[str, ...],
+    receivers: tuple[str, ...],
+    *,
+    keyed: bool = False,
+    quiet_to: tuple[str, ...] = (),
+) -> ChannelSpec:
     return ChannelSpec(
         message=message,
         policy=Policy.LATEST,
@@ -78,6 +85,7 @@ def _latest(message: type, senders: tuple[str, ...], receivers: tuple[str, ...],
         senders=senders,
         receivers=receivers,
         key=_ticker if keyed else None,
+        quiet_to=quiet_to,
     )
 
 
@@ -108,7 +116,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     # Market data: conflated, so a slow market neither slows the feed nor acts on an old book.
     _latest(BookView, ("feed",), ("market", "order_desk", "portfolio_risk", "snapshot"), keyed=True),
     _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk"), keyed=True),
-    _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "snapshot")),
+    _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "snapshot"), quiet_to=("order_desk",)),
     _sample(TradeSeen, 256, ("feed",), ("market",)),
     _latest(MarketEnded, ("feed", "discovery"), ("portfolio_risk", "discovery", "order_desk"), keyed=True),
     # Private events may be dropped by nobody but the feed; REST makes good what was.
@@ -149,7 +157,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _block(WireCommand, 256, ("order_desk",), ("wire",)),
     _block(ReadRequest, 64, _READERS, ("wire",)),
     _sample(FeedRead, 64, ("feed",), ("wire",)),
-    _latest(WireHealth, ("wire",), ("order_desk", "snapshot", "feed")),
+    _latest(WireHealth, ("wire",), ("order_desk", "snapshot", "feed"), quiet_to=("order_desk",)),
     # Money.
     _block(RecordFills, 64, ("fill_reconciler",), ("ledger",)),
     _block(ReadNumberedFills, 64, ("order_desk", "portfolio_risk"), ("ledger",)),
@@ -167,6 +175,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         senders=_ACTORS,
         receivers=("order_desk", "desk_watch", "snapshot", "service_watch"),
         key=lambda message: str(message.actor),
+        quiet_to=("order_desk",),
     ),
     _lifecycle(ActorStarted),
     _lifecycle(ActorExited),

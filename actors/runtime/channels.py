@@ -46,7 +46,11 @@ class TooManyKeys(WiringError):
 
 @attrs.frozen
 class ChannelSpec:
-    """One row of the channel table; `key` names the slot of a message, None means one slot for all."""
+    """One row of the channel table; `key` names the slot of a message, None means one slot for all.
+
+    Receivers in `quiet_to` are not woken by the message: they find it when they wake for another reason, or when
+    their time is over. It is for what is said again and again whether or not it changed.
+    """
 
     message: type
     policy: Policy
@@ -54,6 +58,7 @@ class ChannelSpec:
     senders: tuple[str, ...]
     receivers: tuple[str, ...]
     key: Callable[[Any], str] | None = None
+    quiet_to: tuple[str, ...] = ()
 
     def key_of(self, message: object) -> str:
         """Returns the message's key; the empty text on a channel without keys."""
@@ -76,6 +81,8 @@ def specs_by_message(table: Iterable[ChannelSpec]) -> dict[type, ChannelSpec]:
             raise WiringError(f"{name} has the bound {spec.bound}; a channel holds at least 1")
         if not spec.senders or not spec.receivers:
             raise WiringError(f"{name} needs at least one sender and one receiver in the channel table")
+        if spec.quiet_to and (spec.policy is not Policy.LATEST or not set(spec.quiet_to) <= set(spec.receivers)):
+            raise WiringError(f"{name} may be quiet only as a LATEST value, and only to receivers of its own")
         specs[spec.message] = spec
     cycle = find_cycle(blocking_edges(specs.values()))
     if cycle is not None:

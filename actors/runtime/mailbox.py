@@ -16,7 +16,8 @@ Rules:
    counted (I18).
 4. Everything here is bounded (I11): BLOCK and SAMPLE by their row of the table, unread latest values by twice
    the keys of their channels, replies by REPLIES_WAITING_MAX.
-5. One task reads a mailbox at a time; a second one is refused with trio.BusyResourceError.
+5. A message that is quiet to this reader does not end its wait; `receive` hands it over with the next batch.
+6. One task reads a mailbox at a time; a second one is refused with trio.BusyResourceError.
 
 Rejected: one queue for all (a flood of telemetry would delay commands); a trio channel per latest key (a
 wake-up per value); closing a mailbox with its actor (see above).
@@ -34,7 +35,7 @@ from typing import Any, Final
 import attrs
 import trio
 
-from actors.runtime.channels import ChannelSpec, Policy, WiringError
+from actors.runtime.channels import ChannelSpec, Policy, WiringError, kind_of
 from actors.runtime.described import described
 
 # An actor that asks this often without ever reading its answers has stopped working; more would only grow the
@@ -91,6 +92,8 @@ class Mailbox:
         self._samples: dict[type, deque[tuple[int, object]]] = {
             spec.message: deque(maxlen=spec.bound) for spec in specs if spec.policy is Policy.SAMPLE
         }
+        self._quiet = frozenset(spec.message for spec in specs if kind_of(name) in spec.quiet_to)
+        self._has_news = False  # something has come since the last batch that is not quiet
         self._serial = 0
         self._lanes_depth = 0
         self._samples_depth = 0
@@ -110,8 +113,8 @@ class Mailbox:
         return self._lanes_depth + len(self._replies) + len(self._unread) + self._samples_depth
 
     async def receive(self, timeout_s: float | None = None) -> tuple[object, ...]:
-        """Returns everything that waits, in the order of rule 1; waits for anything, at most `timeout_s`
-        seconds.
+        """Returns everything that waits, in the order of rule 1; waits for anything that is not quiet, at most
+        `timeout_s` seconds.
 
         Returns the empty tuple when the time is over. Raises trio.BusyResourceError if another task is
         receiving.
@@ -120,7 +123,7 @@ class Mailbox:
             raise trio.BusyResourceError(f"mailbox {self.name} is read by two tasks; an actor has one reader")
         self._is_receiving = True
         try:
-            if self.depth:
+            if self._has_news and self.depth:
                 await trio.lowlevel.checkpoint()
             else:  # waiting is a checkpoint of its own
                 await self._wait_for_arrival(math.inf if timeout_s is None else timeout_s)
@@ -142,7 +145,7 @@ class Mailbox:
         waiting = sum(lane.sender.statistics().tasks_waiting_send for lane in self._lanes.values())
         return MailboxStatistics(
             depth=self.depth,
-            peak=self._peak,
+            peak=max(self._peak, self.depth),
             received=self._received,
             replaced=self._replaced,
             dropped=self._dropped,
@@ -223,7 +226,8 @@ class Mailbox:
             del self._unread[next(iter(self._unread))]
             self._dropped += 1
         self._unread[slot] = value
-        self._arrived()
+        if message_type not in self._quiet:
+            self._arrived()
 
     def put_sample(self, message: object) -> None:
         """Appends a sample; when its channel is full the oldest goes and is counted."""
@@ -275,21 +279,26 @@ class Mailbox:
         return self._serial
 
     def _arrived(self) -> None:
-        self._peak = max(self._peak, self.depth)
+        self._has_news = True
         if self._reader:
             self._reader.unpark()
 
     def _drain(self) -> tuple[object, ...]:
-        batch = self._drain_lanes()
-        batch.extend(self._replies.values())
-        batch.extend(self._unread.values())
-        samples = [entry for waiting in self._samples.values() for entry in waiting]
-        batch.extend(message for _, message in sorted(samples, key=_serial_of))
-        for waiting in self._samples.values():
-            waiting.clear()
-        self._replies.clear()
-        self._unread.clear()
+        self._peak = max(self._peak, self.depth)
+        batch = self._drain_lanes() if self._lanes_depth else []
+        if self._replies:
+            batch.extend(self._replies.values())
+            self._replies.clear()
+        if self._unread:
+            batch.extend(self._unread.values())
+            self._unread.clear()
+        if self._samples_depth:
+            samples = [entry for waiting in self._samples.values() for entry in waiting]
+            batch.extend(message for _, message in sorted(samples, key=_serial_of))
+            for waiting in self._samples.values():
+                waiting.clear()
         self._lanes_depth = self._samples_depth = 0
+        self._has_news = False
         self._received += len(batch)
         self._last_receive_s = self._now()
         self._delivered.extend(batch)

@@ -51,7 +51,7 @@ MARKETS: Final = 6
 # Six markets that the bot trades, on two shards, and two that close too soon for it.
 SERIES: Final = ("KXETHD", "KXEURUSD")
 FLOW_RATE: Final = 0.3
-TICK_MS: Final = 100
+TICK_MS: Final = 250
 
 
 @attrs.frozen(kw_only=True)
@@ -115,12 +115,12 @@ def draw_settings(seed: int) -> Settings:
         allocation=attrs.evolve(settings.allocation, max_markets_with_orders=MARKETS),
         orders=attrs.evolve(
             settings.orders,
-            cooldown_s=rng.choice((0.3, 1.0, 3.0)),
+            cooldown_s=rng.choice((0.3, 2.0, 6.0)),
             reconcile_every_s=rng.choice((3.0, 6.0)),
             lease_floor_s=rng.choice((30.0, 120.0)),
         ),
-        fills=attrs.evolve(settings.fills, poll_s=rng.choice((0.75, 1.5, 2.0))),
-        risk=attrs.evolve(settings.risk, account_every_s=rng.choice((2.0, 5.0))),
+        fills=attrs.evolve(settings.fills, poll_s=rng.choice((0.75, 2.0, 4.0))),
+        risk=attrs.evolve(settings.risk, account_every_s=rng.choice((2.0, 8.0))),
         discovery=attrs.evolve(settings.discovery, interval_s=rng.choice((10.0, 30.0))),
     )
 

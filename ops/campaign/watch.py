@@ -80,13 +80,19 @@ class Watch:
     def _check_order(self, line: Line, order: dict[str, object]) -> None:
         ticker = str(order.get("ticker"))
         if order.get("reduce_only"):
-            under_way = self._exits.setdefault((line, ticker), str(order.get("client_order_id")))
-            if under_way != order.get("client_order_id"):
+            client_order_id = str(order.get("client_order_id"))
+            under_way = self._exits.get((line, ticker))
+            if under_way is not None and under_way != client_order_id and self._may_land(under_way):
                 self.violate("I10", f"{ticker}: a second exit while {under_way} is under way")
+            self._exits[line, ticker] = client_order_id
             return
         silent_s = 0.0 if line.heard_s is None else trio.current_time() - line.heard_s
         if silent_s > self._world.settings.websockets.freeze_s + HEARD_SLACK_S:
             self.violate("I7", f"{ticker}: a quote after {silent_s:.2f} s without a word from the exchange")
+
+    def _may_land(self, client_order_id: str) -> bool:
+        """Says whether a create has not reached the exchange yet; one whose answer was lost has."""
+        return self._world.exchange.truth.create_attempts(client_order_id) == 0
 
     def _answer_comes(self, line: Line, request: AnyRequest, status: int) -> None:
         self._trace.note("<-", status, request.method, request.url.path)

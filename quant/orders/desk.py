@@ -123,6 +123,7 @@ class Desk:
         self._cash_e6: dict[int, MoneyE6] = {}
         self._write_refill_per_s = 100.0
         self._foreign_tickers: frozenset[str] = frozenset()
+        self._paused: frozenset[str] = frozenset()
         self.watermark = 0
 
     # -- facts in --
@@ -131,7 +132,7 @@ class Desk:
         """Returns the desk's notes on a market, made at the first mention."""
         market = self._markets.get(ticker)
         if market is None:
-            market = self._markets[ticker] = MarketDesk()
+            market = self._markets[ticker] = MarketDesk(paused=ticker in self._paused)
         return market
 
     def tickers(self) -> list[str]:
@@ -169,6 +170,12 @@ class Desk:
             sides.setdefault(ticker, set()).add(side)
         for ticker in {*self._markets, *sides}:
             self.market(ticker).closed_sides = frozenset(sides.get(ticker, ()))
+
+    def set_paused(self, paused: frozenset[str]) -> None:
+        """A person's word, whole: in these markets nothing is wanted."""
+        self._paused = paused
+        for ticker, market in self._markets.items():
+            market.paused = ticker in paused
 
     def set_write_refill(self, per_s: float) -> None:
         self._write_refill_per_s = max(1.0, per_s)
@@ -291,6 +298,10 @@ class Desk:
         self.table.add(order)
 
     # -- questions --
+
+    def claims(self) -> dict[str, Claim]:
+        """Returns the exits that are claimed, by ticker."""
+        return {ticker: market.claim for ticker, market in self._markets.items() if market.claim is not None}
 
     def unknown_since_s(self, now_s: float) -> dict[str, float]:
         """Markets whose order list must be read, because an order of unknown fate had its grace, and since when its

@@ -172,9 +172,12 @@ class OrderTable:
 
     def fills_complete_to(self, complete_to_ms: int) -> list[TrackedOrder]:
         """Closes what can be closed now and forgets it; returns those orders."""
-        for order in self._orders.values():
-            order.fills_complete_to(complete_to_ms)
-        closed = [order for order in self._orders.values() if order.state is OrderState.CLOSED]
+        closed = [
+            order
+            for order in self._orders.values()
+            if order.state is OrderState.CLOSED
+            or (order.state is OrderState.ENDED and order.fills_complete_to(complete_to_ms))
+        ]
         for order in closed:
             self._forget(order)
             self._closed_ms[order.client_order_id] = order.ended_ms or 0

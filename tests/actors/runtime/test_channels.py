@@ -57,6 +57,8 @@ def test_only_block_channels_are_edges_one_per_sender_and_receiver() -> None:
         (ChannelSpec(View, Policy.LATEST, 0, ("a",), ("b",)), "at least 1"),
         (ChannelSpec(View, Policy.LATEST, 1, (), ("b",)), "at least one sender"),
         (ChannelSpec(View, Policy.LATEST, 1, ("a",), ()), "one receiver"),
+        (ChannelSpec(View, Policy.SAMPLE, 1, ("a",), ("b",), quiet_to=("b",)), "quiet only as a LATEST value"),
+        (ChannelSpec(View, Policy.LATEST, 1, ("a",), ("b",), quiet_to=("c",)), "receivers of its own"),
         (ChannelSpec(Command, Policy.LATEST, 1, ("a",), ("b",)), "declared twice"),
         (ChannelSpec(View, Policy.BLOCK, 1, ("b",), ("a",)), "I12.*a -> b -> a"),
     ],

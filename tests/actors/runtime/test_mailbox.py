@@ -38,6 +38,11 @@ class Health:
 
 
 @attrs.frozen
+class Beat:
+    number: int
+
+
+@attrs.frozen
 class Trade:
     number: int
 
@@ -52,6 +57,7 @@ TABLE = (
     ChannelSpec(Order, Policy.BLOCK, 3, ("sender",), ("reader",)),
     ChannelSpec(Book, Policy.LATEST, 2, ("sender",), ("reader",), lambda book: book.ticker),
     ChannelSpec(Health, Policy.LATEST, 1, ("sender",), ("reader",)),
+    ChannelSpec(Beat, Policy.LATEST, 1, ("sender",), ("reader", "watcher"), quiet_to=("reader",)),
     ChannelSpec(Trade, Policy.SAMPLE, 3, ("sender",), ("reader",)),
     ChannelSpec(Tick, Policy.SAMPLE, 3, ("sender",), ("reader",)),
 )
@@ -222,8 +228,8 @@ async def test_unread_values_of_ever_new_keys_are_bounded(board: Switchboard, au
     for number in range(100):
         outbox.publish(Book(str(number), number))
         board.forget(Book, str(number))
-    assert mailbox.depth == 6
-    assert mailbox.statistics().dropped == 94
+    assert mailbox.depth == 8
+    assert mailbox.statistics().dropped == 92
     assert (await mailbox.receive())[-1] == Book("99", 99)
 
 
@@ -238,6 +244,40 @@ async def test_statistics_tell_peak_received_and_the_time_of_the_last_receive(
     await mailbox.receive()
     statistics = board.statistics()["reader"]
     assert (statistics.depth, statistics.peak, statistics.received, statistics.last_receive_s) == (0, 3, 3, 7)
+
+
+async def test_what_is_quiet_wakes_nobody_and_comes_with_the_next_batch(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
+    mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
+    outbox.publish(Beat(1))
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def speak() -> None:
+            await trio.sleep(1)
+            outbox.publish(Beat(2))
+            await trio.sleep(1)
+            outbox.publish(Trade(7))
+
+        assert await mailbox.receive() == (Beat(2), Trade(7))
+        assert trio.current_time() == 2
+
+
+async def test_what_is_quiet_comes_when_the_time_is_over(board: Switchboard, autojump_clock: MockClock) -> None:
+    mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
+    outbox.publish(Trade(1))
+    await mailbox.receive()
+    outbox.publish(Beat(1))
+    assert await mailbox.receive(timeout_s=3) == (Beat(1),)
+    assert trio.current_time() == 3
+
+
+async def test_what_is_quiet_to_one_reader_wakes_another(board: Switchboard, autojump_clock: MockClock) -> None:
+    watcher, outbox = board.mailbox("watcher"), board.outbox("sender")
+    outbox.publish(Beat(1))
+    assert await watcher.receive() == (Beat(1),)
+    assert trio.current_time() == 0
 
 
 async def test_a_stalled_mailbox_delivers_nothing_until_the_stall_ends(

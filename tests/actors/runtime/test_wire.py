@@ -409,7 +409,7 @@ class TestHealth:
             await stage.health()
             stage.latch.close("over")
             before_s = trio.current_time()
-            (health,) = await stage.desk_mailbox.receive()
+            (health,) = await stage.snapshot_mailbox.receive()
             assert (health.latch_open, trio.current_time()) == (False, before_s)  # type: ignore[attr-defined]
 
     async def test_finds_the_disk_free_again_although_nothing_is_sent(self, autojump_clock: MockClock) -> None:

@@ -118,6 +118,7 @@ class WireStage:
         self.budget = RateBudget(trio.current_time, LIMITS, LIMITS)
         self.clock = ServerClock(now=trio.current_time, wall_ms=self.seams.wall_ms)
         self.desk_mailbox = self.switchboard.mailbox("order_desk")
+        self.snapshot_mailbox = self.switchboard.mailbox("snapshot")
         self.desk_outbox = self.switchboard.outbox("order_desk")
         self.records = self.switchboard.mailbox("records")
         self.wire = Wire(
@@ -213,7 +214,7 @@ class WireStage:
     async def health(self) -> WireHealth:
         """The newest health, after a moment."""
         await trio.sleep(0.3)
-        return [m for m in await self.desk_mailbox.receive() if isinstance(m, WireHealth)][-1]
+        return [m for m in await self.snapshot_mailbox.receive() if isinstance(m, WireHealth)][-1]
 
     def alerts(self) -> list[str]:
         return [m.code for m in drained(self.records) if isinstance(m, Alert)]

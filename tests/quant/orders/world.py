@@ -86,7 +86,7 @@ class World:
         self.target: tuple[Wanted | None, Wanted | None] = (None, None)
         self.claim: Claim | None = None
         self.reports_seen = 0
-        self.unsent_s: dict[str, float] = {}  # when a command about an order came back unsent last
+        self.unsent_s: dict[tuple[str, type], float] = {}  # when a command of a kind about an order came back unsent
         self.desk = self._new_desk()
         self.open_group()
 
@@ -203,7 +203,7 @@ class World:
         ack = flight.answer if kind is OutcomeKind.ACCEPTED else None
         server_ms = self.exchange.now_ms + MARGIN_MS
         if kind is OutcomeKind.NEVER_SENT:
-            self.unsent_s[flight.client_order_id] = self.now_s
+            self.unsent_s[flight.client_order_id, type(flight.request)] = self.now_s
         self.wire._journal_outcome(
             flight.client_order_id, flight.request, kind, cast("OrderAck | None", ack), code, server_ms
         )
@@ -356,7 +356,8 @@ class World:
         """What must hold for a command before it leaves, told from the truth alone."""
         request = command.request
         assert not any(f.client_order_id == command.client_order_id for f in self.waiting()), "two commands in flight"
-        is_again_at_once = self.unsent_s.get(command.client_order_id) == self.now_s
+        # Another kind may follow at once, such as a decrease a cancel that is no longer wanted: each kind has its wait.
+        is_again_at_once = self.unsent_s.get((command.client_order_id, type(request))) == self.now_s
         assert not is_again_at_once, "sent again in the moment in which it came back: the desk would spin"
         if command.kind is not CommandClass.QUOTE:
             return
