@@ -11,7 +11,7 @@ import sys
 if __name__ == "__main__":
     # Before the other imports, which take most of a second: until there is something to end in order, just end.
     for _number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(_number, lambda *_: sys.exit(0))
+        signal.signal(_number, lambda *_: sys.exit(3))
 
 from actors.allocation import Allocation
 from actors.discovery import Discovery, DiscoveryTiming

@@ -121,7 +121,10 @@ class Discovery:
         if self._published.get(rules.ticker) == rules:
             return
         if rules.ticker not in self._published and len(self._published) >= RULES_KEPT_MAX:
-            return
+            over = (t for t, kept in self._published.items() if not kept.is_tradable and t not in self._assigned)
+            if (gone := next(over, None)) is None:
+                return
+            del self._published[gone]
         self._published[rules.ticker] = rules
         self.context.outbox.publish(rules)
 

@@ -111,6 +111,9 @@ class Feed:
             case _:
                 pass
 
+    def _is_wanted(self, ticker: str) -> bool:
+        return any(ticker in tickers for tickers in self._wanted.values())
+
     # -- connections --
 
     def _place(self) -> None:
@@ -209,7 +212,8 @@ class Feed:
                 outbox.publish(PrivateOrderSeen(order=order))
             case GroupReported():
                 outbox.publish(GroupSeen(group_id=event.group_id, kind=event.kind, ts_ms=event.ts_ms))
-            case MarketLifecycle() if event.kind in ENDINGS:
+            # The exchange tells of every market's end; only those that are dealt with concern anybody here.
+            case MarketLifecycle() if event.kind in ENDINGS and self._is_wanted(event.ticker):
                 outbox.publish(
                     MarketEnded(ticker=event.ticker, kind=event.kind, settlement_e4=event.settlement_value_e4)
                 )

@@ -180,6 +180,7 @@ class OrderDesk:
                 self._desk.set_book(message.ticker, _book_top(message))
             case TargetQuotes():
                 self._desk.set_target(message.ticker, _target(message))
+                self._heard(f"market:{message.ticker}", message.decided_at_s)
             case WireOutcome():
                 self._answered(message)
             case PrivateOrderSeen(order=order):
@@ -196,7 +197,7 @@ class OrderDesk:
             case WireHealth():
                 self._take_wire_health(message)
             case Heartbeat():
-                self._beats[message.actor] = message.at_s
+                self._heard(message.actor, message.at_s)
             case MarketRules():
                 self._desk.set_facts(message.ticker, message.exchange_index, message.price_ranges, message.is_tradable)
             case OrderList():
@@ -210,8 +211,27 @@ class OrderDesk:
                 self._group_tripped(message.group_id, message.ts_ms)
             case MarketEnded(kind="settled"):
                 self._desk.position_settled(message.ticker)
+                if self._desk.forget_idle(message.ticker):
+                    self._shown.pop(message.ticker, None)
+                    self._beats.pop(f"market:{message.ticker}", None)
             case _:
                 pass
+
+    def _heard(self, actor: str, at_s: float) -> None:
+        self._beats[actor] = max(at_s, self._beats.get(actor, at_s))
+
+    def _mark_silent(self) -> None:
+        """A market whose actor hangs gets no quote on what it wished before, and what rests there is withdrawn."""
+        now_s, age_max_s = self._now(), self.parameters.heartbeat_max_age_s
+        silent = {
+            ticker
+            for ticker in self._desk.wanted()
+            if now_s - max(self._started_s, self._beats.get(f"market:{ticker}", -math.inf)) > age_max_s
+        }
+        if changed := self._desk.set_silent(silent):
+            self._rounds.touch(changed)
+            for ticker in silent.intersection(changed):
+                self.context.log.warning(f"{ticker}: its actor is silent for over {age_max_s:g} s, nothing is quoted")
 
     def _touch(self, message: object) -> None:
         """Makes the markets due that a message is about."""
@@ -350,6 +370,7 @@ class OrderDesk:
 
     def _decide_permit(self) -> None:
         self._judge_trips()
+        self._mark_silent()
         now_s = self._now()
         risk, feed, wire = self._risk, self._feed, self._wire
         proof_age_s = None

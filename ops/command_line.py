@@ -1,6 +1,7 @@
 """The command line: each command is a few lines that call the part that does the work.
 
-Exit codes: 0 verified flat, 3 not verified, 4 fenced from outside, 5 gave up but verified, 64 usage, 77 credentials.
+Exit codes: 0 verified flat, 3 not verified, 4 fenced from outside, 5 gave up but verified, 6 an invariant was broken,
+64 usage, 77 credentials.
 """
 
 from __future__ import annotations

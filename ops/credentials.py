@@ -68,7 +68,10 @@ def _file_in_folder(environ: Mapping[str, str], name: str) -> str:
     """Returns the path of the service manager's credential of that name; empty where it gave none."""
     folder = environ.get(FOLDER_VARIABLE, "")
     path = Path(folder, name)
-    return str(path) if folder and path.exists() else ""
+    try:
+        return str(path) if folder and path.exists() else ""
+    except OSError as error:
+        raise CredentialsError(f"the credential {name} cannot be read: {error.strerror}.") from None
 
 
 def _key_id_in_folder(environ: Mapping[str, str]) -> str:

@@ -135,10 +135,12 @@ class Life:
         probe: Probe | None = None,
         on_snapshot: Callable[[SystemSnapshot], None] = lambda snapshot: None,
         set_log_level: Callable[[str, str], None] = lambda actor, level: None,
+        redact: Callable[[str], str] = lambda text: text,
         on_lifecycle: Callable[[LifecycleEvent], None] = lambda event: None,
     ) -> None:
         self.settings = settings
         self.venue = venue
+        self._redact = redact  # what of an error goes into records, reports and answers, as the logs do it
         self.seams = seams
         self.boot = seams.new_id()[:BOOT_ID_LENGTH]
         self.latch = ExitLatch()
@@ -217,6 +219,7 @@ class Life:
         if self._stop.is_set():
             self.hurry(reason)
             return
+        reason = self._redact(reason)
         self._stop_reason, self._stop_code = reason, code
         self._stop_asked_s = self.seams.now()
         self._log.info(f"stopping: {reason}")
@@ -272,12 +275,13 @@ class Life:
             return self._conclude(journal, NOTHING_SENT)
         sweep = self._sweep(groups)
         swept = await self._guard.run(reason=self._stop_reason, sweep=sweep, stop_actors=trio.lowlevel.checkpoint)
-        return self._conclude(journal, swept)
+        return self._conclude(journal, swept, older_orders=tuple(history.orders))
 
-    def _conclude(self, journal: Journal, swept: SweepReport) -> ExitReport:
+    def _conclude(self, journal: Journal, swept: SweepReport, older_orders: tuple[str, ...] = ()) -> ExitReport:
         report = self._report = conclude(
             journal=journal,
-            sweep=swept,
+            sweep=attrs.evolve(swept, reason=self._redact(swept.reason)),
+            older_orders=older_orders,
             boot=self.boot,
             venue=self.venue.name,
             reason=self._stop_reason,
@@ -355,8 +359,9 @@ class Life:
         sweep = self._sweep(groups)
         if groups or history.orders:
             self._log.info(f"clearing {len(groups)} groups and {len(history.orders)} open orders of an older boot")
-        await sweep.fence()
-        await sweep.verify()
+        async with trio.open_nursery() as nursery:  # a group that cannot be triggered must not keep its orders resting
+            nursery.start_soon(sweep.fence)
+            nursery.start_soon(sweep.verify)
         report = sweep.report()
         if report.orders_cancelled or groups:
             self._log.info(f"older boots cleared: {report.orders_cancelled} orders cancelled, {report.seconds} s")
@@ -463,14 +468,15 @@ class Life:
         first = next(leaf for leaf in escalated.exceptions)
         text = str(first)
         cause = first.cause if isinstance(first, Escalated) else None
-        code = ExitCode.CREDENTIALS if isinstance(cause, AuthenticationFailed) else ExitCode.GAVE_UP_VERIFIED
-        self.request_stop(text, code)
+        self.request_stop(text, _code_for(cause))
 
     async def _stop_tree(self) -> None:
         self._tree_scope.cancel(reason=self._stop_reason)
         await self._tree_over.wait()
 
     def _on_lifecycle(self, event: LifecycleEvent) -> None:
+        if isinstance(event, ActorExited):
+            event = attrs.evolve(event, error=self._redact(event.error), reason=self._redact(event.reason))
         self.switchboard.outbox("supervision").publish(event)
         self._tell_lifecycle(event)
         if isinstance(event, ActorExited):
@@ -514,12 +520,14 @@ class Life:
         A kill fences at once: the groups are triggered, and whoever clears the kill gets new ones.
         """
         was_killed = False
-        while True:
-            is_killed = self._publish_switches().killed
-            if is_killed and not was_killed:
-                await wire.shut_groups("the kill switch is on")
-            was_killed = is_killed
-            await trio.sleep(SWITCHES_EVERY_S)
+        async with trio.open_nursery() as nursery:
+            while True:
+                is_killed = self._publish_switches().killed
+                if is_killed and not was_killed:
+                    # Beside us: while the exchange does not answer, the switches are still to be heard.
+                    nursery.start_soon(wire.shut_groups, "the kill switch is on")
+                was_killed = is_killed
+                await trio.sleep(SWITCHES_EVERY_S)
 
     def _publish_switches(self) -> Switches:
         """Publishes the switches where they have changed; who comes later gets the latest from the switchboard."""
@@ -601,3 +609,14 @@ class Life:
             self.switchboard.outbox("outer").publish(KillMarket(name=name))
         else:
             self.supervisor.kill(name, "killed through the control socket")
+
+
+def _code_for(cause: BaseException | None) -> ExitCode:
+    """Returns how the process ends when its tree gave up for `cause`: what no restart mends is named."""
+    match cause:
+        case AuthenticationFailed():
+            return ExitCode.CREDENTIALS
+        case InvariantViolation():
+            return ExitCode.INVARIANT_BROKEN
+        case _:
+            return ExitCode.GAVE_UP_VERIFIED

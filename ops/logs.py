@@ -38,7 +38,7 @@ FILE_STEM_LENGTH_MAX = 120
 _PEM_BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 _ACCESS_HEADER = re.compile(
     r"(KALSHI-ACCESS-(?:KEY|SIGNATURE|TIMESTAMP)|KALSHI_(?:ACCESS_KEY|PRIVATE_KEY)|authorization)"
-    r"(\W{1,6})((?:bearer\s+)?[^\s'\",;)}\]]+)",
+    r"(\W{1,6}(?:b['\"])?)((?:bearer\s+)?[^\s'\",;)}\]]+)",
     re.IGNORECASE,
 )
 # An escape sequence in a message from outside must not move the cursor of the person who reads the log.
@@ -128,11 +128,24 @@ class LogBook:
         """Renders a record, takes the secrets out, and sees to it that its actor's file is open."""
         actor = str(record["extra"].get("actor", "main"))
         record["extra"]["actor"] = actor
-        record["extra"]["line"] = self.redact(_rendered(record, actor))
+        record["extra"]["line"] = self._rendered(record, actor)
         # What loguru itself may print when a sink fails holds no more than the line does.
         record["message"], record["exception"] = "", None
         if self._folder is not None and record["level"].no >= self._threshold(actor):
             self._open(actor)
+
+    def _rendered(self, record: Record, actor: str) -> str:
+        text = record["message"]
+        error = record["exception"]
+        if error is not None and error.type is not None:
+            text += "\n" + "".join(traceback.format_exception(error.type, error.value, error.traceback)).rstrip()
+        # Before it is cut short: half a secret would not be known as one.
+        text = self.redact(_CONTROL_CHARACTERS.sub("�", text))
+        if len(text) > TEXT_LENGTH_MAX:
+            text = f"{text[:TEXT_LENGTH_MAX]} … ({len(text) - TEXT_LENGTH_MAX} characters left out)"
+        time = f"{record['time'].astimezone():%Y-%m-%dT%H:%M:%S.%f}"[:-3]
+        body = "\n    ".join(text.splitlines()) if text else ""
+        return f"{time} | {record['level'].name:<8} | {actor} | {body}"
 
     def redact(self, text: str) -> str:
         """Returns `text` without private keys, signatures, key ids and the secrets that this book knows."""
@@ -209,19 +222,6 @@ def configure_logging(
     )
     logger.configure(patcher=book.prepare)
     return book
-
-
-def _rendered(record: Record, actor: str) -> str:
-    text = record["message"]
-    error = record["exception"]
-    if error is not None and error.type is not None:
-        text += "\n" + "".join(traceback.format_exception(error.type, error.value, error.traceback)).rstrip()
-    text = _CONTROL_CHARACTERS.sub("�", text)
-    if len(text) > TEXT_LENGTH_MAX:
-        text = f"{text[:TEXT_LENGTH_MAX]} … ({len(text) - TEXT_LENGTH_MAX} characters left out)"
-    time = f"{record['time'].astimezone():%Y-%m-%dT%H:%M:%S.%f}"[:-3]
-    body = "\n    ".join(text.splitlines()) if text else ""
-    return f"{time} | {record['level'].name:<8} | {actor} | {body}"
 
 
 def _drop(sink: int) -> None:

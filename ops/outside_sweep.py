@@ -14,7 +14,7 @@ import trio
 
 from actors.runtime.child import silent_log
 from actors.runtime.exit_guard import ExitCode
-from actors.runtime.journal import JournalFolder
+from actors.runtime.journal import JournalBroken, JournalFolder
 from actors.runtime.seams import real_seams
 from actors.runtime.server_clock import ServerClock
 from actors.runtime.sweep import Sweep, SweepReport
@@ -125,7 +125,10 @@ def _filter(venue: Venue, everything: bool) -> Callable[[Order], bool]:
 
 async def _groups(client: RestClient, settings: Settings, venue: Venue, everything: bool) -> dict[str, int]:
     """Our groups by our journal; with `everything` all of the account. The sweep finds those of our resting orders."""
-    journaled = JournalFolder(Path(settings.folders.state) / venue.name).read_all().groups_to_fence()
+    try:
+        journaled = JournalFolder(Path(settings.folders.state) / venue.name).read_all().groups_to_fence()
+    except JournalBroken:
+        journaled = {}  # the exchange's own list shows our orders and their groups: the last hand must not fail here
     if not everything:
         return journaled
     try:

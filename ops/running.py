@@ -175,7 +175,12 @@ async def _in_shadow(
 
 async def _live(life: Life, settings: Settings, stop: _Stop, logs: LogBook) -> ExitReport:
     watch = _service_watch(life, settings, logs)
-    life.on_stopping = watch.stopping
+
+    def stopping(reason: str) -> None:
+        stop.arm()
+        watch.stopping(reason)
+
+    life.on_stopping = stopping
     stop.give_to(life)
     try:
         async with trio.open_nursery() as nursery:
@@ -214,9 +219,12 @@ class _Stop:
         self._settings = settings
         self._life: Life | None = None
         self._early: str | None = None
+        self._is_killed_early = False
 
     def give_to(self, life: Life) -> None:
         self._life = life
+        if self._is_killed_early:
+            life.kill_switch(True)
         if self._early is not None:
             life.request_stop(self._early)
 
@@ -232,12 +240,17 @@ class _Stop:
         )
 
     def _begin(self, name: str) -> None:
-        # A wedged thread or loop must not keep the process: the alarm ends it outright, and lease and next boot
-        # clean up.
-        signal.alarm(math.ceil(self._settings.shutdown.service_s) + LAST_RESORT_S)
+        self.arm()
         self._early = name
         if self._life is not None:
             self._life.request_stop(name)
+
+    def arm(self) -> None:
+        """Sets the last resort, whatever the way out was begun by: a wedged thread or loop must not keep the process.
+
+        The alarm ends it outright, and lease and next boot clean up.
+        """
+        signal.alarm(math.ceil(self._settings.shutdown.service_s) + LAST_RESORT_S)
 
     def _hurry(self, name: str) -> None:
         if self._life is not None:
@@ -250,6 +263,7 @@ class _Stop:
         os._exit(ExitCode.NOT_VERIFIED)
 
     def _kill_switch(self, name: str) -> None:
+        self._is_killed_early = True
         if self._life is not None:
             self._life.kill_switch(True)
 
@@ -297,6 +311,7 @@ def _life(
         loop_watch=watch,
         on_snapshot=on_snapshot,
         set_log_level=logs.set_level,
+        redact=logs.redact,
     )
 
 

@@ -7,7 +7,7 @@ Rules:
    for every
    "market:TICKER".
 3. The bound of a BLOCK or SAMPLE channel is messages per mailbox; that of a LATEST channel is keys kept (one
-   slot each).
+   slot each): past it the key that was said longest ago is forgotten.
 4. The BLOCK rows, read as edges from sender to receiver, form a graph without cycles (I12). Two actors that
    may each wait for room in the other's mailbox will one day do so at once, however large the bound
    (measured: supervision.md S14).
@@ -38,10 +38,6 @@ class WiringError(Exception):
 
 class NoReceiver(WiringError):
     """A BLOCK message was sent before any mailbox existed that could receive it."""
-
-
-class TooManyKeys(WiringError):
-    """A LATEST channel would keep more keys than its bound: raise the bound, or forget keys that are gone."""
 
 
 @attrs.frozen

@@ -35,12 +35,13 @@ class ExitCode(enum.IntEnum):
     NOT_VERIFIED = 3
     FENCED_FROM_OUTSIDE = 4
     GAVE_UP_VERIFIED = 5
+    INVARIANT_BROKEN = 6
     USAGE = 64
     CREDENTIALS = 77
 
 
 # These tell a supervisor above us not to start us again, so they win over "not verified".
-FINAL_CODES = frozenset({ExitCode.FENCED_FROM_OUTSIDE, ExitCode.USAGE, ExitCode.CREDENTIALS})
+FINAL_CODES = frozenset({ExitCode.FENCED_FROM_OUTSIDE, ExitCode.INVARIANT_BROKEN, ExitCode.USAGE, ExitCode.CREDENTIALS})
 
 
 @attrs.frozen(kw_only=True)
@@ -100,9 +101,20 @@ class ExitGuard:
 
 
 def conclude(
-    *, journal: Journal, sweep: SweepReport, boot: str, venue: str, reason: str, wanted: ExitCode, at_ms: int
+    *,
+    journal: Journal,
+    sweep: SweepReport,
+    boot: str,
+    venue: str,
+    reason: str,
+    wanted: ExitCode,
+    at_ms: int,
+    older_orders: tuple[str, ...] = (),
 ) -> ExitReport:
-    """Writes the end into the journal and returns the report with its exit code."""
+    """Writes the end into the journal and returns the report with its exit code.
+
+    `older_orders` are those of earlier boots that this one has not cleared.
+    """
     for group_id in sweep.groups_triggered:
         journal.note(GroupTriggered(group_id=group_id, at_ms=at_ms))
     if sweep.verified:
@@ -112,7 +124,7 @@ def conclude(
             journal.note(OrderClosed(client_order_id=client_order_id, outcome="fenced and swept"))
     code = wanted if sweep.verified or wanted in FINAL_CODES else ExitCode.NOT_VERIFIED
     # Behind a fence and two clean lists nothing can rest any more; without them every open order is named.
-    unresolved = () if sweep.verified else tuple(journal.state.orders)
+    unresolved = () if sweep.verified else (*older_orders, *journal.state.orders)
     return ExitReport(
         boot=boot,
         venue=venue,

@@ -32,7 +32,6 @@ from actors.runtime.channels import (
     ChannelSpec,
     NoReceiver,
     Policy,
-    TooManyKeys,
     WiringError,
     blocking_edges,
     find_cycle,
@@ -51,7 +50,6 @@ __all__ = [
     "Policy",
     "ReplySlot",
     "Switchboard",
-    "TooManyKeys",
     "WiringError",
     "blocking_edges",
     "find_cycle",
@@ -204,8 +202,7 @@ class Outbox:
     def publish(self, message: object) -> None:
         """Publishes a LATEST or SAMPLE message; never blocks.
 
-        Raises WiringError for a message that the table does not let this actor publish, TooManyKeys when a
-        LATEST channel is full of keys.
+        Raises WiringError for a message that the table does not let this actor publish.
         """
         route = self._route(message)
         if route.spec.policy is Policy.LATEST:
@@ -256,13 +253,11 @@ class Outbox:
         return route
 
     def _retain(self, route: _Route, key: str, message: object) -> None:
-        bound = route.spec.bound if route.spec.key else 1
-        if key not in route.retained and len(route.retained) >= bound:
-            raise TooManyKeys(
-                f"the LATEST channel {route.spec.message.__name__} already keeps {bound} keys, its bound, "
-                f"and {self.actor_name} publishes one more, {key!r}; forget keys that are gone, "
-                "or raise the bound"
-            )
+        # Said again, a key is young again; past the bound the one that was said longest ago goes: its market or
+        # actor is long gone, and to fall over it would end those that live.
+        route.retained.pop(key, None)
+        if len(route.retained) >= (route.spec.bound if route.spec.key else 1):
+            del route.retained[next(iter(route.retained))]
         route.retained[key] = message
 
     def _block_receivers(self, message: object) -> tuple[Mailbox, ...]:

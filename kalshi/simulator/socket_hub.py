@@ -315,7 +315,7 @@ class SocketHub:
             sent_ms, quote, traded_e2 = self._ticker_sent.get(ticker, (0, None, 0))
             if now_ms - sent_ms < self.settings.ticker_interval_ms:
                 continue
-            del self._changed[ticker]
+            self._changed.pop(ticker, None)  # a broadcast may end a session, and with the last one all changes
             market = self._core.markets.get(ticker)
             if market is None:
                 continue  # It has left the catalogue meanwhile.

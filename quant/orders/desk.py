@@ -17,7 +17,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 import attrs
 
@@ -94,6 +94,7 @@ class MarketDesk:
     exit_attempts: int = 0
     exit_sent_s: float | None = None
     paused: bool = False
+    silent: bool = False  # its actor gives no sign of life: what it wished for is nobody's wish any more
     closed_sides: frozenset[Side] = frozenset()  # where risk allows nothing at all
     pulling: bool = False  # its actor crashed: what rests goes first, whatever the next one wants
     max_long_e2: CountE2 = CountE2(0)
@@ -177,6 +178,13 @@ class Desk:
         for ticker, market in self._markets.items():
             market.paused = ticker in paused
 
+    def set_silent(self, silent: Container[str]) -> list[str]:
+        """Whose actors are silent, whole; returns the markets for which that has changed."""
+        changed = [ticker for ticker, market in self._markets.items() if market.silent is not (ticker in silent)]
+        for ticker in changed:
+            self._markets[ticker].silent = ticker in silent
+        return changed
+
     def set_write_refill(self, per_s: float) -> None:
         self._write_refill_per_s = max(1.0, per_s)
 
@@ -211,8 +219,17 @@ class Desk:
         return True
 
     def position_settled(self, ticker: str) -> None:
-        """The market paid out: what was held there is cash now."""
-        self.market(ticker).position_e2 = CountE2(0)
+        """The market paid out: what was held there is cash now. One that was never dealt with is not remembered."""
+        if ticker in self._markets:
+            self._markets[ticker].position_e2 = CountE2(0)
+
+    def forget_idle(self, ticker: str) -> bool:
+        """Forgets an ended market that nothing is known or wanted of any more; says whether it is gone."""
+        market = self._markets.get(ticker)
+        is_known = market is not None and (market.target or market.claim or market.position_e2)
+        if market is not None and not is_known and not any(self.table.in_market(ticker)):
+            del self._markets[ticker]
+        return ticker not in self._markets
 
     def group_shut(self, group_id: str, at_ms: int) -> None:
         """The exchange triggered a group of ours by `at_ms`: what is still on its way into it cannot land."""
@@ -298,6 +315,10 @@ class Desk:
         self.table.add(order)
 
     # -- questions --
+
+    def wanted(self) -> list[str]:
+        """Returns the markets in which an actor wants something."""
+        return [ticker for ticker, market in self._markets.items() if market.target is not None]
 
     def claims(self) -> dict[str, Claim]:
         """Returns the exits that are claimed, by ticker."""
@@ -390,6 +411,8 @@ class Desk:
             reasons.append("its actor crashed: the quotes are pulled first")
         if market.paused:
             reasons.append("paused by a person")
+        if market.silent:
+            reasons.append("its actor is silent: nobody decides here")
         reasons += [f"{side}: risk allows nothing" for side in sorted(market.closed_sides)]
         if market.facts is not None and self._cash_e6 and self._cash_e6.get(market.facts.exchange_index, 0) <= 0:
             reasons.append(f"shard {market.facts.exchange_index} has no cash")
@@ -407,7 +430,7 @@ class Desk:
         target, facts = market.target, market.facts
         if target is None or target.crosses_itself or facts is None or not facts.is_tradable:
             return None
-        if market.paused or market.pulling or market.claim is not None or side in market.closed_sides:
+        if market.paused or market.silent or market.pulling or market.claim is not None or side in market.closed_sides:
             return None
         return target.side(side)
 

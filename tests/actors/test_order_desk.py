@@ -177,6 +177,21 @@ def health(proof_at_s: float) -> FeedHealth:
     )
 
 
+async def test_what_a_market_actor_wished_counts_only_while_it_gives_signs_of_life(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """I7: a target that nobody renews was decided on a book that is long gone."""
+    age_max_s = DeskParameters().heartbeat_max_age_s
+    young, old = Stage(), Stage()
+    await young.run_for(age_max_s - 0.5)
+    assert young.creates
+    assert not young.desk._desk.market("M").silent
+    autojump_clock.jump(10.0)
+    await old.run_for(age_max_s + 0.5)
+    assert old.creates
+    assert "its actor is silent: nobody decides here" in old.desk._desk.market("M").reasons
+
+
 @pytest.mark.parametrize("condition", list(BookCondition))
 def test_i7_a_book_is_live_only_when_the_feed_says_so(condition: BookCondition) -> None:
     view: BookView = attrs.evolve(LIVE, condition=condition, generation=7)

@@ -185,7 +185,7 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "I26",
         "a kill fences",
         "ops/life.py",
-        'await wire.shut_groups("the kill switch is on")',
+        'nursery.start_soon(wire.shut_groups, "the kill switch is on")',
         "pass",
         "tests/process/test_stopping.py::test_the_kill_switch_fences_and_stays_on_over_a_restart_until_it_is_cleared",
     ),

@@ -13,7 +13,7 @@ from loguru import logger
 
 from ops import logs
 from ops.log_reader import LogFilter, LogReadError, follow_log, list_logs, parse_since, read_log
-from ops.logs import LogBook, configure_logging, log_file_name, null_log
+from ops.logs import TEXT_LENGTH_MAX, LogBook, configure_logging, log_file_name, null_log
 
 CANARY = "canary-4711-secret"
 
@@ -125,6 +125,26 @@ def test_text_from_outside_cannot_pose_as_a_record_or_move_the_cursor(tmp_path: 
 def test_braces_in_a_whole_text_are_left_alone(tmp_path: Path) -> None:
     book(tmp_path).log_for("feed").info("{not a template} {0}")
     assert "{not a template} {0}" in text(tmp_path, "feed")
+
+
+def test_a_secret_across_the_cut_of_a_long_message_is_hidden_whole(tmp_path: Path) -> None:
+    """I22: redaction comes before the cut, or half a key would pass for a text."""
+    pem = (
+        "-----BEGIN PRIVATE KEY-----\n"
+        + "MC4CAQAwBQYDK2VwBCIEIHhhbGZhc2VjcmV0aXNhc2VjcmV0" * 4
+        + "\n-----END PRIVATE KEY-----"
+    )
+    for before in (TEXT_LENGTH_MAX - 60, TEXT_LENGTH_MAX - len(CANARY) // 2):
+        book(tmp_path).log_for("wire").info("x" * before + CANARY + pem)
+    written = text(tmp_path, "wire")
+    assert CANARY[: len(CANARY) // 2] not in written
+    assert "MC4CAQAw" not in written
+
+
+def test_headers_as_bytes_are_hidden(tmp_path: Path) -> None:
+    """I22: a library that prints its request shows pairs of bytes."""
+    book(tmp_path).log_for("wire").info("{}", [(b"KALSHI-ACCESS-SIGNATURE", b"AbCdEf0123=="), (b"x", b"y")])
+    assert "AbCdEf" not in text(tmp_path, "wire")
 
 
 def test_a_very_long_message_is_cut(tmp_path: Path) -> None:

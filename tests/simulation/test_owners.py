@@ -19,7 +19,6 @@ from ops.simulation import KEY_ID, AnyRequest, Line, World, run_world
 from quant.allocation import AllocationParameters
 from supervisor import build_tree
 
-MARKETS = 2
 QUOTING_S = 8.0
 BETWEEN_SWITCHES_S = (0.3, 0.9)
 # A command that its owner's last wish made may still leave for so long (`orders.command_valid_s`).
@@ -113,7 +112,7 @@ async def change_hands(world: World, switches: int, rng: random.Random) -> tuple
             nursery.start_soon(life.run)
             await trio.sleep(QUOTING_S)
             tickers = sorted(court.reigns)
-            assert len(tickers) == MARKETS
+            assert len(tickers) == world.settings.allocation.max_markets_with_orders
             for number in range(switches):
                 claim(life, 20 if number % 2 == 0 else 5, tickers)
                 await trio.sleep(rng.uniform(*BETWEEN_SWITCHES_S))
@@ -124,8 +123,8 @@ async def change_hands(world: World, switches: int, rng: random.Random) -> tuple
     return court, {ticker: len(court.reigns[ticker]) - 1 for ticker in tickers}
 
 
-def run_switches(switches: int, seed: int) -> tuple[Court, dict[str, int]]:
-    settings = attrs.evolve(Settings(), allocation=AllocationParameters(max_markets_with_orders=MARKETS))
+def run_switches(switches: int, markets: int, seed: int) -> tuple[Court, dict[str, int]]:
+    settings = attrs.evolve(Settings(), allocation=AllocationParameters(max_markets_with_orders=markets))
     result = run_world(
         lambda world: change_hands(world, switches, random.Random(seed)),
         seed=seed,
@@ -137,9 +136,9 @@ def run_switches(switches: int, seed: int) -> tuple[Court, dict[str, int]]:
     return result
 
 
-@pytest.mark.parametrize("switches", [40, pytest.param(1_000, marks=pytest.mark.long)])
-def test_a_market_that_changes_hands_never_has_two_owners(switches: int) -> None:
-    court, changes = run_switches(switches, seed=5)
+@pytest.mark.parametrize(("switches", "markets"), [(40, 4), pytest.param(1_000, 2, marks=pytest.mark.long)])
+def test_a_market_that_changes_hands_never_has_two_owners(switches: int, markets: int) -> None:
+    court, changes = run_switches(switches, markets, seed=5)
     assert court.broken == []
     # Discovery may prefer another market while the rival has one, so not each of them changes hands every time.
     assert max(changes.values()) >= switches

@@ -251,6 +251,21 @@ class TestFills:
         assert (desk.market("M").position_e2, desk.watermark) == (20, 2)
         assert (desk.reducible_e2("M", Side.ASK), desk.reducible_e2("M", Side.BID)) == (20, 0)
 
+    def test_the_end_of_a_market_that_nobody_dealt_with_leaves_no_trace(self) -> None:
+        """I11: the exchange tells of every market's end."""
+        desk = new_desk()
+        desk.position_settled("ELSEWHERE")
+        assert "ELSEWHERE" not in desk.tickers()
+
+    def test_an_ended_market_is_forgotten_once_nothing_is_left_of_it(self) -> None:
+        desk = new_desk()
+        desk.fill_numbered(1, filled(30, "x"))
+        assert not desk.forget_idle("M")
+        desk.position_settled("M")
+        desk.set_target("M", None)
+        assert desk.forget_idle("M")
+        assert "M" not in desk.tickers()
+
     def test_with_a_gap_are_a_defect(self) -> None:
         with pytest.raises(InvariantViolation, match="I4"):
             new_desk().fill_numbered(2, filled(30))
