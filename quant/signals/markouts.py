@@ -106,7 +106,7 @@ def observed(state: MarkoutState, time_s: float, mid: float, parameters: Markout
     if not (math.isfinite(time_s) and math.isfinite(mid)) or time_s < state.mid_time_s:
         return state
     before = _settled(state, time_s, parameters, includes_now=False)
-    now = attrs.evolve(before, mid=mid, mid_time_s=time_s)
+    now = MarkoutState(horizons=before.horizons, mid=mid, mid_time_s=time_s, judged=before.judged)
     return _settled(now, time_s, parameters, includes_now=True)
 
 
@@ -116,9 +116,14 @@ def passed(state: MarkoutState, time_s: float, parameters: MarkoutParameters) ->
 
 
 def _settled(state: MarkoutState, time_s: float, parameters: MarkoutParameters, *, includes_now: bool) -> MarkoutState:
+    dues = [
+        _due_count(one.pending, horizon_s, time_s, includes_now=includes_now)
+        for horizon_s, one in zip(parameters.horizons_s, state.horizons, strict=True)
+    ]
+    if not any(dues):  # nearly always: mids are many and fills are few
+        return state
     horizons, judged = [], state.judged
-    for horizon_s, one in zip(parameters.horizons_s, state.horizons, strict=True):
-        due = _due_count(one.pending, horizon_s, time_s, includes_now=includes_now)
+    for horizon_s, one, due in zip(parameters.horizons_s, state.horizons, dues, strict=True):
         if due and horizon_s == parameters.judged_horizon_s:
             judged = (*judged, *_judgements(state, one.pending[:due], horizon_s, parameters))[-parameters.judged_max :]
         horizons.append(_measured(state, one, due, horizon_s, parameters) if due else one)

@@ -2,7 +2,7 @@
 
 It owns the order in which they are fed: the observation becomes regular samples (`sampling`); each sample goes to
 the two-scale volatility, the jumps and the ladder of windows; whenever a window grew, or a jump came or ended, the
-regime is judged anew. Between, an observation only tells that the market is alive.
+regime is judged anew. Between, an observation only tells that the market is alive, and its mid.
 
 Every call costs a few comparisons; once a second a few sums; once in five seconds one pass over 120 samples.
 """
@@ -70,7 +70,9 @@ def observe(signals: PriceSignals, seen: BookObservation, parameters: PriceSigna
     sampled = sampling.observe(signals.sampler, seen.time_s, seen.mid, parameters.sampler)
     if sampled.state is signals.sampler:
         return signals
-    now = attrs.evolve(signals, sampler=sampled.state)
+    now = _seen(signals, sampled.state)
+    if not sampled.samples:
+        return now
     if sampled.is_restart:
         now = _restarted(now)
     is_due = False
@@ -82,12 +84,28 @@ def observe(signals: PriceSignals, seen: BookObservation, parameters: PriceSigna
     is_pulled = jumps.is_pulled(now.jumps, seen.time_s, parameters.jumps)
     if is_due or is_pulled is not now.was_pulled:
         return _judged(now, seen, parameters, is_pulled=is_pulled)
-    return attrs.evolve(now, stability=regime_stability.still_alive(now.stability, seen.time_s))
+    return now
 
 
 def regime(signals: PriceSignals, time_s: float, parameters: PriceSignalParameters) -> Verdict:
     """Returns the regime to act on at `time_s`."""
-    return regime_stability.current(signals.stability, time_s, parameters.stability)
+    if signals.sampler is None:
+        return regime_stability.UNKNOWN_YET
+    alive = regime_stability.still_alive(signals.stability, signals.sampler.time_s)
+    return regime_stability.current(alive, time_s, parameters.stability)
+
+
+def _seen(signals: PriceSignals, sampler: SamplerState | None) -> PriceSignals:
+    """The signals with the latest observation; written out, since it runs at every change of the book."""
+    return PriceSignals(
+        two_scale=signals.two_scale,
+        sampler=sampler,
+        jumps=signals.jumps,
+        ladder=signals.ladder,
+        stability=signals.stability,
+        statistics=signals.statistics,
+        was_pulled=signals.was_pulled,
+    )
 
 
 def _restarted(signals: PriceSignals) -> PriceSignals:
