@@ -63,7 +63,9 @@ def test_a_jump_out_of_a_still_market_is_found_in_its_second(size_ticks: float) 
 
 
 def test_moves_of_two_ticks_are_no_jump_however_still_it_was() -> None:
-    assert watched([50.0] * 500 + [52.0] + [50.0] * 10).last_jump is None
+    ticks = [50.0] * 500 + [52.0] + [50.0] * 10
+    assert watched(ticks).last_jump is None
+    assert watched(ticks, attrs.evolve(PARAMETERS, move_min_ticks=0.0)).last_jump is None  # by the floor alone
 
 
 def test_before_the_warm_up_only_the_absolute_rule_holds() -> None:
