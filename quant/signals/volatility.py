@@ -13,8 +13,8 @@ memory.
 5. The cap is structural: a contract worth 0 or 1 at the end has p(1 - p) of variance in all that is left of
    its life, so sigma^2 * tau <= p(1 - p). It wins over the floor.
 
-Rejected for this first form: the two-scale estimator (needs the window) and jump-robust bipower variation
-(zero for half of all quiet windows on tick data).
+Where the bounce itself must be taken out there is `two_scale`. Rejected: jump-robust bipower variation (zero for
+half of all quiet windows on tick data).
 
 Source: the project's strategy reference, section 5.
 """
@@ -25,6 +25,8 @@ import math
 from typing import Final
 
 import attrs
+
+from quant.signals import forgetting
 
 # The floor speaks of a move of half a tick within this many seconds.
 FLOOR_SPAN_S: Final = 60.0
@@ -68,14 +70,13 @@ def observe(state: VolatilityState, time_s: float, mid: float, parameters: Volat
     elapsed_s = time_s - state.last_time_s
     if elapsed_s < max(1.0, parameters.sample_spacing_s):
         return state
-    forgetting = 1.0 - 0.5 ** (elapsed_s / parameters.half_life_s)
-    averaging = elapsed_s / (parameters.prior_weight_s + state.observed_s + elapsed_s)
-    weight = max(forgetting, averaging)
+    weight = forgetting.weight(
+        elapsed_s, state.observed_s, half_life_s=parameters.half_life_s, prior_weight_s=parameters.prior_weight_s
+    )
     rate = (mid - state.last_mid) ** 2 / elapsed_s
     return VolatilityState(
         variance_per_s=state.variance_per_s + weight * (rate - state.variance_per_s),
-        # Beyond a few half-lives the count no longer matters, and a bounded number stays exact.
-        observed_s=min(state.observed_s + elapsed_s, 10 * parameters.half_life_s),
+        observed_s=forgetting.longer(state.observed_s, elapsed_s, parameters.half_life_s),
         last_time_s=time_s,
         last_mid=mid,
     )
@@ -87,8 +88,13 @@ def sigma(state: VolatilityState, *, step_e4: int, price: float, remaining_s: fl
 
     `remaining_s` is the time over which the structural cap holds: up to the time to close.
     """
+    return bounded_sigma(state.variance_per_s, step_e4=step_e4, price=price, remaining_s=remaining_s)
+
+
+def bounded_sigma(variance_per_s: float, *, step_e4: int, price: float, remaining_s: float) -> float:
+    """Returns the sigma of a variance in dollars^2 per second between the floor of rule 4 and the cap of rule 5."""
     floor = step_e4 / 10_000 / 2 / math.sqrt(FLOOR_SPAN_S)
-    return min(max(math.sqrt(state.variance_per_s), floor), structural_cap(price, remaining_s))
+    return min(max(math.sqrt(variance_per_s), floor), structural_cap(price, remaining_s))
 
 
 def structural_cap(price: float, remaining_s: float) -> float:
