@@ -52,7 +52,7 @@ def rule_of(start_ms: int, choice: RuleChoice) -> Rule:
             return Rule.DEPTH
 
 
-def _check_target(_: object, __: object, target_e2: int) -> None:
+def _check_target(_: object, __: object, target_e2: CountE2) -> None:
     if target_e2 <= 0:
         raise ValueError(f"a program's target size must be above zero, found {target_e2}")
 
