@@ -139,7 +139,7 @@ def test_where_only_one_side_may_be_quoted_it_must_bring_the_least_payout_alone(
     ],
 )
 def test_nothing_is_quoted_on_what_is_not_trusted(changes: dict[str, object], reason: str) -> None:
-    assert decide(**changes) == QuoteDecision.nothing(reason)
+    assert decide(PARAMETERS, FACTS, **changes) == QuoteDecision.nothing(reason)
 
 
 @pytest.mark.parametrize("now_ms", [START_MS - 1, START_MS + HOUR_MS])
