@@ -14,14 +14,11 @@ Prices here are those of the leg's own outcome: what a YES contract costs in the
 from __future__ import annotations
 
 import enum
-from typing import Final
 
 import attrs
 
-from kalshi.numbers import ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4, complement, notional
+from kalshi.numbers import ONE_CONTRACT_E2, ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4, complement, notional
 from kalshi.types import Fill, Side
-
-_CONTRACT_E2: Final = 100
 
 
 class StakeSides(enum.Enum):
@@ -48,7 +45,7 @@ class StakeParameters:
     """
 
     ticker: str
-    count_e2: CountE2 = attrs.field(validator=attrs.validators.ge(_CONTRACT_E2))
+    count_e2: CountE2 = attrs.field(validator=attrs.validators.ge(ONE_CONTRACT_E2))
     sides: StakeSides = StakeSides.BOTH
     yes_price_e4: PriceE4 | None = None
     no_price_e4: PriceE4 | None = None
@@ -79,7 +76,7 @@ class StakeParameters:
 
     def reload_count_e2(self) -> CountE2:
         """Returns the count of every round but the first, in whole contracts."""
-        return CountE2(int(self.count_e2 * self.reload_fraction) // _CONTRACT_E2 * _CONTRACT_E2)
+        return CountE2(int(self.count_e2 * self.reload_fraction) // ONE_CONTRACT_E2 * ONE_CONTRACT_E2)
 
 
 @attrs.frozen(kw_only=True)
