@@ -38,6 +38,7 @@ from quant.rewards.expectation import (
     HOUR_S,
     ExpectationParameters,
     SideBook,
+    countable,
     expectation,
     shortfall_e2,
 )
@@ -173,7 +174,7 @@ def _side_view(
     depth = behind + max(0, parameters.depth_steps_max - nearer)
     return _SideView(
         side=side,
-        book=SideBook(others=as_bids(levels, side), programs=programs),
+        book=SideBook(others=as_bids(countable(levels, programs), side), programs=programs),
         room_e2=room_e2,
         is_adding=is_adding,
         prices=_ladder(side, depth, inputs, parameters, grid)[behind:],

@@ -81,6 +81,22 @@ def hourly_pool_e6(terms: LiquidityTerms) -> float:
     return terms.period_reward_e6 / terms.period_s * HOUR_S
 
 
+def countable(others: Sequence[Level], programs: Iterable[LiquidityTerms]) -> tuple[Level, ...]:
+    """Returns the levels, best first, that may count in any of the programs: the walk ends where a target is reached.
+
+    Orders of our own only end the walk earlier, so that what is cut off never counts.
+    """
+    greatest_e2 = max((terms.target_e2 for terms in programs), default=CountE2(0))
+    kept: list[Level] = []
+    walked_e2 = 0
+    for level in others:
+        if walked_e2 >= greatest_e2:
+            break
+        kept.append(level)
+        walked_e2 += level.count_e2
+    return tuple(kept)
+
+
 def shortfall_e2(others: Sequence[Level], programs: Iterable[LiquidityTerms]) -> CountE2:
     """Returns what others lack on a side to reach the least target of the programs, zero where they reach it."""
     least_e2 = min((terms.target_e2 for terms in programs), default=CountE2(0))

@@ -17,7 +17,7 @@ import attrs
 
 from kalshi.numbers import MoneyE6
 
-PROGRAMS_MAX: Final = 10_000  # about the number of programs of the whole exchange on one day
+PROGRAMS_MAX: Final = 2_000  # a hundred days of twenty markets
 
 
 @attrs.frozen(kw_only=True)

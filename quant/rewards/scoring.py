@@ -72,38 +72,35 @@ def as_bids(levels: Iterable[Level], side: Side) -> tuple[Level, ...]:
     return tuple(Level(price_e4=complement(level.price_e4), count_e2=level.count_e2) for level in levels)
 
 
-@attrs.define
-class _Rung:
-    """One price with what others and we have there."""
-
-    price_e4: PriceE4
-    others_e2: int = 0
-    own_e2: int = 0
+# One price of a side: the price, what others have there, and what we have. A plain tuple, because a decision scores
+# some dozens of candidates.
+_Rung = tuple[PriceE4, int, int]
 
 
 def score_side(others: Sequence[Level], own: Sequence[Level], terms: LiquidityTerms) -> SideScore:
     """Returns our score on one side; both arguments are bids of that side in any order, zero sizes are ignored."""
     rungs = _merged(others, own)
     nobody = SideScore(own=0.0, total=0.0, reaches_target=False)
-    if sum(rung.others_e2 + rung.own_e2 for rung in rungs) < terms.target_e2:
+    if sum(others_e2 + own_e2 for _, others_e2, own_e2 in rungs) < terms.target_e2:
         return nobody
     reference_e4 = _reference(rungs, terms)
     if reference_e4 is None:
         return attrs.evolve(nobody, reaches_target=True)
     own_score = total = 0.0
     walked_e2 = 0
-    for rung in rungs:
+    for price_e4, others_e2, own_e2 in rungs:
         room_e2 = terms.target_e2 - walked_e2
         if room_e2 <= 0:
             break
-        walked_e2 += rung.others_e2 + rung.own_e2
-        weight = _weight(reference_e4 - rung.price_e4, terms)
-        others_e2, own_e2 = rung.others_e2, rung.own_e2
+        walked_e2 += others_e2 + own_e2
+        weight = _weight(reference_e4 - price_e4, terms)
         if not terms.boundary_counts_whole:
-            others_e2 = min(others_e2, room_e2)
-            own_e2 = min(own_e2, room_e2 - others_e2)
-        own_score += weight * own_e2 / 100
-        total += weight * (own_e2 + others_e2) / 100
+            counted_others_e2 = min(others_e2, room_e2)
+            counted_own_e2 = min(own_e2, room_e2 - counted_others_e2)
+        else:
+            counted_others_e2, counted_own_e2 = others_e2, own_e2
+        own_score += weight * counted_own_e2 / 100
+        total += weight * (counted_own_e2 + counted_others_e2) / 100
     return SideScore(own=own_score, total=total, reaches_target=True, reference_e4=reference_e4)
 
 
@@ -122,24 +119,25 @@ def score_snapshot(
 
 
 def _merged(others: Iterable[Level], own: Iterable[Level]) -> list[_Rung]:
-    rungs: dict[PriceE4, _Rung] = {}
+    """Returns the side's prices with something on them, best first."""
+    theirs: dict[PriceE4, int] = {}
+    mine: dict[PriceE4, int] = {}
     for level in others:
-        if level.count_e2 > 0:
-            rungs.setdefault(level.price_e4, _Rung(level.price_e4)).others_e2 += level.count_e2
+        theirs[level.price_e4] = theirs.get(level.price_e4, 0) + level.count_e2
     for level in own:
-        if level.count_e2 > 0:
-            rungs.setdefault(level.price_e4, _Rung(level.price_e4)).own_e2 += level.count_e2
-    return sorted(rungs.values(), key=lambda rung: -rung.price_e4)
+        mine[level.price_e4] = mine.get(level.price_e4, 0) + level.count_e2
+    rungs = [(price, theirs.get(price, 0), mine.get(price, 0)) for price in theirs.keys() | mine.keys()]
+    return sorted((rung for rung in rungs if rung[1] + rung[2] > 0), reverse=True)
 
 
 def _reference(rungs: Sequence[_Rung], terms: LiquidityTerms) -> PriceE4 | None:
     if terms.rule is Rule.BEST_BID:
-        return rungs[0].price_e4 if rungs[0].price_e4 < NEAR_CERTAIN_E4 else None
+        return rungs[0][0] if rungs[0][0] < NEAR_CERTAIN_E4 else None
     walked_e2 = 0
-    for rung in rungs:
-        walked_e2 += rung.others_e2 + rung.own_e2
+    for price_e4, others_e2, own_e2 in rungs:
+        walked_e2 += others_e2 + own_e2
         if walked_e2 * _REFERENCE_PART >= terms.target_e2:
-            return rung.price_e4
+            return price_e4
     return None
 
 

@@ -23,7 +23,7 @@ import attrs
 
 from kalshi.numbers import CountE2, PriceE4, complement
 from kalshi.types import Level, MarketStatus, Side
-from quant.rewards.expectation import HOUR_S, ExpectationParameters, SideBook, expectation, shortfall_e2
+from quant.rewards.expectation import HOUR_S, ExpectationParameters, SideBook, countable, expectation, shortfall_e2
 from quant.rewards.scoring import as_bids
 from quant.rewards.terms import LiquidityTerms
 
@@ -189,7 +189,7 @@ def _forecast(
     reward = adverse = payout = 0.0
     at_risk = 0
     for side, levels in ((Side.BID, candidate.bids), (Side.ASK, candidate.asks)):
-        others = as_bids(levels, side)
+        others = as_bids(countable(levels, running), side)
         price: PriceE4 = others[0].price_e4
         at_risk += price * size
         for terms in running:

@@ -197,7 +197,7 @@ def ladder(grid: PriceGrid, best_e4: int, sizes: list[int], side: Side) -> tuple
     return tuple(levels)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     grid=st.sampled_from([CENT_GRID, TAPERED_GRID]),
     bid_at=st.integers(1, 9_998),
@@ -290,7 +290,7 @@ def _flipped(one: QuoteTarget | None) -> QuoteTarget | None:
     return None if one is None else attrs.evolve(one, price_e4=complement(one.price_e4))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     position=st.integers(-80_000, 80_000),
     sizes=st.tuples(counts, counts),

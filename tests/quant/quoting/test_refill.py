@@ -360,7 +360,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     grid=st.sampled_from([CENT_GRID, TAPERED_GRID]),
     yes=prices,
@@ -444,7 +444,7 @@ def _check(done: RefillStep, inputs: QuoteInputs, grid: PriceGrid, position: int
         assert bid.price_e4 < ask.price_e4
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     yes=st.integers(1, 49).map(lambda cents: PriceE4(cents * 100)),
     no=st.integers(1, 49).map(lambda cents: PriceE4(cents * 100)),

@@ -8,7 +8,14 @@ import attrs
 import pytest
 
 from kalshi.numbers import CountE2, PriceE4
-from quant.rewards.expectation import ExpectationParameters, SideBook, expectation, hourly_pool_e6, shortfall_e2
+from quant.rewards.expectation import (
+    ExpectationParameters,
+    SideBook,
+    countable,
+    expectation,
+    hourly_pool_e6,
+    shortfall_e2,
+)
 from tests.quant.rewards.builders import HOUR_MS, START_MS, TERMS, bids, with_
 
 PARAMETERS = ExpectationParameters()
@@ -46,3 +53,12 @@ def test_the_shortfall_is_what_others_lack_to_the_least_target(contracts: int, m
     programs = (TERMS, with_(target_e2=CountE2(500_000)))
     assert shortfall_e2(bids(c45=contracts), programs) == missing
     assert shortfall_e2((), ()) == 0
+
+
+def test_levels_behind_the_target_are_cut_off_and_change_nothing() -> None:
+    deep = bids(c45=800, c44=200, c43=5_000)
+    assert countable(deep, (TERMS,)) == deep[:2]
+    assert countable(deep, (TERMS, with_(target_e2=CountE2(100_100)))) == deep
+    assert countable(deep, ()) == ()
+    whole = expectation(attrs.evolve(BOOK, others=deep), PriceE4(4_400), CountE2(10_000), PARAMETERS)
+    assert expectation(attrs.evolve(BOOK, others=deep[:2]), PriceE4(4_400), CountE2(10_000), PARAMETERS) == whole

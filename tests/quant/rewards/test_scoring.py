@@ -116,7 +116,7 @@ sides = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(others=sides, own=sides, choice=st.sampled_from(RuleChoice), whole=st.booleans(), bps=st.integers(0, 10_000))
 def test_the_shares_of_us_and_of_others_add_up_to_the_side(
     others: list[Level], own: list[Level], choice: RuleChoice, whole: bool, bps: int
@@ -129,7 +129,7 @@ def test_the_shares_of_us_and_of_others_add_up_to_the_side(
     assert mine.reference_e4 == all_mine.reference_e4
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(bid_side=sides, ask_side=sides, own=sides)
 def test_a_mirrored_book_gives_mirrored_scores(bid_side: list[Level], ask_side: list[Level], own: list[Level]) -> None:
     plain = score_snapshot(bid_side, ask_side, own, (), TERMS)

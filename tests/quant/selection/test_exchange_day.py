@@ -20,7 +20,7 @@ def by_zone_data(time_ms: int) -> int:
     return (local.date() - EPOCH).days
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(moment=st.datetimes(datetime(2007, 4, 1), datetime(2037, 12, 30)))  # noqa: DTZ001 - made aware below
 def test_the_date_is_that_of_the_zone_data(moment: datetime) -> None:
     time_ms = int(moment.replace(tzinfo=UTC).timestamp() * 1000)

@@ -138,7 +138,7 @@ def test_one_event_gives_only_its_share_and_the_list_ends() -> None:
     assert rank_incentives(many, START_MS, PARAMETERS).verdicts[20].reasons == ("not among the best 20",)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     rewards=st.lists(st.integers(1_000_000, 1_000_000_000), min_size=1, max_size=25),
     sizes=st.lists(st.integers(80_000, 200_000), min_size=25, max_size=25),
