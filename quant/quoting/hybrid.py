@@ -9,7 +9,7 @@
 3. MAE failsafe. From an adverse excursion of `mae_failsafe` dollars per contract on, the worst since the position
    was flat, the side that adds is not quoted, and the side that works off stands as near to the opposite touch as a
    resting order may. As the worst cannot get better, this lasts until the position is flat.
-4. Neither brake crosses the spread: exits that take are the stop loss's.
+4. Neither brake works off more than is held, and neither crosses the spread: exits that take are the stop loss's.
 
 What the brakes look at is kept by quant.quoting.holding. Sources: the design documents' hybrid policy and its
 numbers; the definitions are the project's strategy reference, section 6, as no published one exists.
@@ -24,6 +24,7 @@ from typing import Final
 import attrs
 
 from kalshi.grid import PriceGrid
+from kalshi.numbers import CountE2
 from quant.quoting.decision import QuoteDecision, QuoteInputs
 from quant.quoting.frame import FrameParameters, ModelView, fullness, quotable_touch, quote_around, sized
 from quant.quoting.placement import inside_ask, inside_bid, place_ask, place_bid
@@ -81,13 +82,10 @@ def _working_off(inputs: QuoteInputs, brake: Brake, parameters: HybridParameters
     else:
         bid = place_bid(_EAGER_BID, best_bid, best_ask, grid, parameters.placement)
         ask = place_ask(_EAGER_ASK, best_bid, best_ask, grid, parameters.placement)
-    decision = sized(inputs, touch, bid, ask, parameters)
-    return attrs.evolve(
-        decision,
-        bid=decision.bid if inputs.position_e2 < 0 else None,
-        ask=decision.ask if inputs.position_e2 > 0 else None,
-        reasons=(brake.value, *decision.reasons),
-    )
+    # Where nothing may be held, the sizes leave room for what is held and for no more.
+    no_room = attrs.evolve(inputs, max_long_e2=CountE2(0), max_short_e2=CountE2(0))
+    decision = sized(no_room, touch, bid, ask, parameters)
+    return attrs.evolve(decision, reasons=(brake.value, *decision.reasons))
 
 
 def _view(parameters: HybridParameters, inputs: QuoteInputs, fair: float) -> ModelView:
