@@ -115,7 +115,7 @@ def quote_around(
         parameters=parameters.settlement,
     )
     total = _bounded_spread(view.total_spread, inputs.maker_fee_per_contract, parameters)
-    widened = total / 2 * (1 + parameters.asymmetric_widening * min(1.0, fullness(inputs)))
+    widened = total / 2 * (1 + parameters.asymmetric_widening * fullness(inputs))
     bid = reservation - (widened if inputs.position_e2 > 0 else total / 2)
     ask = reservation + (widened if inputs.position_e2 < 0 else total / 2)
     placement = parameters.placement
@@ -167,12 +167,12 @@ def sized(
 
 
 def fullness(inputs: QuoteInputs) -> float:
-    """Returns the position as a share of its limit: zero when flat, one at the limit or where there is no
+    """Returns the position as a share of its limit: zero when flat, one from the limit on or where there is no
     limit.
     """
     if inputs.position_e2 == 0:
         return 0.0
-    return abs(inputs.position_e2) / inputs.max_position_e2 if inputs.max_position_e2 > 0 else 1.0
+    return min(1.0, abs(inputs.position_e2) / inputs.max_position_e2) if inputs.max_position_e2 > 0 else 1.0
 
 
 def capped_volatility(inputs: QuoteInputs, fair: float, horizon_cap_s: float) -> CappedVolatility:

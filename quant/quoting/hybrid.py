@@ -89,6 +89,6 @@ def _working_off(inputs: QuoteInputs, brake: Brake, parameters: HybridParameters
 
 
 def _view(parameters: HybridParameters, inputs: QuoteInputs, fair: float) -> ModelView:
-    share = min(1.0, fullness(inputs))
+    share = fullness(inputs)
     skew = parameters.skew_at_limit * (share if inputs.position_e2 > 0 else -share)
     return ModelView(reservation=fair - skew, total_spread=parameters.base_spread)
