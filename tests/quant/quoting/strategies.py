@@ -28,7 +28,7 @@ GRIDS = st.sampled_from([CENT_GRID, DECICENT_GRID, TAPERED_GRID])
 
 # Whole groups are drawn from a few, as each single draw costs more than a decision.
 GUARDS: dict[str, st.SearchStrategy[Any]] = {
-    "spread_shock": st.sampled_from([0.05, 0.15, 1.0]),
+    "spread_shock": st.sampled_from([0.05, 0.15, 0.15, 1.0]),
     "stop_before_close_s": st.sampled_from([0.0, 180.0]),
     "sizing": st.sampled_from([SizingParameters(position_buffer=buffer) for buffer in (0.0, 0.05, 0.5)]),
 }
@@ -110,23 +110,27 @@ STRATEGIES = (
 def inputs_on(draw: st.DrawFn, grid: PriceGrid) -> QuoteInputs:
     """A two-sided book on `grid` with a position, limits and a life; crossed and shocked books included."""
     prices = st.integers(1, 9_999).map(lambda price_e4: grid.floor(price_e4) or grid.lowest)
-    best_bid = draw(prices)
-    near = st.integers(1, 1_600).map(lambda spread: grid.ceil(min(best_bid + spread, 9_999)) or grid.highest)
-    best_ask = draw(near | near | near | prices)
+    # Hypothesis leans to the ends of a range, where books are crossed, in a hard band or without room: so the middle
+    # of each choice is named.
+    best_bid = draw(st.sampled_from([1_800, 3_000, 4_900, 5_000, 6_500]) | prices)
+    near = st.sampled_from([200, 100, 1, 300, 301, 400, 700, 701, 1_500]).map(
+        lambda spread: grid.ceil(min(best_bid + spread, 9_999)) or grid.highest
+    )
+    best_ask = draw(near | near | near | near | near | prices)
     counts = st.integers(1, 10**6)
-    risk_limits = st.none() | st.integers(0, 10_000).map(CountE2)
+    risk_limits = st.sampled_from([None, None, None, CountE2(0), CountE2(450), CountE2(10_000)])
     return QuoteInputs(
         best_bid=level(best_bid, draw(counts)),
         best_ask=level(best_ask, draw(counts)),
-        position_e2=CountE2(draw(st.integers(-HELD_MAX_E2, HELD_MAX_E2))),
-        max_position_e2=CountE2(draw(st.integers(0, 10_000))),
-        order_size_e2=CountE2(draw(st.integers(0, ORDER_MAX_E2))),
+        position_e2=CountE2(draw(st.sampled_from([0, 0, 300, -300]) | st.integers(-HELD_MAX_E2, HELD_MAX_E2))),
+        max_position_e2=CountE2(draw(st.sampled_from([10_000, 50_000, 10_000, 1_000, 0]))),
+        order_size_e2=CountE2(draw(st.sampled_from([1_000, 150, ORDER_MAX_E2, 0]))),
         sigma_dollars_per_sqrt_s=draw(st.floats(0, 0.05)),
-        seconds_to_close=draw(st.floats(0, 7_200) | st.floats(0, 1e7)),
+        seconds_to_close=draw(st.sampled_from([240.0, 900.0, 60.0, 5_000.0, 86_400.0, 1e7])),
         max_long_e2=draw(risk_limits),
         max_short_e2=draw(risk_limits),
-        bid_allowed=draw(st.sampled_from([True, True, True, False])),
-        ask_allowed=draw(st.sampled_from([True, True, True, False])),
+        bid_allowed=draw(st.sampled_from([True, True, True, True, True, False])),
+        ask_allowed=draw(st.sampled_from([True, True, True, True, True, False])),
         maker_fee_per_contract=draw(st.sampled_from([0.0, 0.0044])),
         held_contract_min=draw(st.just(0.0) | st.floats(0, 10_000)),
         adverse_excursion=draw(st.just(0.0) | st.floats(0, 1)),
