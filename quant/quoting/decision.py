@@ -20,7 +20,7 @@ class QuoteInputs:
 
     `max_position_e2` is the strategy's own limit; `max_long_e2` and `max_short_e2`, where given, are those of
     risk, and the smaller one holds. `seconds_to_close` may be infinite where the close is not known to be
-    near.
+    near. The last two describe the position's life so far (quant.quoting.holding).
     """
 
     best_bid: Level | None
@@ -35,6 +35,8 @@ class QuoteInputs:
     bid_allowed: bool = True
     ask_allowed: bool = True
     maker_fee_per_contract: float = 0.0  # dollars, at about the mid; zero in most series
+    held_contract_min: float = 0.0  # contracts times the minutes that each has been open
+    adverse_excursion: float = 0.0  # dollars per contract, the worst since the position was flat
 
 
 @attrs.frozen(kw_only=True)

@@ -48,29 +48,43 @@ def round_onto_grid(price: float, side: Side, grid: PriceGrid) -> PriceE4 | None
     return grid.ceil(PriceE4(above)) if above < ONE_DOLLAR_E4 else None
 
 
+def inside_bid(price: float, best_ask: Level, grid: PriceGrid) -> PriceE4 | None:
+    """Returns `price` dollars on the grid and at least one step below the ask, or None where there is no such
+    price.
+    """
+    rounded, inside = round_onto_grid(price, Side.BID, grid), grid.step_below(best_ask.price_e4)
+    return None if rounded is None or inside is None else min(rounded, inside)
+
+
+def inside_ask(price: float, best_bid: Level, grid: PriceGrid) -> PriceE4 | None:
+    """Returns `price` dollars on the grid and at least one step above the bid, or None where there is no such
+    price.
+    """
+    rounded, inside = round_onto_grid(price, Side.ASK, grid), grid.step_above(best_bid.price_e4)
+    return None if rounded is None or inside is None else max(rounded, inside)
+
+
 def place_bid(
     price: float, best_bid: Level, best_ask: Level, grid: PriceGrid, parameters: PlacementParameters
 ) -> PriceE4 | None:
     """Returns the price at which a bid meant for `price` dollars may rest, or None where there is none."""
-    rounded = round_onto_grid(price, Side.BID, grid)
-    inside = grid.step_below(best_ask.price_e4)
-    if rounded is None or inside is None:
+    inside = inside_bid(price, best_ask, grid)
+    if inside is None:
         return None
     improved = best_bid.price_e4
     for _ in range(parameters.improve_steps_max):
         improved = grid.step_above(improved) or improved
-    return grid.floor(min(rounded, inside, improved))
+    return grid.floor(min(inside, improved))
 
 
 def place_ask(
     price: float, best_bid: Level, best_ask: Level, grid: PriceGrid, parameters: PlacementParameters
 ) -> PriceE4 | None:
     """Returns the price at which an ask meant for `price` dollars may rest, or None where there is none."""
-    rounded = round_onto_grid(price, Side.ASK, grid)
-    inside = grid.step_above(best_bid.price_e4)
-    if rounded is None or inside is None:
+    inside = inside_ask(price, best_bid, grid)
+    if inside is None:
         return None
     improved = best_ask.price_e4
     for _ in range(parameters.improve_steps_max):
         improved = grid.step_below(improved) or improved
-    return grid.ceil(max(rounded, inside, improved))
+    return grid.ceil(max(inside, improved))

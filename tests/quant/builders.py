@@ -8,6 +8,7 @@ from kalshi.types import Fill, Level, PriceRange, Side
 from quant.accounting import Mark
 
 CENT_GRID = PriceGrid((PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(10_000), step_e4=PriceE4(100)),))
+DECICENT_GRID = PriceGrid((PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(10_000), step_e4=PriceE4(10)),))
 TAPERED_GRID = PriceGrid(
     (
         PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(1_000), step_e4=PriceE4(10)),

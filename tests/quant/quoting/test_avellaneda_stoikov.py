@@ -6,10 +6,7 @@ import math
 
 import attrs
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
-from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Level
 from quant.quoting.avellaneda_stoikov import (
@@ -214,62 +211,10 @@ def test_where_the_grid_has_no_price_for_a_side_it_says_so() -> None:
     assert "bid: no valid price on the grid inside the touch" in decision.reasons
 
 
-# Properties over all books and positions.
-
-grids = st.sampled_from([CENT_GRID, TAPERED_GRID])
-
-
-@settings(max_examples=1_000)
-@given(
-    grid=grids,
-    bid_at=st.integers(1, 9_998),
-    spread=st.integers(1, 1_600),
-    sizes=st.tuples(st.integers(1, 10**6), st.integers(1, 10**6)),
-    position=st.integers(-12_000, 12_000),
-    limits=st.tuples(st.integers(0, 10_000), st.none() | st.integers(0, 10_000), st.none() | st.integers(0, 10_000)),
-    sigma=st.floats(0, 0.05),
-    to_close=st.floats(0, 1e7),
-    gamma=st.floats(1e-4, 10),
-)
-def test_no_quote_ever_crosses_leaves_the_grid_or_passes_a_limit(
-    grid: PriceGrid,
-    bid_at: int,
-    spread: int,
-    sizes: tuple[int, int],
-    position: int,
-    limits: tuple[int, int | None, int | None],
-    sigma: float,
-    to_close: float,
-    gamma: float,
-) -> None:
-    best_bid, best_ask = grid.floor(bid_at), grid.ceil(bid_at + spread)
-    assume(best_bid is not None and best_ask is not None and best_bid < best_ask)
-    assert best_bid is not None
-    assert best_ask is not None
-    own, long_limit, short_limit = limits
-    inputs = QuoteInputs(
-        best_bid=level(best_bid, sizes[0]),
-        best_ask=level(best_ask, sizes[1]),
-        position_e2=CountE2(position),
-        max_position_e2=CountE2(own),
-        order_size_e2=CountE2(1_000),
-        sigma_dollars_per_sqrt_s=sigma,
-        seconds_to_close=to_close,
-        max_long_e2=None if long_limit is None else CountE2(long_limit),
-        max_short_e2=None if short_limit is None else CountE2(short_limit),
-    )
-    decision = quote(inputs, attrs.evolve(PARAMETERS, gamma_per_dollar=gamma), grid)
-    if decision.bid is not None:
-        assert grid.is_valid(decision.bid.price_e4)
-        assert decision.bid.price_e4 < best_ask
-        assert decision.bid.price_e4 <= (grid.step_above(best_bid) or best_bid)
-        assert 0 < decision.bid.count_e2 <= 1_000
-        assert position + decision.bid.count_e2 <= max(0, min(own, own if long_limit is None else long_limit))
-    if decision.ask is not None:
-        assert grid.is_valid(decision.ask.price_e4)
-        assert decision.ask.price_e4 > best_bid
-        assert decision.ask.price_e4 >= (grid.step_below(best_ask) or best_ask)
-        assert 0 < decision.ask.count_e2 <= 1_000
-        assert decision.ask.count_e2 - position <= max(0, min(own, own if short_limit is None else short_limit))
-    if decision.bid is not None and decision.ask is not None:
-        assert decision.bid.price_e4 < decision.ask.price_e4
+def test_far_beyond_its_limit_a_position_counts_as_at_the_limit() -> None:
+    """The documents' exponential would end at an aversion of zero, which no spread can be computed from."""
+    documents = attrs.evolve(PARAMETERS, inventory_aversion=InventoryAversion.DOCUMENTS)
+    held = attrs.evolve(CALM, position_e2=CountE2(100_000), max_position_e2=CountE2(1))
+    decision = quote(held, documents, CENT_GRID)
+    assert decision.reservation is not None
+    assert 0.5 - decision.reservation == pytest.approx(1_000 * 0.01 / math.e * 0.001**2 * 3_600)

@@ -1,10 +1,8 @@
 """The bot's own reservation price and spread reproduce the tables of Avellaneda and Stoikov (2008).
 
 The quotes depend on inventory and time only, so the table of half-spreads is filled by calling the bot's
-function for every (q, t); the paths then run on that table. Conventions of the published simulation: fills
-are independent per side with probability min(1, A exp(-k delta) dt), a negative delta is allowed, the mid
-moves by +-sigma sqrt(dt) after the fills, and "symmetric" quotes the time-average spread of the inventory
-strategy around the mid.
+function for every (q, t); the paths then run on that table (published_setup has the conventions). "Symmetric"
+quotes the time-average spread of the inventory strategy around the mid.
 """
 
 from __future__ import annotations
@@ -14,16 +12,22 @@ from pathlib import Path
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from quant.quoting.avellaneda_stoikov import reservation_and_spread
-
-PATHS, STEPS, DT, SIGMA, K, A, MID = 20_000, 200, 0.005, 2.0, 1.5, 140.0, 100.0
-INVENTORY_MAX = 60  # seven standard deviations of the widest row
-STANDARD_ERRORS = 4.0
-
-Floats = npt.NDArray[np.float64]
+from tests.quant.quoting.published_setup import (
+    DT,
+    MID,
+    PATHS,
+    SIGMA,
+    STANDARD_ERRORS,
+    STEPS,
+    Floats,
+    K,
+    exact_moments,
+    quoted_distances,
+    simulate,
+)
 
 
 @attrs.frozen
@@ -48,37 +52,6 @@ ROWS = (
 )
 
 
-def quoted_distances(gamma: float) -> tuple[Floats, Floats, float]:
-    """Returns the distances of bid and ask from the mid for every (t, q), and the time-average of the total
-    spread.
-    """
-    bids, asks = np.empty((STEPS, 2 * INVENTORY_MAX + 1)), np.empty((STEPS, 2 * INVENTORY_MAX + 1))
-    spreads = []
-    for step in range(STEPS):
-        for column, inventory in enumerate(range(-INVENTORY_MAX, INVENTORY_MAX + 1)):
-            reservation, spread = reservation_and_spread(MID, inventory, gamma, SIGMA, K, 1.0 - step * DT)
-            bids[step, column] = MID - (reservation - spread / 2)
-            asks[step, column] = reservation + spread / 2 - MID
-        spreads.append(spread)
-    return bids, asks, float(np.mean(spreads))
-
-
-def simulate(bids: Floats, asks: Floats, seed: int) -> tuple[Floats, Floats]:
-    """Returns final wealth and final inventory of every path."""
-    rng = np.random.default_rng(seed)
-    mid, cash = np.full(PATHS, MID), np.zeros(PATHS)
-    inventory = np.zeros(PATHS, dtype=np.int64)
-    for step in range(STEPS):
-        column = np.clip(inventory + INVENTORY_MAX, 0, 2 * INVENTORY_MAX)
-        bid_distance, ask_distance = bids[step, column], asks[step, column]
-        is_bought = rng.random(PATHS) < np.minimum(1.0, A * np.exp(-K * bid_distance) * DT)
-        is_sold = rng.random(PATHS) < np.minimum(1.0, A * np.exp(-K * ask_distance) * DT)
-        cash += is_sold * (mid + ask_distance) - is_bought * (mid - bid_distance)
-        inventory += is_bought.astype(np.int64) - is_sold.astype(np.int64)
-        mid += SIGMA * np.sqrt(DT) * np.where(rng.random(PATHS) < 0.5, 1.0, -1.0)
-    return cash + inventory * mid, inventory.astype(np.float64)
-
-
 def standard_error_of_std(sample: Floats) -> float:
     centred = sample - sample.mean()
     variance, fourth = float(np.mean(centred**2)), float(np.mean(centred**4))
@@ -87,9 +60,15 @@ def standard_error_of_std(sample: Floats) -> float:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.strategy}-gamma-{row.gamma}")
 def test_a_published_row_comes_out_of_the_bots_own_function(row: Exact) -> None:
-    bids, asks, average_spread = quoted_distances(row.gamma)
+    bids, asks = quoted_distances(
+        lambda inventory, left: reservation_and_spread(MID, inventory, row.gamma, SIGMA, K, left)
+    )
+    average_spread = float(
+        np.mean([reservation_and_spread(MID, 0, row.gamma, SIGMA, K, 1.0 - step * DT)[1] for step in range(STEPS)])
+    )
     if row.strategy == "symmetric":
         bids = asks = np.full_like(bids, average_spread / 2)
+    assert exact_moments(bids, asks) == pytest.approx((row.profit, row.std_profit**2), rel=1e-6)
     profit, inventory = simulate(bids, asks, seed=20081119)
     assert average_spread == pytest.approx(row.avg_spread, rel=1e-9)
     assert abs(profit.mean() - row.profit) <= STANDARD_ERRORS * row.std_profit / np.sqrt(PATHS)
