@@ -17,7 +17,7 @@ from quant.signals.fair_value import fair_value
 from tests.quant.quoting.strategies import GRIDS, HELD_MAX_E2, STRATEGIES, Strategy, inputs_on, mirrored
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.name)
-EXAMPLES, EXAMPLES_LONG = 60, 1_000
+EXAMPLES, EXAMPLES_LONG = 60, 300
 
 
 @st.composite
