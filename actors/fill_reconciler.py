@@ -29,6 +29,7 @@ from actors.messages.orders import ReadFailed
 from actors.runtime.asking import ask_until_answered, ask_wire
 from actors.runtime.supervisor import ChildContext
 from kalshi.types import Fill
+from quant.bounded import keep_newest
 
 SEEN_MAX = 8_192  # keys remembered to spare the Ledger repeats; it would refuse them anyway
 PAGES_MAX = 200  # of 200 fills, per poll
@@ -116,5 +117,4 @@ class FillReconciler:
         for fill in new:
             self._seen[(fill.order_id, fill.fill_id)] = None
             self._newest_ms = max(self._newest_ms or 0, fill.ts_ms)
-        while len(self._seen) > SEEN_MAX:
-            del self._seen[next(iter(self._seen))]
+        keep_newest(self._seen, SEEN_MAX)

@@ -13,7 +13,7 @@ import enum
 
 import attrs
 
-from kalshi.numbers import CountE2, MoneyE6, PriceE4
+from kalshi.numbers import CountE2, MoneyE6, PriceE4, complement
 
 
 class Side(enum.StrEnum):
@@ -30,6 +30,10 @@ class Side(enum.StrEnum):
     def sign(self) -> int:
         """+1 for a bid, which adds YES contracts, -1 for an ask."""
         return 1 if self is Side.BID else -1
+
+    def outcome_price(self, price_e4: PriceE4) -> PriceE4:
+        """Returns a price of the YES leg as one of the outcome that this side buys (an ask buys NO), or back."""
+        return price_e4 if self is Side.BID else complement(price_e4)
 
 
 class TimeInForce(enum.StrEnum):

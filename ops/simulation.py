@@ -492,6 +492,12 @@ class World:
         )
         return self.exchange.services.entry.create(self.exchange.core.accounts_by_key[KEY_ID], request)
 
+    def cut_power(self, line: Line) -> None:
+        """Ends all communication of the life on this line; nobody tells it, and its scope is the caller's to cancel."""
+        line.is_cut = True
+        for socket in self.sockets:
+            socket.cut()
+
     def resting(self) -> list[str]:
         """Returns the ids of our orders that rest on the exchange, by its own truth."""
         return [order.order_id for order in self.exchange.truth.resting_orders(KEY_ID)]

@@ -261,9 +261,8 @@ class Wire:
                 if group_id not in self._shut_groups:
                     self._shut_groups.append(group_id)
                     nursery.start_soon(self._trigger, group_id, exchange_index)
-            # At once: who hears of the trigger from the exchange first would take it for somebody else's.
+            # Before the answers: who hears of a trigger from the exchange first would take it for somebody else's.
             self._publish_health_now()
-        self._publish_health_now()
 
     async def _trigger(self, group_id: str, exchange_index: int) -> None:
         at_ms = await trigger_until_answered(

@@ -260,9 +260,7 @@ class _Run:
                 return process
 
     async def _cut_power(self, nursery: trio.Nursery, process: _Process) -> _Process:
-        process.line.is_cut = True
-        for socket in self._world.sockets:
-            socket.cut()
+        self._world.cut_power(process.line)
         folder = self._world.folder / f"life-{self._lives + 1}"
         shutil.copytree(process.folder, folder)
         self._watch.dead_boots[boot_prefix(process.life.venue, process.life.boot)] = False

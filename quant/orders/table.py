@@ -12,15 +12,13 @@ orders whose last fills are still on their way.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
 import attrs
 
 from kalshi.numbers import ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Order, Side
+from quant.bounded import keep_newest
 from quant.orders.tracked import OrderState, TrackedOrder
-
-T = TypeVar("T")
 
 # Fills that come before their order is known by its exchange id wait here for it. The oldest go first: a
 # person's fills, and those of history that a new desk reads, wait for orders that never come.
@@ -73,7 +71,7 @@ class OrderTable:
         if order.order_id is None:
             return
         self._groups_of[order.order_id] = order.group_ids
-        _keep_newest(self._groups_of, GROUPS_OF_ORDERS_MAX)
+        keep_newest(self._groups_of, GROUPS_OF_ORDERS_MAX)
         if order.order_id in self._by_order_id:
             return
         self._by_order_id[order.order_id] = order.client_order_id
@@ -104,7 +102,7 @@ class OrderTable:
     def group_shut(self, group_id: str, at_ms: int) -> None:
         """The exchange triggered a group by `at_ms`: nothing that is sent into it can land any more."""
         self._shut_ms.setdefault(group_id, at_ms)
-        _keep_newest(self._shut_ms, SHUT_GROUPS_MAX)
+        keep_newest(self._shut_ms, SHUT_GROUPS_MAX)
 
     def resting_list(self, as_of_ms: int, reports: Iterable[Order], heard_ms: int) -> ListVerdict:
         """Applies a complete list of all resting orders."""
@@ -183,7 +181,7 @@ class OrderTable:
             self._closed_ms[order.client_order_id] = order.ended_ms or 0
             if order.order_id is not None:
                 self._by_order_id.pop(order.order_id, None)
-        _keep_newest(self._closed_ms, CLOSED_IDS_MAX)
+        keep_newest(self._closed_ms, CLOSED_IDS_MAX)
         return closed
 
     def _forget(self, order: TrackedOrder) -> None:
@@ -222,8 +220,3 @@ class OrderTable:
 def order_cost_e6(side: Side, price_e4: PriceE4, count_e2: CountE2) -> MoneyE6:
     """Returns what an order could cost: a bid its price, an ask one dollar less its price, for each contract."""
     return MoneyE6((price_e4 if side is Side.BID else ONE_DOLLAR_E4 - price_e4) * count_e2)
-
-
-def _keep_newest(entries: dict[str, T], bound: int) -> None:
-    while len(entries) > bound:
-        del entries[next(iter(entries))]

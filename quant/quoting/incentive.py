@@ -29,11 +29,12 @@ from typing import Final
 import attrs
 
 from kalshi.grid import PriceGrid
-from kalshi.numbers import CountE2, PriceE4, complement
+from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Level, Side
 from quant.quoting.decision import QuoteDecision, QuoteInputs, QuoteTarget
+from quant.quoting.frame import GuardParameters, Touch, fullness, quotable_touch
 from quant.quoting.placement import PlacementParameters, place_ask, place_bid
-from quant.quoting.sizing import SizingParameters, sizes
+from quant.quoting.sizing import sizes
 from quant.rewards.expectation import (
     HOUR_S,
     ExpectationParameters,
@@ -44,15 +45,13 @@ from quant.rewards.expectation import (
 )
 from quant.rewards.scoring import as_bids
 from quant.rewards.terms import LiquidityTerms
-from quant.signals.fair_value import FairValueParameters, fair_value
 
-_E4: Final = 10_000
 _ROOM_PARTS: Final = (1, 2, 4, 8)  # an eighth earns about an eighth: less is hardly worth a place
 _not_negative = attrs.validators.ge(0)
 
 
 @attrs.frozen(kw_only=True)
-class IncentiveParameters:
+class IncentiveParameters(GuardParameters):
     """How far, how much, and for how little."""
 
     depth_steps_max: int = attrs.field(default=3, validator=_not_negative)  # at a half per tick little is left behind
@@ -61,11 +60,7 @@ class IncentiveParameters:
     skew_steps_max: int = attrs.field(default=2, validator=_not_negative)  # at the full position
     adding_fullness_max: float = 0.5  # rewards are for resting: half the limit is left for what must be worked off
     adding_price_min_e4: int = 500  # under five cents bought contracts have hardly ever paid
-    spread_max: float = 0.15  # dollars; a book this wide has just been swept
-    stop_before_close_s: float = 180.0  # last fills lose most
     expectation: ExpectationParameters = attrs.field(factory=ExpectationParameters)
-    fair_value: FairValueParameters = attrs.field(factory=FairValueParameters)
-    sizing: SizingParameters = attrs.field(factory=SizingParameters)
     # Joining earns the same weight as improving and is filled less; the scorer decides where one step is allowed.
     placement: PlacementParameters = attrs.field(factory=lambda: PlacementParameters(improve_steps_max=0))
 
@@ -94,9 +89,6 @@ class _SideView:
     is_adding: bool
     prices: tuple[PriceE4, ...]  # best first
 
-    def own_price(self, price_e4: PriceE4) -> PriceE4:
-        return price_e4 if self.side is Side.BID else complement(price_e4)
-
 
 @attrs.frozen(kw_only=True)
 class _Plan:
@@ -112,25 +104,23 @@ def quote(
     inputs: QuoteInputs, facts: IncentiveFacts, parameters: IncentiveParameters, grid: PriceGrid
 ) -> QuoteDecision:
     """Returns the two orders that should rest for the running programs, or why a side or both should not."""
-    best_bid, best_ask = inputs.best_bid, inputs.best_ask
-    if best_bid is None or best_ask is None:
-        return QuoteDecision.nothing("the book is one-sided or empty")
     programs = tuple(terms for terms in facts.programs if terms.is_running(facts.now_ms))
-    refusal = _refusal(inputs, best_ask.price_e4 - best_bid.price_e4, programs, parameters)
-    if refusal is not None:
-        return QuoteDecision.nothing(refusal)
-    fair = fair_value(best_bid, best_ask, parameters.fair_value)
-    amount = sizes(inputs, fair, parameters.sizing)
+    if not programs and inputs.best_bid is not None and inputs.best_ask is not None:
+        return QuoteDecision.nothing("no liquidity program is running")
+    touch = quotable_touch(inputs, parameters)
+    if isinstance(touch, str):
+        return QuoteDecision.nothing(touch)
+    amount = sizes(inputs, touch.fair, parameters.sizing)
     views = (
-        _side_view(Side.BID, facts.other_bids, amount.bid_e2, programs, inputs, parameters, grid),
-        _side_view(Side.ASK, facts.other_asks, amount.ask_e2, programs, inputs, parameters, grid),
+        _side_view(Side.BID, facts.other_bids, amount.bid_e2, programs, inputs, touch, parameters, grid),
+        _side_view(Side.ASK, facts.other_asks, amount.ask_e2, programs, inputs, touch, parameters, grid),
     )
     bid, ask, reasons = _planned(views, _needed_per_hour_e6(programs, facts, parameters), inputs, parameters)
     bid, bid_reasons = (bid, ()) if bid is not None else _reducing(views[0], inputs, parameters)
     ask, ask_reasons = (ask, ()) if ask is not None else _reducing(views[1], inputs, parameters)
-    bid, ask = _apart(bid, ask, best_bid, best_ask)
+    bid, ask = _apart(bid, ask, touch)
     return QuoteDecision(
-        bid=bid, ask=ask, reasons=amount.reasons + reasons + bid_reasons + ask_reasons, fair_value=fair
+        bid=bid, ask=ask, reasons=amount.reasons + reasons + bid_reasons + ask_reasons, fair_value=touch.fair
     )
 
 
@@ -142,61 +132,36 @@ def _needed_per_hour_e6(
     return max(0.0, parameters.projected_payout_min_e6 - facts.accrued_e6) / left_h
 
 
-def _refusal(
-    inputs: QuoteInputs, spread_e4: int, programs: tuple[LiquidityTerms, ...], parameters: IncentiveParameters
-) -> str | None:
-    """Returns why nothing may be quoted at all, or None."""
-    if not programs:
-        return "no liquidity program is running"
-    if spread_e4 <= 0:
-        return "the book is crossed or locked"
-    if spread_e4 > parameters.spread_max * _E4:
-        return f"the spread of {spread_e4 / 100:g} cents is a shock"
-    # Written so that a close time that is no number refuses as well.
-    if not inputs.seconds_to_close > parameters.stop_before_close_s:
-        return f"the market closes within {parameters.stop_before_close_s:g} s"
-    return None
-
-
 def _side_view(
     side: Side,
     levels: tuple[Level, ...],
     room_e2: CountE2,
     programs: tuple[LiquidityTerms, ...],
     inputs: QuoteInputs,
+    touch: Touch,
     parameters: IncentiveParameters,
     grid: PriceGrid,
 ) -> _SideView:
     is_adding = inputs.position_e2 >= 0 if side is Side.BID else inputs.position_e2 <= 0
-    fullness = min(1.0, _fullness(inputs))
-    behind = round(parameters.skew_steps_max * fullness) if is_adding else 0
-    nearer = 0 if is_adding else round(parameters.skew_steps_max * fullness)
+    skew = round(parameters.skew_steps_max * fullness(inputs))
+    behind, nearer = (skew, 0) if is_adding else (0, skew)
     depth = behind + max(0, parameters.depth_steps_max - nearer)
     return _SideView(
         side=side,
         book=SideBook(others=as_bids(countable(levels, programs), side), programs=programs),
         room_e2=room_e2,
         is_adding=is_adding,
-        prices=_ladder(side, depth, inputs, parameters, grid)[behind:],
+        prices=_ladder(side, depth, touch, parameters, grid)[behind:],
     )
 
 
-def _fullness(inputs: QuoteInputs) -> float:
-    """Returns the position as a share of its limit: zero when flat, one where there is no limit."""
-    if inputs.position_e2 == 0:
-        return 0.0
-    return abs(inputs.position_e2) / inputs.max_position_e2 if inputs.max_position_e2 > 0 else 1.0
-
-
 def _ladder(
-    side: Side, depth: int, inputs: QuoteInputs, parameters: IncentiveParameters, grid: PriceGrid
+    side: Side, depth: int, touch: Touch, parameters: IncentiveParameters, grid: PriceGrid
 ) -> tuple[PriceE4, ...]:
     """Returns the best allowed place and `depth` steps away from the touch, best first."""
-    assert inputs.best_bid is not None
-    assert inputs.best_ask is not None
     place = place_bid if side is Side.BID else place_ask
     most_aggressive = 1.0 if side is Side.BID else 0.0
-    step = place(most_aggressive, inputs.best_bid, inputs.best_ask, grid, parameters.placement)
+    step = place(most_aggressive, touch.best_bid, touch.best_ask, grid, parameters.placement)
     prices: list[PriceE4] = []
     while step is not None and len(prices) <= depth:
         prices.append(step)
@@ -233,16 +198,16 @@ def _plan(view: _SideView, needed_per_hour_e6: float, inputs: QuoteInputs, param
     prices = view.prices
     if not prices:
         return attrs.evolve(nothing, reasons=(f"{view.side}: no valid price on the grid inside the touch",))
-    if view.is_adding and inputs.position_e2 != 0 and _fullness(inputs) >= parameters.adding_fullness_max:
+    if view.is_adding and inputs.position_e2 != 0 and fullness(inputs) >= parameters.adding_fullness_max:
         return attrs.evolve(nothing, reasons=(f"{view.side}: the position is too full to add for rewards",))
     if view.is_adding:
-        prices = tuple(price for price in prices if view.own_price(price) >= parameters.adding_price_min_e4)
+        prices = tuple(price for price in prices if view.side.outcome_price(price) >= parameters.adding_price_min_e4)
     if not prices:
         return attrs.evolve(nothing, reasons=(f"{view.side}: too cheap a side to add to",))
     best: tuple[float, float, QuoteTarget] | None = None
     for price_e4 in reversed(prices):
         for count_e2 in _counts(view.room_e2, shortfall, parameters):
-            expected = expectation(view.book, view.own_price(price_e4), count_e2, parameters.expectation)
+            expected = expectation(view.book, view.side.outcome_price(price_e4), count_e2, parameters.expectation)
             nominal, net = expected.nominal_per_hour_e6, expected.net_per_hour_e6
             is_enough = nominal >= needed_per_hour_e6 and net > parameters.net_per_hour_min_e6
             if is_enough and (best is None or net > best[0]):
@@ -274,12 +239,12 @@ def _reducing(
 
 
 def _apart(
-    bid: QuoteTarget | None, ask: QuoteTarget | None, best_bid: Level, best_ask: Level
+    bid: QuoteTarget | None, ask: QuoteTarget | None, touch: Touch
 ) -> tuple[QuoteTarget | None, QuoteTarget | None]:
     """Returns the two orders so that they do not meet: where both improved into one gap, both join instead."""
     if bid is None or ask is None or bid.price_e4 < ask.price_e4:
         return bid, ask
     return (
-        attrs.evolve(bid, price_e4=min(bid.price_e4, best_bid.price_e4)),
-        attrs.evolve(ask, price_e4=max(ask.price_e4, best_ask.price_e4)),
+        attrs.evolve(bid, price_e4=min(bid.price_e4, touch.best_bid.price_e4)),
+        attrs.evolve(ask, price_e4=max(ask.price_e4, touch.best_ask.price_e4)),
     )

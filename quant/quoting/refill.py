@@ -189,16 +189,11 @@ def _base(side: Side, leg: LegState, inputs: QuoteInputs, base: RepostBase) -> i
         case RepostBase.PREVIOUS_FILL:
             return leg.last_fill_price_e4
         case RepostBase.MARKET_BEST_OFFER:
-            return None if other is None else _own_price(side, other.price_e4)
+            return None if other is None else side.outcome_price(other.price_e4)
         case RepostBase.MARKET_MEAN:
             if own is None or other is None:
                 return None
-            return (_own_price(side, own.price_e4) + _own_price(side, other.price_e4)) // 2
-
-
-def _own_price(side: Side, price_e4: PriceE4) -> PriceE4:
-    """Returns a YES price as a price of the side's own outcome, and the other way round."""
-    return price_e4 if side is Side.BID else complement(price_e4)
+            return (side.outcome_price(own.price_e4) + side.outcome_price(other.price_e4)) // 2
 
 
 def _floor(side: Side, own_price_e4: int, grid: PriceGrid) -> PriceE4 | None:
@@ -231,8 +226,8 @@ def _resting(
     """Returns the order of the leg's present round, inside the other side's touch and the limits."""
     if leg.remaining_e2 == 0 or leg.price_e4 is None:
         return None, []
-    price_e4 = _inside(side, _own_price(side, leg.price_e4), inputs, grid)
-    if price_e4 is None or _own_price(side, price_e4) < parameters.price_min_e4:
+    price_e4 = _inside(side, side.outcome_price(leg.price_e4), inputs, grid)
+    if price_e4 is None or side.outcome_price(price_e4) < parameters.price_min_e4:
         return None, [f"{side}: no valid price on the grid inside the touch"]
     amount = sizes(attrs.evolve(inputs, order_size_e2=leg.remaining_e2), _ANY_PRICE, _SIZING)
     count_e2 = amount.bid_e2 if side is Side.BID else amount.ask_e2

@@ -17,7 +17,7 @@ import enum
 
 import attrs
 
-from kalshi.numbers import ONE_CONTRACT_E2, ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4, complement, notional
+from kalshi.numbers import ONE_CONTRACT_E2, ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4, notional
 from kalshi.types import Fill, Side
 
 
@@ -137,7 +137,7 @@ def applied(state: StakeState, fill: Fill, number: int, parameters: StakeParamet
         raise ValueError(f"a fill of {fill.ticker} was given to the stake of {state.ticker}")
     if number <= state.last_fill_number:
         return state
-    price_e4 = fill.price_e4 if fill.side is Side.BID else complement(fill.price_e4)
+    price_e4 = fill.side.outcome_price(fill.price_e4)
     leg = state.leg(fill.side)
     remaining_e2 = CountE2(max(0, leg.remaining_e2 - fill.count_e2))
     is_fast = remaining_e2 == 0 and fill.ts_ms - leg.posted_at_ms <= parameters.fast_fill_s * 1000

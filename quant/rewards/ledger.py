@@ -16,6 +16,7 @@ from typing import Final
 import attrs
 
 from kalshi.numbers import MoneyE6
+from quant.bounded import keep_newest
 
 PROGRAMS_MAX: Final = 2_000  # a hundred days of twenty markets
 
@@ -96,6 +97,5 @@ def close(ledger: RewardLedger, program_id: str) -> RewardLedger:
 def _with(ledger: RewardLedger, program: ProgramRewards) -> RewardLedger:
     programs = {key: value for key, value in ledger.programs.items() if key != program.program_id}
     programs[program.program_id] = program
-    while len(programs) > PROGRAMS_MAX:
-        del programs[next(iter(programs))]
+    keep_newest(programs, PROGRAMS_MAX)
     return attrs.evolve(ledger, programs=programs)

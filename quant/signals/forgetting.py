@@ -21,6 +21,16 @@ def weight(elapsed_s: float, observed_s: float, *, half_life_s: float, prior_wei
     return max(forgetting, averaging)
 
 
+def weight_of_one(seen: int, half_life: float) -> float:
+    """Returns the weight in 0..1 of one more observation as number `seen`, without a prior; both count observations."""
+    return weight(1.0, seen - 1.0, half_life_s=half_life, prior_weight_s=0.0)
+
+
+def one_more(seen: int, half_life: float) -> int:
+    """Returns the number of observations after one more, bounded."""
+    return min(seen + 1, math.ceil(OBSERVED_HALF_LIVES_MAX * half_life))
+
+
 def longer(observed_s: float, elapsed_s: float, half_life_s: float) -> float:
     """Returns the seconds observed after `elapsed_s` more, bounded."""
     return min(observed_s + elapsed_s, OBSERVED_HALF_LIVES_MAX * half_life_s)

@@ -25,6 +25,8 @@ from typing import Final
 
 import attrs
 
+from quant.signals import forgetting
+
 # The mean of |Z| of a standard normal Z.
 MEAN_ABSOLUTE_NORMAL: Final = math.sqrt(2 / math.pi)
 
@@ -94,7 +96,7 @@ def add(state: JumpState, time_s: float, sample: float, step_e4: int, parameters
         last_sample=sample,
         last_move_ticks=move_ticks,
         bipower=_next_bipower(state, move_ticks, parameters),
-        moves_seen=min(state.moves_seen + 1, math.ceil(10 * parameters.half_life_samples)),
+        moves_seen=forgetting.one_more(state.moves_seen, parameters.half_life_samples),
         last_jump=found or state.last_jump,
     )
 
@@ -112,7 +114,8 @@ def _next_bipower(state: JumpState, move_ticks: float, parameters: JumpParameter
     if state.last_move_ticks is None:
         return state.bipower
     product = abs(move_ticks) * abs(state.last_move_ticks)
-    weight = max(1.0 - math.pow(0.5, 1.0 / parameters.half_life_samples), 1.0 / max(1, state.moves_seen))
+    # The first change had none before it, so there is one product less than there are changes.
+    weight = forgetting.weight_of_one(state.moves_seen, parameters.half_life_samples)
     return state.bipower + weight * (product - state.bipower)
 
 

@@ -18,6 +18,7 @@ import math
 import attrs
 
 from kalshi.types import Level
+from quant.signals import forgetting
 
 
 @attrs.frozen(kw_only=True)
@@ -80,9 +81,8 @@ def _closed(state: OrderFlowState, second: int, parameters: OrderFlowParameters)
     sums = (state.current_e2,) + (0,) * (passed - 1)
     mean_square, seen = state.mean_square, state.seconds_seen
     for one in sums:
-        seen = min(seen + 1, math.ceil(10 * parameters.half_life_s))
-        weight = max(1.0 - math.pow(0.5, 1.0 / parameters.half_life_s), 1.0 / seen)
-        mean_square += weight * (one * one - mean_square)
+        seen = forgetting.one_more(seen, parameters.half_life_s)
+        mean_square += forgetting.weight_of_one(seen, parameters.half_life_s) * (one * one - mean_square)
     return OrderFlowState(
         touch=state.touch,
         second=second,

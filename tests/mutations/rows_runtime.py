@@ -45,7 +45,7 @@ ROWS: Final[tuple[Mutation, ...]] = (
     off(
         "I11",
         "the table forgets",
-        "quant/orders/table.py",
+        "quant/bounded.py",
         "while len(entries) > bound:",
         "while False:",
         f"{_ORDERS}/test_table.py::TestTheTable::test_has_a_bound_on_all_that_it_remembers",

@@ -6,6 +6,7 @@ from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Level, PriceRange, Side
 from quant.accounting import Mark
+from quant.quoting.decision import QuoteDecision, QuoteInputs
 
 CENT_GRID = PriceGrid((PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(10_000), step_e4=PriceE4(100)),))
 DECICENT_GRID = PriceGrid((PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(10_000), step_e4=PriceE4(10)),))
@@ -20,6 +21,25 @@ TAPERED_GRID = PriceGrid(
 
 def level(price_e4: int, count_e2: int = 10_000) -> Level:
     return Level(price_e4=PriceE4(price_e4), count_e2=CountE2(count_e2))
+
+
+# Slow and balanced: four cents wide around 50, a day to go.
+CALM = QuoteInputs(
+    best_bid=level(4_800),
+    best_ask=level(5_200),
+    position_e2=CountE2(0),
+    max_position_e2=CountE2(10_000),
+    order_size_e2=CountE2(1_000),
+    sigma_dollars_per_sqrt_s=0.001,
+    seconds_to_close=86_400,
+)
+
+
+def prices(decision: QuoteDecision) -> tuple[int | None, int | None]:
+    return (
+        None if decision.bid is None else decision.bid.price_e4,
+        None if decision.ask is None else decision.ask.price_e4,
+    )
 
 
 def mark(bid_e4: int | None, ask_e4: int | None) -> Mark:

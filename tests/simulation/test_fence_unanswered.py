@@ -38,9 +38,7 @@ async def lose_power(world: World, nursery: trio.Nursery) -> set[str]:
     line = Line()
     async with trio.open_nursery() as life_nursery:
         await quoting(world, life_nursery, line)
-        line.is_cut = True
-        for socket in world.sockets:
-            socket.cut()
+        world.cut_power(line)
         life_nursery.cancel_scope.cancel(reason="the power was cut")
     return set(world.resting())
 

@@ -335,9 +335,7 @@ def test_a_start_after_a_crash_and_into_the_maintenance_clears_what_was_left_onc
         async with trio.open_nursery() as nursery:
             nursery.start_soon(killed.life.run)
             await trio.sleep(QUOTING_S)
-            line.is_cut = True
-            for socket in world.sockets:
-                socket.cut()
+            world.cut_power(line)
             nursery.cancel_scope.cancel()
         left = {group.group_id for group in world.exchange.truth.groups(KEY_ID) if not group.is_triggered}
         assert left

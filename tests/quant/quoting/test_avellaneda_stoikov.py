@@ -13,24 +13,13 @@ from quant.quoting.avellaneda_stoikov import (
     AvellanedaStoikovParameters,
     InventoryAversion,
     QuoteDecision,
-    QuoteInputs,
     QuoteTarget,
     quote,
     reservation_and_spread,
 )
-from tests.quant.builders import CENT_GRID, TAPERED_GRID, level
+from tests.quant.builders import CALM, CENT_GRID, TAPERED_GRID, level
 
 PARAMETERS = AvellanedaStoikovParameters()
-# Slow and balanced: four cents wide around 50, a day to go.
-CALM = QuoteInputs(
-    best_bid=level(4_800),
-    best_ask=level(5_200),
-    position_e2=CountE2(0),
-    max_position_e2=CountE2(10_000),
-    order_size_e2=CountE2(1_000),
-    sigma_dollars_per_sqrt_s=0.001,
-    seconds_to_close=86_400,
-)
 
 
 def decide(**changes: object) -> QuoteDecision:

@@ -8,21 +8,12 @@ import attrs
 import pytest
 
 from kalshi.numbers import CountE2
-from quant.quoting.decision import QuoteDecision, QuoteInputs
+from quant.quoting.decision import QuoteDecision
 from quant.quoting.glft import GlftParameters, coefficients, quote, reservation_and_spread
 from quant.quoting.settlement_skew import settlement_reservation
-from tests.quant.builders import CENT_GRID, TAPERED_GRID, level
+from tests.quant.builders import CALM, CENT_GRID, TAPERED_GRID, level
 
 PARAMETERS = GlftParameters()
-CALM = QuoteInputs(
-    best_bid=level(4_800),
-    best_ask=level(5_200),
-    position_e2=CountE2(0),
-    max_position_e2=CountE2(10_000),
-    order_size_e2=CountE2(1_000),
-    sigma_dollars_per_sqrt_s=0.001,
-    seconds_to_close=86_400,
-)
 
 
 def decide(**changes: object) -> QuoteDecision:

@@ -9,38 +9,28 @@ import pytest
 
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Side
-from quant.quoting.decision import QuoteDecision, QuoteInputs
+from quant.quoting.decision import QuoteDecision
 from quant.quoting.holding import Holding, contract_minutes, filled, marked
 from quant.quoting.hybrid import Brake, HybridParameters, quote
-from tests.quant.builders import CENT_GRID, TAPERED_GRID, level
+from tests.quant.builders import CALM, CENT_GRID, TAPERED_GRID, level, prices
 
 PARAMETERS = HybridParameters()
 # Six cents wide around 50, so that joining, improving and standing at the opposite touch are three prices.
-CALM = QuoteInputs(
+BOOK = attrs.evolve(
+    CALM,
     best_bid=level(4_700),
     best_ask=level(5_300),
-    position_e2=CountE2(0),
-    max_position_e2=CountE2(10_000),
-    order_size_e2=CountE2(1_000),
     sigma_dollars_per_sqrt_s=math.nan,  # not asked
-    seconds_to_close=86_400,
 )
 
 
 def decide(**changes: object) -> QuoteDecision:
-    return quote(attrs.evolve(CALM, **changes), PARAMETERS, CENT_GRID)  # type: ignore[arg-type]
-
-
-def prices(decision: QuoteDecision) -> tuple[int | None, int | None]:
-    return (
-        None if decision.bid is None else decision.bid.price_e4,
-        None if decision.ask is None else decision.ask.price_e4,
-    )
+    return quote(attrs.evolve(BOOK, **changes), PARAMETERS, CENT_GRID)  # type: ignore[arg-type]
 
 
 def test_flat_it_quotes_the_base_spread_around_fair_value_without_a_volatility() -> None:
     tight = {"best_bid": level(4_990), "best_ask": level(5_010)}
-    decision = quote(attrs.evolve(CALM, **tight), PARAMETERS, TAPERED_GRID)  # type: ignore[arg-type]
+    decision = quote(attrs.evolve(BOOK, **tight), PARAMETERS, TAPERED_GRID)  # type: ignore[arg-type]
     assert decision.total_spread == pytest.approx(0.01)
     assert decision.reservation == pytest.approx(0.5)
     assert decision.reasons == ()

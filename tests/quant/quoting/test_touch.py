@@ -12,31 +12,21 @@ from hypothesis import strategies as st
 
 from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, PriceE4
-from quant.quoting.decision import QuoteDecision, QuoteInputs, QuoteTarget
+from quant.quoting.decision import QuoteDecision, QuoteTarget
 from quant.quoting.touch import Pace, ReactiveSide, TouchParameters, improvement, paced, quote
-from tests.quant.builders import CENT_GRID, DECICENT_GRID, level
+from tests.quant.builders import CALM, CENT_GRID, DECICENT_GRID, level, prices
 
 PARAMETERS = TouchParameters()
-BOOK = QuoteInputs(
+BOOK = attrs.evolve(
+    CALM,
     best_bid=level(4_600),
     best_ask=level(5_400),
-    position_e2=CountE2(0),
-    max_position_e2=CountE2(10_000),
-    order_size_e2=CountE2(1_000),
     sigma_dollars_per_sqrt_s=math.nan,  # not asked
-    seconds_to_close=86_400,
 )
 
 
 def decide(**changes: object) -> QuoteDecision:
     return quote(attrs.evolve(BOOK, **changes), PARAMETERS, CENT_GRID)  # type: ignore[arg-type]
-
-
-def prices(decision: QuoteDecision) -> tuple[int | None, int | None]:
-    return (
-        None if decision.bid is None else decision.bid.price_e4,
-        None if decision.ask is None else decision.ask.price_e4,
-    )
 
 
 # The reactive rule.

@@ -1,0 +1,14 @@
+"""Dictionaries that keep what is newest, in the order in which it came."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def keep_newest(entries: dict[K, V], bound: int) -> None:
+    """Forgets the oldest entries beyond `bound`; an entry is as old as its key's place in the dictionary."""
+    while len(entries) > bound:
+        del entries[next(iter(entries))]
