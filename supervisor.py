@@ -41,7 +41,11 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
     settings = parts.settings
     websockets, risk, supervision = settings.websockets, settings.risk, settings.supervision
     sizes = settings.markets
+    longest_e2 = max(
+        sizes.max_position_e2, *(program.max_position_e2 or CountE2(0) for program in settings.programs.values())
+    )
     markets = MarketsParameters(
+        programs=settings.programs,
         sizes=sizes,
         quoting=settings.quoting,
         volatility=settings.volatility,
@@ -50,7 +54,7 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
         back_off=supervision.back_off,
     )
     timing = RiskTiming(lease_s=risk.lease_s, renew_s=risk.renew_s, account_every_s=risk.account_every_s)
-    both_sides = 2 * sizes.max_position_e2 * settings.allocation.max_markets_with_orders
+    both_sides = 2 * longest_e2 * settings.allocation.max_markets_with_orders
     return (
         ChildSpec("ledger", lambda c: Ledger(c, parts.ledger_path)),
         ChildSpec("fill_reconciler", lambda c: FillReconciler(c, settings.fills)),
@@ -68,7 +72,7 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
         ),
         ChildSpec("stop_loss", lambda c: StopLoss(c, settings.stop_loss)),
         ChildSpec("feed", lambda c: make_feed(parts, c)),
-        ChildSpec("allocation", lambda c: Allocation(c, settings.allocation)),
+        ChildSpec("allocation", lambda c: Allocation(c, settings.allocation, settings.programs)),
         ChildSpec(
             "market_supervisor",
             lambda c: MarketSupervisor(c, markets, parts.switchboard, parts.on_lifecycle, parts.log_for, parts.fatal),
@@ -79,7 +83,8 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
             lambda c: Discovery(
                 c,
                 settings.discovery,
-                DiscoveryTiming(interval_s=settings.discovery.interval_s, priority=settings.discovery.priority),
+                DiscoveryTiming(interval_s=settings.discovery.interval_s),
+                settings.programs,
             ),
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -11,9 +11,9 @@ from actors.messages.market import Assignment, Assignments, ProgramClaims, Wante
 from actors.runtime.supervisor import ChildContext
 from quant.allocation import AllocationParameters, Claim, allocate
 from quant.allocation import Assignment as Owner
+from quant.programs import Program
 
 EVERY_S = 1.0
-STRATEGY = "avellaneda_stoikov"
 
 
 @attrs.define(eq=False)
@@ -22,6 +22,7 @@ class Allocation:
 
     context: ChildContext
     parameters: AllocationParameters
+    programs: Mapping[str, Program]
     _claims: dict[str, ProgramClaims] = attrs.field(factory=dict, init=False)
     _owners: tuple[Owner, ...] = attrs.field(default=(), init=False)
 
@@ -45,6 +46,7 @@ class Allocation:
                 score=claim.score,
             )
             for program in self._claims.values()
+            if program.program in self.programs
             for claim in program.claims
         ]
         outcome = allocate(claims, self._owners, now_s, self.parameters)
@@ -57,7 +59,8 @@ class Allocation:
             self.context.log.info(f"{removed.ticker} is given up")
         self._owners = outcome.assignments
         assignments = tuple(
-            Assignment(ticker=owner.ticker, program=owner.program, strategy=STRATEGY) for owner in self._owners
+            Assignment(ticker=owner.ticker, program=owner.program, strategy=self.programs[owner.program].strategy.value)
+            for owner in self._owners
         )
         self.context.outbox.publish(Assignments(assignments=assignments))
         self.context.outbox.publish(

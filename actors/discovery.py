@@ -1,4 +1,4 @@
-"""DiscoveryActor: reads the open events page by page in the background, ranks their markets, and claims the best.
+"""DiscoveryActor: reads the open events page by page in the background, and claims for each program what it selects.
 
 It never blocks trading: its reads have the lowest priority, and its claims are a whole set that replaces the older one.
 The
@@ -10,7 +10,7 @@ close time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -30,20 +30,20 @@ from actors.runtime.asking import ask_wire
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import ONE_DOLLAR_E4
 from kalshi.types import Event, Market, MarketStatus
-from quant.selection.discovery import Candidate, DiscoveryOutcome, DiscoveryParameters, rank
+from quant.programs import Listed, Program, ProgramSelection, select
+from quant.selection.discovery import Candidate, DiscoveryParameters
+from quant.selection.series import ListedMarket
 
 PAGES_MAX = 400  # of 200 events: a universe of 80,000 events is past anything listed
 RULES_KEPT_MAX = 1_000
 CLAIMS_TTL_FACTOR = 6.0  # claims outlive this many missed runs
-PROGRAM = "discovery"
 
 
 @attrs.frozen(kw_only=True)
 class DiscoveryTiming:
-    """How often discovery runs, in seconds, and the priority of its claims."""
+    """How often discovery runs, in seconds."""
 
     interval_s: float = 10.0
-    priority: int = 10
 
 
 @attrs.define(eq=False)
@@ -53,6 +53,7 @@ class Discovery:
     context: ChildContext
     parameters: DiscoveryParameters
     timing: DiscoveryTiming
+    programs: Mapping[str, Program]
     _published: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
     _assigned: frozenset[str] = attrs.field(default=frozenset(), init=False)
 
@@ -104,18 +105,24 @@ class Discovery:
 
     async def _work_in(self, events: tuple[Event, ...]) -> None:
         pairs = [(event, market) for event in events for market in event.markets]
-        outcome = rank(
-            tuple(_candidate(event, market) for event, market in pairs),
-            self.context.seams.wall_ms(),
-            self.parameters,
+        listed = tuple(
+            Listed(market=_listed(event, market), candidate=_candidate(event, market)) for event, market in pairs
         )
-        chosen = set(outcome.selected) | set(self._published) | self._assigned
+        now_ms = self.context.seams.wall_ms()
+        selections = {
+            name: select(program, listed, now_ms, self.parameters)
+            for name, program in self.programs.items()
+            if program.is_enabled
+        }
+        chosen = {ticker for selection in selections.values() for ticker, _ in selection.wanted}
+        chosen |= self._published.keys() | self._assigned
         for event, market in pairs:
             if market.ticker in chosen:
                 self._publish_rules(_rules(event, market))
         self._publish_missing({market.ticker for _, market in pairs})
-        self._claim(outcome)
-        await self._report(outcome, len(pairs))
+        for name, selection in selections.items():
+            self._claim(name, selection)
+            await self._report(name, selection, len(pairs))
 
     def _publish_rules(self, rules: MarketRules) -> None:
         if self._published.get(rules.ticker) == rules:
@@ -135,41 +142,53 @@ class Discovery:
             if rules.is_tradable:
                 self._publish_rules(attrs.evolve(rules, is_tradable=False))
 
-    def _claim(self, outcome: DiscoveryOutcome) -> None:
-        scores = {verdict.ticker: verdict.score or 0.0 for verdict in outcome.verdicts}
+    def _claim(self, name: str, selection: ProgramSelection) -> None:
+        program = self.programs[name]
         self.context.outbox.publish(
             ProgramClaims(
-                program=PROGRAM,
-                priority=self.timing.priority,
+                program=name,
+                priority=program.priority,
                 claims=tuple(
-                    Claim(ticker=ticker, score=scores[ticker], reasons=("selected by discovery",))
-                    for ticker in outcome.selected
+                    Claim(ticker=ticker, score=score, reasons=(f"selected by {name}",))
+                    for ticker, score in selection.wanted
                 ),
                 expires_at_s=self.context.seams.now() + CLAIMS_TTL_FACTOR * self.timing.interval_s,
             )
         )
 
-    async def _report(self, outcome: DiscoveryOutcome, scanned: int) -> None:
-        counts = Counter(verdict.reasons[0] for verdict in outcome.verdicts if verdict.reasons)
+    async def _report(self, name: str, selection: ProgramSelection, scanned: int) -> None:
+        refused = [verdict for verdict in selection.verdicts if not verdict.is_selected]
+        counts = Counter(verdict.reasons[0] for verdict in refused if verdict.reasons)
         report = DiscoveryReport(
-            program=PROGRAM,
+            program=name,
             scanned=scanned,
-            eligible=sum(verdict.score is not None for verdict in outcome.verdicts),
-            selected=outcome.selected,
+            eligible=selection.eligible,
+            selected=tuple(ticker for ticker, _ in selection.wanted),
             rejected_by_reason=tuple(counts.most_common(20)),
             at_ms=self.context.seams.wall_ms(),
         )
         self.context.outbox.publish(report)
-        self.context.log.info(f"{scanned} markets, {report.eligible} eligible, {len(outcome.selected)} selected")
+        self.context.log.info(f"{name}: {scanned} markets, {report.eligible} eligible, {len(report.selected)} selected")
         values = (
-            ("program", PROGRAM),
+            ("program", name),
             ("scanned", scanned),
             ("eligible", report.eligible),
-            ("selected", " ".join(outcome.selected)),
+            ("selected", " ".join(report.selected)),
             ("rejected", "; ".join(f"{count} {reason}" for reason, count in report.rejected_by_reason)),
             ("at_ms", report.at_ms),
         )
         await self.context.outbox.send(Record(table="discovery_runs", values=values))
+
+
+def _listed(event: Event, market: Market) -> ListedMarket:
+    return ListedMarket(
+        ticker=market.ticker,
+        event_ticker=event.ticker,
+        series_ticker=event.series_ticker,
+        status=market.status,
+        close_time_ms=market.close_time_ms,
+        volume_e2=market.volume_24h_e2,
+    )
 
 
 def _candidate(event: Event, market: Market) -> Candidate:

@@ -1,6 +1,7 @@
 """MarketActor: quotes one market. It owns nothing that it could not rebuild; it states what it wants and never sends.
 
-Decides at most every DECIDE_EVERY_S, on the newest input. The thinking is `quant.quoting`; own orders are taken out of
+Decides at most every DECIDE_EVERY_S, on the newest input. The thinking is that of the strategy which its program has
+chosen (`quant.quoting.strategies`); own orders are taken out of
 the book before it thinks, or it would chase itself. How the feed is does not concern it: a book that is not live quotes
 nothing here, and the desk freezes and withdraws.
 """
@@ -20,9 +21,9 @@ from actors.runtime.supervisor import ChildContext
 from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Side
-from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters, quote
 from quant.quoting.decision import QuoteDecision, QuoteInputs
 from quant.quoting.own_orders import OwnOrder, others_levels
+from quant.quoting.strategies import Memory, StrategyParameters, decide, horizon_cap_s, position_seen
 from quant.signals.volatility import VolatilityParameters, VolatilityState, initial, observe, sigma
 
 DECIDE_EVERY_S = 0.05
@@ -44,7 +45,7 @@ class MarketMaker:
     context: ChildContext
     ticker: str
     sizes: MarketParameters
-    quoting: AvellanedaStoikovParameters
+    strategy: StrategyParameters
     volatility: VolatilityParameters
     _book: BookView | None = attrs.field(default=None, init=False)
     _rules: MarketRules | None = attrs.field(default=None, init=False)
@@ -52,6 +53,7 @@ class MarketMaker:
     _position: PositionView | None = attrs.field(default=None, init=False)
     _working: WorkingOrders | None = attrs.field(default=None, init=False)
     _sigma: VolatilityState = attrs.field(init=False)
+    _memory: Memory = attrs.field(factory=Memory, init=False)
     _said: TargetQuotes | None = attrs.field(default=None, init=False)
     _beat_s: float = attrs.field(default=-math.inf, init=False)
 
@@ -78,6 +80,13 @@ class MarketMaker:
                     self._rules, self._grid = message, PriceGrid(message.price_ranges)
                 case PositionView():
                     self._position = message
+                    self._memory = position_seen(
+                        self._memory,
+                        message.position_e2,
+                        message.average_entry_e4,
+                        message.mark_e4,
+                        self.context.seams.now(),
+                    )
                 case WorkingOrders():
                     self._working = message
                 case _:
@@ -142,7 +151,7 @@ class MarketMaker:
         to_close_s = (rules.close_time_ms - self.context.seams.wall_ms()) / 1000
         step_above = grid.step_above(bids[0].price_e4)
         step_e4 = step_above - bids[0].price_e4 if step_above is not None else 100
-        horizon_s = max(1.0, min(to_close_s, self.quoting.horizon_cap_s))
+        horizon_s = max(1.0, min(to_close_s, horizon_cap_s(self.strategy)))
         inputs = QuoteInputs(
             best_bid=bids[0],
             best_ask=asks[0],
@@ -152,7 +161,8 @@ class MarketMaker:
             sigma_dollars_per_sqrt_s=sigma(self._sigma, step_e4=step_e4, price=mid, remaining_s=horizon_s),
             seconds_to_close=to_close_s,
         )
-        return quote(inputs, self.quoting, grid)
+        self._memory, decision = decide(self._memory, inputs, self.strategy, grid, now_s)
+        return decision
 
 
 def _words(quote: QuoteTarget | None) -> str:

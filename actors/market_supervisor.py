@@ -7,7 +7,7 @@ targets, before the new one is made. A market that keeps crashing is quarantined
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 import trio
@@ -30,6 +30,7 @@ from actors.runtime.supervisor import (
     Supervisor,
 )
 from actors.runtime.switchboard import Switchboard
+from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.signals.volatility import VolatilityParameters
 
@@ -39,8 +40,9 @@ GRACE_S = 1.0
 
 @attrs.frozen(kw_only=True)
 class MarketsParameters:
-    """How markets are quoted and supervised."""
+    """How markets are quoted and supervised; `sizes` and `quoting` are for programs that have none of their own."""
 
+    programs: Mapping[str, Program]
     sizes: MarketParameters
     quoting: AvellanedaStoikovParameters
     volatility: VolatilityParameters
@@ -109,14 +111,14 @@ class MarketSupervisor:
                 await self._supervisor.add_child(self._spec(assignment))
 
     def _spec(self, assignment: Assignment) -> ChildSpec:
-        ticker = assignment.ticker
+        ticker, program = assignment.ticker, self.parameters.programs[assignment.program]
 
         def factory(context: ChildContext) -> Actor:
             return MarketMaker(
                 context=context,
                 ticker=ticker,
-                sizes=self.parameters.sizes,
-                quoting=self.parameters.quoting,
+                sizes=_sizes(program, self.parameters.sizes),
+                strategy=program.parameters(self.parameters.quoting),
                 volatility=self.parameters.volatility,
             )
 
@@ -132,3 +134,11 @@ class MarketSupervisor:
     def children(self) -> tuple[ChildStatus, ...]:
         """Returns the market actors, for the actor tree."""
         return self._supervisor.children() if hasattr(self, "_supervisor") else ()
+
+
+def _sizes(program: Program, default: MarketParameters) -> MarketParameters:
+    """Returns the sizes of a program's markets: its own where it has them."""
+    return MarketParameters(
+        order_size_e2=default.order_size_e2 if program.order_size_e2 is None else program.order_size_e2,
+        max_position_e2=default.max_position_e2 if program.max_position_e2 is None else program.max_position_e2,
+    )

@@ -291,6 +291,8 @@ def _explanation(row: MarketRow, view: ControlView) -> Iterable[str]:
     if row.ticker in view.paused or view.paused_all:
         yield "paused by a person"
     yield f"permit: {view.snapshot.permit}{_because(view.snapshot.permit_reasons)}"
+    if row.program:
+        yield f"owner: program {row.program}, strategy {row.strategy}"
     yield from (f"- {reason}" for reason in row.reasons or ("nothing speaks against it",))
 
 

@@ -20,6 +20,7 @@ from kalshi.simulator.queue_model import QueueModel
 from ops.modes import Mode
 from quant.allocation import AllocationParameters
 from quant.orders.parameters import DeskParameters, FeedLimits
+from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.risk import RiskParameters
 from quant.selection.discovery import DiscoveryParameters
@@ -71,10 +72,9 @@ class ShadowSection:
 
 @attrs.frozen(kw_only=True)
 class DiscoverySettings(DiscoveryParameters):
-    """The program that looks for markets: how often, how strong its claims are, and what it selects."""
+    """How often markets are looked for, and what the score of programs that select by it counts."""
 
     interval_s: float = 10.0
-    priority: int = 10
 
 
 @attrs.frozen(kw_only=True)
@@ -139,6 +139,7 @@ class Settings:
     websockets: WebsocketSettings = attrs.field(factory=WebsocketSettings)
     simulator: SimulatorSection = attrs.field(factory=SimulatorSection)
     shadow: ShadowSection = attrs.field(factory=ShadowSection)
+    programs: Mapping[str, Program] = attrs.field(factory=lambda: {"discovery": Program()})
     discovery: DiscoverySettings = attrs.field(factory=DiscoverySettings)
     allocation: AllocationParameters = attrs.field(factory=AllocationParameters)
     markets: MarketParameters = attrs.field(factory=MarketParameters)

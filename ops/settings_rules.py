@@ -19,6 +19,7 @@ from ops.control import LOG_LEVELS
 from ops.modes import is_loopback
 from ops.settings import Settings
 from ops.settings_convert import Problem, plain, section_fields, shown_value, yaml_key
+from quant.programs import Program, SelectionKind
 
 # Durations, sizes and amounts: a negative one means nothing anywhere.
 _NEVER_NEGATIVE = re.compile(r"_(s|ms|e2|e4|e6)(_|$)|_(max|min)$|(^|_)max_|_connections$|^(retention|interval)")
@@ -99,6 +100,16 @@ RULES: tuple[Rule, ...] = (
     _between("discovery.max_per_category_fraction", 0.01, 1, "it is a share of the selection"),
     _between("discovery.markets_max", 1, 1_000, "there must be something to select"),
     _between("allocation.max_markets_with_orders", 1, 1_000, "0 would quote nothing; use kill_switch for that"),
+    Rule(
+        "programs",
+        "must name what each program selects: tickers, events or series, as its selection says",
+        lambda settings: all(_selects_something(program) for program in settings.programs.values()),
+    ),
+    Rule(
+        "programs",
+        "must have sizes above 0, and no order size above the position limit",
+        lambda settings: all(_sizes_fit(program, settings) for program in settings.programs.values()),
+    ),
     _positive("markets.order_size_contracts"),
     _at_most_key("markets.order_size_contracts", "markets.max_position_contracts", "one fill would pass the limit"),
     _at_most_key("quoting.sizing.order_min_contracts", "markets.order_size_contracts", "nothing would be quoted"),
@@ -210,6 +221,26 @@ def _is_negative(key: str, value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(isinstance(item, int | float) and item < 0 for item in value.values())
     return isinstance(value, int | float) and value < 0
+
+
+def _selects_something(program: Program) -> bool:
+    match program.selection:
+        case SelectionKind.SCORED:
+            return True
+        case SelectionKind.TICKERS:
+            return bool(program.tickers)
+        case SelectionKind.EVENTS:
+            return bool(program.events)
+        case SelectionKind.SERIES:
+            return bool(program.series)
+
+
+def _sizes_fit(program: Program, settings: Settings) -> bool:
+    if program.order_size_e2 is program.max_position_e2 is None:
+        return True
+    size_e2 = settings.markets.order_size_e2 if program.order_size_e2 is None else program.order_size_e2
+    limit_e2 = settings.markets.max_position_e2 if program.max_position_e2 is None else program.max_position_e2
+    return 0 < size_e2 <= limit_e2
 
 
 def _is_address(url: str | None, secure: str, plain_scheme: str) -> bool:

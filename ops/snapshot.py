@@ -9,7 +9,15 @@ import trio
 
 from actors.messages.control import ActorRow, MarketRow, QuoteRow, SystemSnapshot, Totals
 from actors.messages.lifecycle import Heartbeat
-from actors.messages.market import Assignments, BookView, ConnectionHealth, DiscoveryReport, FeedHealth, MarketRules
+from actors.messages.market import (
+    Assignment,
+    Assignments,
+    BookView,
+    ConnectionHealth,
+    DiscoveryReport,
+    FeedHealth,
+    MarketRules,
+)
 from actors.messages.money import PnlView, PositionView
 from actors.messages.orders import PermitView, TargetQuotes, WireHealth, WorkingOrder, WorkingOrders
 from actors.runtime.child import ChildState, ChildStatus
@@ -54,12 +62,12 @@ class SnapshotMaker:
     _positions: dict[str, PositionView] = attrs.field(factory=dict, init=False)
     _beats: dict[str, float] = attrs.field(factory=dict, init=False)
     _quarantined: set[str] = attrs.field(factory=set, init=False)
-    _assigned: tuple[str, ...] = attrs.field(default=(), init=False)
+    _assigned: dict[str, Assignment] = attrs.field(factory=dict, init=False)
     _permit: PermitView | None = attrs.field(default=None, init=False)
     _feed: FeedHealth | None = attrs.field(default=None, init=False)
     _wire: WireHealth | None = attrs.field(default=None, init=False)
     _pnl: PnlView = attrs.field(default=_NO_PNL, init=False)
-    _discovery: DiscoveryReport | None = attrs.field(default=None, init=False)
+    _discovery: dict[str, DiscoveryReport] = attrs.field(factory=dict, init=False)
 
     async def run(self) -> None:
         """Publishes until cancelled."""
@@ -86,7 +94,7 @@ class SnapshotMaker:
             case Heartbeat():
                 self._beats[message.actor] = message.at_s
             case Assignments():
-                self._assigned = tuple(assignment.ticker for assignment in message.assignments)
+                self._assigned = {assignment.ticker: assignment for assignment in message.assignments}
             case PermitView():
                 self._permit = message
             case FeedHealth():
@@ -96,7 +104,7 @@ class SnapshotMaker:
             case PnlView():
                 self._pnl = message
             case DiscoveryReport():
-                self._discovery = message
+                self._discovery[message.program] = message
             case _:
                 pass
 
@@ -138,10 +146,13 @@ class SnapshotMaker:
         return text
 
     def _discovery_text(self) -> str:
-        report = self._discovery
-        if report is None:
+        if not self._discovery:
             return "first run under way"
-        return f"{report.scanned} markets seen, {report.eligible} eligible, {len(report.selected)} selected"
+        return "; ".join(
+            f"{report.program}: {report.scanned} markets seen, "
+            f"{report.eligible} eligible, {len(report.selected)} selected"
+            for report in self._discovery.values()
+        )
 
     def _market_rows(self) -> tuple[MarketRow, ...]:
         held = (ticker for ticker, view in self._positions.items() if view.position_e2)
@@ -152,6 +163,7 @@ class SnapshotMaker:
     def _market_row(self, ticker: str) -> MarketRow:
         book, rules, position = self._books.get(ticker), self._rules.get(ticker), self._positions.get(ticker)
         working, target = self._working.get(ticker), self._targets.get(ticker)
+        owner = self._assigned.get(ticker)
         orders = working.orders if working is not None else ()
         pnl = position.realised_e6 + position.unrealised_e6 - position.fees_e6 if position is not None else 0
         reasons = (
@@ -170,6 +182,8 @@ class SnapshotMaker:
             position_e2=position.position_e2 if position is not None else CountE2(0),
             pnl_e6=MoneyE6(pnl),
             reasons=tuple(dict.fromkeys(reasons)),
+            program=owner.program if owner is not None else "",
+            strategy=owner.strategy if owner is not None else "",
         )
 
     def _standing(self, ticker: str) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ class MarketRow:
     position_e2: CountE2
     pnl_e6: MoneyE6
     reasons: tuple[str, ...]
+    program: str = ""  # the owner, empty where there is none
+    strategy: str = ""
 
 
 @attrs.frozen(kw_only=True)

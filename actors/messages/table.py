@@ -147,7 +147,14 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         key=lambda message: str(message.program),
     ),
     _latest(Assignments, ("allocation",), ("market_supervisor", "portfolio_risk", "discovery", "snapshot")),
-    _latest(DiscoveryReport, ("discovery",), ("snapshot",)),
+    ChannelSpec(
+        message=DiscoveryReport,
+        policy=Policy.LATEST,
+        bound=64,
+        senders=("discovery",),
+        receivers=("snapshot",),
+        key=lambda message: str(message.program),
+    ),
     # Quotes and orders.
     _latest(TargetQuotes, ("market",), ("order_desk", "snapshot"), keyed=True),
     _latest(WorkingOrders, ("order_desk",), ("market", "snapshot", "portfolio_risk"), keyed=True),

@@ -17,6 +17,8 @@ from ops.life import Life
 from ops.settings import Settings
 from ops.simulation import KEY_ID, AnyRequest, Line, World, run_world
 from quant.allocation import AllocationParameters
+from quant.programs import Program, SelectionKind
+from quant.quoting.strategies import StrategyName
 from supervisor import build_tree
 
 QUOTING_S = 8.0
@@ -124,7 +126,12 @@ async def change_hands(world: World, switches: int, rng: random.Random) -> tuple
 
 
 def run_switches(switches: int, markets: int, seed: int) -> tuple[Court, dict[str, int]]:
-    settings = attrs.evolve(Settings(), allocation=AllocationParameters(max_markets_with_orders=markets))
+    # The rival is not discovery's to speak for: the test claims in its name.
+    rival = Program(selection=SelectionKind.TICKERS, is_enabled=False, strategy=StrategyName.GLFT)
+    programs = {"discovery": Program(), "rival": rival}
+    settings = attrs.evolve(
+        Settings(), programs=programs, allocation=AllocationParameters(max_markets_with_orders=markets)
+    )
     result = run_world(
         lambda world: change_hands(world, switches, random.Random(seed)),
         seed=seed,
