@@ -25,15 +25,17 @@ from actors.messages.market import (
     ProgramClaims,
     ReadEvents,
 )
-from actors.messages.money import Record
+from actors.messages.money import MarketVerdict, Record, RecordVerdicts
 from actors.runtime.asking import ask_wire
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import ONE_DOLLAR_E4
 from kalshi.types import Event, Market, MarketStatus
 from quant.programs import Listed, Program, ProgramSelection, select
 from quant.selection.discovery import Candidate, DiscoveryParameters
-from quant.selection.series import ListedMarket
+from quant.selection.series import ListedMarket, SelectionVerdict
 
+VERDICTS_KEPT_MAX = 200_000  # over all programs: what is past it is said again at every run
+VERDICTS_AT_ONCE = 500
 PAGES_MAX = 400  # of 200 events: a universe of 80,000 events is past anything listed
 RULES_KEPT_MAX = 1_000
 CLAIMS_TTL_FACTOR = 6.0  # claims outlive this many missed runs
@@ -56,6 +58,7 @@ class Discovery:
     programs: Mapping[str, Program]
     _published: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
     _assigned: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    _verdicts: dict[tuple[str, str], SelectionVerdict] = attrs.field(factory=dict, init=False)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Runs discovery every interval until cancelled."""
@@ -123,6 +126,7 @@ class Discovery:
         for name, selection in selections.items():
             self._claim(name, selection)
             await self._report(name, selection, len(pairs))
+            await self._record_verdicts(name, selection)
 
     def _publish_rules(self, rules: MarketRules) -> None:
         if self._published.get(rules.ticker) == rules:
@@ -178,6 +182,22 @@ class Discovery:
             ("at_ms", report.at_ms),
         )
         await self.context.outbox.send(Record(table="discovery_runs", values=values))
+
+    async def _record_verdicts(self, name: str, selection: ProgramSelection) -> None:
+        """Records what is new: a verdict stands until the next one of the same market."""
+        new = []
+        for verdict in selection.verdicts:
+            key = (name, verdict.ticker)
+            if self._verdicts.get(key) != verdict:
+                new.append(
+                    MarketVerdict(ticker=verdict.ticker, is_selected=verdict.is_selected, reasons=verdict.reasons)
+                )
+                if key in self._verdicts or len(self._verdicts) < VERDICTS_KEPT_MAX:
+                    self._verdicts[key] = verdict
+        at_ms = self.context.seams.wall_ms()
+        for start in range(0, len(new), VERDICTS_AT_ONCE):
+            batch = tuple(new[start : start + VERDICTS_AT_ONCE])
+            await self.context.outbox.send(RecordVerdicts(program=name, verdicts=batch, at_ms=at_ms))
 
 
 def _listed(event: Event, market: Market) -> ListedMarket:

@@ -9,6 +9,7 @@ another (I4). The number, the fill and its uniqueness are one transaction.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from actors.messages.money import (
     ReadNumberedFills,
     Record,
     RecordFills,
+    RecordVerdicts,
 )
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
@@ -51,6 +53,12 @@ CREATE TABLE IF NOT EXISTS alerts (code TEXT, severity TEXT, actor TEXT, text TE
 CREATE TABLE IF NOT EXISTS discovery_runs (
     program TEXT, scanned INTEGER, eligible INTEGER, selected TEXT, rejected TEXT, at_ms INTEGER);
 """
+_VERDICTS = """
+CREATE TABLE IF NOT EXISTS verdicts (
+    program TEXT NOT NULL, ticker TEXT NOT NULL, is_selected INTEGER NOT NULL,
+    reasons TEXT NOT NULL, at_ms INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS verdicts_by_ticker ON verdicts (ticker, program, at_ms);
+"""
 _TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs"})
 
 
@@ -71,7 +79,7 @@ class LedgerStore:
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + _VERDICTS)
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             row = self._db.execute("SELECT COALESCE(MAX(fill_seq), 0) FROM fills").fetchone()
         except sqlite3.Error as error:
@@ -112,6 +120,21 @@ class LedgerStore:
                 marks = ",".join("?" for _ in record.values)
                 values = [value for _, value in record.values]
                 self._db.execute(f"INSERT INTO {record.table} ({names}) VALUES ({marks})", values)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
+
+    def record_verdicts(self, batches: tuple[RecordVerdicts, ...]) -> None:
+        """Stores what selections said of markets, in one transaction."""
+        rows = [
+            (batch.program, verdict.ticker, verdict.is_selected, "; ".join(verdict.reasons), batch.at_ms)
+            for batch in batches
+            for verdict in batch.verdicts
+        ]
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT INTO verdicts VALUES (?,?,?,?,?)", rows)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._rollback()
@@ -178,6 +201,23 @@ def _int(value: object) -> int:
     return value
 
 
+def latest_verdicts(path: Path, ticker: str) -> tuple[str, ...]:
+    """Returns what each program last said of a market, one line each; blocks. Raises LedgerBroken."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            rows = db.execute(
+                "SELECT program, is_selected, reasons, MAX(at_ms) FROM verdicts WHERE ticker = ? GROUP BY program "
+                "ORDER BY program",
+                (ticker,),
+            ).fetchall()
+    except sqlite3.Error as error:
+        raise LedgerBroken(f"the ledger {path} cannot be read: {error}") from error
+    return tuple(
+        f"{program}: {'selected' if is_selected else 'not selected'}{f': {reasons}' if reasons else ''}"
+        for program, is_selected, reasons, _ in rows
+    )
+
+
 @attrs.define
 class Ledger:
     """The actor; see the module."""
@@ -215,6 +255,8 @@ class Ledger:
             added = await offload(store.record_fills, fills)
         if records:
             await offload(store.record_rows, records)
+        if verdicts := tuple(m for m in batch if isinstance(m, RecordVerdicts)):
+            await offload(store.record_verdicts, verdicts)
         return added
 
     async def _answer(self, store: LedgerStore, batch: tuple[object, ...], new: int) -> None:

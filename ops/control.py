@@ -40,6 +40,7 @@ class ControlView:
     kill_switch: bool = False
     paused_all: bool = False
     paused: frozenset[str] = frozenset()
+    verdicts: tuple[str, ...] = ()  # of the market that `explain` asks about: what each program last said of it
 
 
 @attrs.frozen(kw_only=True)
@@ -211,8 +212,12 @@ def _resume(arguments: Mapping[str, str], view: ControlView) -> _Answer:
 
 def _explain(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     ticker = _required(arguments, "ticker", "explain")
-    row = _market(ticker, view)
-    return ControlReply(ok=True, text="\n".join(_explanation(row, view))), ()
+    lines = [f"selection by {verdict}" for verdict in view.verdicts]
+    if not lines or any(row.ticker == ticker for row in view.snapshot.markets):
+        lines[:0] = _explanation(_market(ticker, view), view)
+    else:
+        lines[:0] = [f"{ticker} is not quoted: no program has it"]
+    return ControlReply(ok=True, text="\n".join(lines)), ()
 
 
 def _kill_switch(arguments: Mapping[str, str], view: ControlView) -> _Answer:

@@ -19,6 +19,7 @@ from pathlib import Path
 import attrs
 import trio
 
+from actors.ledger import LedgerBroken, latest_verdicts
 from actors.messages.control import ControlCommand, ControlReply, SystemSnapshot
 from actors.messages.lifecycle import Alert, KillMarket, StopWanted, Switches
 from actors.messages.money import Record
@@ -556,10 +557,21 @@ class Life:
             kill_switch=switches.killed,
             paused_all="*" in switches.paused,
             paused=switches.paused,
+            verdicts=await self._verdicts(command),
         )
         reply, effects = dispatch(command, view)
         self._carry_out(effects)
         return reply
+
+    async def _verdicts(self, command: ControlCommand) -> tuple[str, ...]:
+        """Returns what selections last said of the market that `explain` asks about."""
+        ticker = dict(command.arguments).get("ticker")
+        if command.word != "explain" or ticker is None:
+            return ()
+        try:
+            return await self.seams.offload(latest_verdicts, self._folder / "ledger.sqlite", ticker)
+        except LedgerBroken as broken:
+            return (f"(unknown: {broken})",)
 
     def _carry_out(self, effects: Iterable[object]) -> None:
         for effect in effects:

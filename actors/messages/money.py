@@ -155,3 +155,21 @@ class Record:
 
     table: str
     values: tuple[tuple[str, str | int | float | None], ...]
+
+
+@attrs.frozen(kw_only=True)
+class MarketVerdict:
+    """What a program's selection said of one market, and why."""
+
+    ticker: str
+    is_selected: bool
+    reasons: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class RecordVerdicts:
+    """Verdicts of one program's run that differ from those of its run before, for the Ledger."""
+
+    program: str
+    verdicts: tuple[MarketVerdict, ...]
+    at_ms: int

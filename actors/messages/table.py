@@ -31,6 +31,7 @@ from actors.messages.money import (
     ReadNumberedFills,
     Record,
     RecordFills,
+    RecordVerdicts,
     RiskView,
 )
 from actors.messages.orders import (
@@ -173,6 +174,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(PositionView, ("portfolio_risk",), ("market", "stop_loss", "snapshot"), keyed=True),
     _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot")),
     _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
+    _block(RecordVerdicts, 4, ("discovery",), ("ledger",)),
     _block(Record, 1_024, ("discovery", "order_desk", "portfolio_risk", "records"), ("ledger",)),
     # Life.
     ChannelSpec(

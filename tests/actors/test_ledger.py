@@ -8,12 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.ledger import LedgerBroken, LedgerStore
-from actors.messages.money import Record
+from actors.ledger import LedgerBroken, LedgerStore, latest_verdicts
+from actors.messages.money import MarketVerdict, Record, RecordVerdicts
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
 
@@ -126,3 +127,23 @@ def test_a_disk_that_is_full_leaves_numbers_and_file_as_they_were(tmp_path: Path
     assert store.last_seq == 1
     assert len(store.fills_after(0)) == 1
     store.close()
+
+
+def test_of_each_program_the_latest_verdict_of_a_market_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    store = LedgerStore(path)
+
+    def batch(program: str, at_ms: int, *verdicts: MarketVerdict) -> RecordVerdicts:
+        return RecordVerdicts(program=program, verdicts=verdicts, at_ms=at_ms)
+
+    refused = MarketVerdict(ticker="A", is_selected=False, reasons=("volume is too low", "status is closed"))
+    store.record_verdicts((batch("scored", 1, attrs.evolve(refused, ticker="B"), refused), batch("named", 1, refused)))
+    store.record_verdicts((batch("scored", 2, MarketVerdict(ticker="A", is_selected=True, reasons=())),))
+    store.close()
+    assert latest_verdicts(path, "A") == (
+        "named: not selected: volume is too low; status is closed",
+        "scored: selected",
+    )
+    assert latest_verdicts(path, "C") == ()
+    with pytest.raises(LedgerBroken, match="cannot be read"):
+        latest_verdicts(tmp_path / "nothing", "A")

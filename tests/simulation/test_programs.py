@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
+from actors.messages.control import ControlCommand
 from kalshi.numbers import CountE2
 from kalshi.simulator.settings import SimulatorSettings
 from ops.settings import Settings
@@ -16,12 +17,13 @@ from supervisor import build_tree
 
 QUOTING_S = 40.0
 NAMED = "KXNFLGAME-26SEP27CINGB-CIN"
+UNLISTED = "KXNOBODY-LISTS-THIS"
 EVENT = "KXFEDDECISION-26NOV"
 PROGRAMS = {
     "scored": Program(),
     "named": Program(
         selection=SelectionKind.TICKERS,
-        tickers=(NAMED, "KXNOBODY-LISTS-THIS"),
+        tickers=(NAMED, UNLISTED),
         strategy=StrategyName.TOUCH,
         order_size_e2=CountE2(300),
         max_position_e2=CountE2(3_000),
@@ -48,6 +50,7 @@ PROGRAMS = {
 @attrs.frozen(kw_only=True)
 class Seen:
     owners: dict[str, tuple[str, str]]  # by ticker: program and strategy
+    explained: dict[str, str]
     counts_e2: dict[str, set[int]]  # sizes at which orders rested, by ticker
 
 
@@ -62,9 +65,13 @@ async def watch(world: World) -> Seen:
                 counts_e2.setdefault(order.ticker, set()).add(order.remaining_e2)
         assert life.snapshot is not None
         owners = {row.ticker: (row.program, row.strategy) for row in life.snapshot.markets if row.program}
+        asked = {
+            t: ControlCommand(word="explain", arguments=(("ticker", t),)) for t in (NAMED, UNLISTED, "KXUNHEARD-OF")
+        }
+        explained = {ticker: (await life.answer(command)).text for ticker, command in asked.items()}
         life.request_stop("the scenario says so")
     assert life.report.verdict == "verified flat"
-    return Seen(owners=owners, counts_e2=counts_e2)
+    return Seen(owners=owners, explained=explained, counts_e2=counts_e2)
 
 
 def test_each_program_gets_what_it_selects_and_quotes_it_its_own_way() -> None:
@@ -80,3 +87,11 @@ def test_each_program_gets_what_it_selects_and_quotes_it_its_own_way() -> None:
     assert len(seen.owners) == 10
     assert max(seen.counts_e2[NAMED]) == 300
     assert max(max(sizes) for ticker, sizes in seen.counts_e2.items() if ticker.startswith(EVENT)) == 200
+    assert "owner: program named, strategy touch" in seen.explained[NAMED]
+    assert "selection by named: selected" in seen.explained[NAMED]
+    assert "selection by rival: selected" in seen.explained[NAMED]
+    assert seen.explained[UNLISTED].splitlines() == [
+        f"{UNLISTED} is not quoted: no program has it",
+        "selection by named: not selected: the exchange does not list it",
+    ]
+    assert "is not among the bot's markets" in seen.explained["KXUNHEARD-OF"]
