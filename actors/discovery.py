@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from actors.messages.lifecycle import Heartbeat
+from actors.messages.lifecycle import Heartbeat, Switches
 from actors.messages.market import (
     Assignments,
     Claim,
@@ -58,6 +58,8 @@ class Discovery:
     programs: Mapping[str, Program]
     _published: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
     _assigned: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    _claiming: set[str] = attrs.field(factory=set, init=False)
+    _switches: Switches = attrs.field(factory=Switches, init=False)
     _verdicts: dict[tuple[str, str], SelectionVerdict] = attrs.field(factory=dict, init=False)
 
     async def run(self, started: Callable[[], None]) -> None:
@@ -72,9 +74,9 @@ class Discovery:
             await self._rest(max(1.0, began_s + self.timing.interval_s - now()))
 
     async def _rest(self, seconds: float) -> None:
-        """Waits for the next run; takes in what comes meanwhile."""
-        until_s = self.context.seams.now() + seconds
-        while (left_s := until_s - self.context.seams.now()) > 0:
+        """Waits for the next run, at once after a program was switched; takes in what comes meanwhile."""
+        until_s, programs = self.context.seams.now() + seconds, self._switches.programs
+        while (left_s := until_s - self.context.seams.now()) > 0 and self._switches.programs == programs:
             self.context.outbox.publish(
                 Heartbeat(actor="discovery", incarnation=self.context.incarnation, at_s=self.context.seams.now())
             )
@@ -84,8 +86,20 @@ class Discovery:
                         self._assigned = frozenset(a.ticker for a in message.assignments)
                     case MarketEnded():
                         self._market_ended(message)
+                    case Switches():
+                        self._switches = message
+                        self._give_up_what_is_off()
                     case _:
                         pass
+
+    def _is_on(self, name: str) -> bool:
+        return self._switches.is_enabled(name, self.programs[name].is_enabled)
+
+    def _give_up_what_is_off(self) -> None:
+        for name in self.programs:
+            if name in self._claiming and not self._is_on(name):
+                self._claim(name, ProgramSelection(wanted=(), eligible=0, verdicts=()))
+                self._claiming.discard(name)
 
     def _market_ended(self, ended: MarketEnded) -> None:
         rules = self._published.get(ended.ticker)
@@ -115,7 +129,7 @@ class Discovery:
         selections = {
             name: select(program, listed, now_ms, self.parameters)
             for name, program in self.programs.items()
-            if program.is_enabled
+            if self._is_on(name)
         }
         chosen = {ticker for selection in selections.values() for ticker, _ in selection.wanted}
         chosen |= self._published.keys() | self._assigned
@@ -124,6 +138,9 @@ class Discovery:
                 self._publish_rules(_rules(event, market))
         self._publish_missing({market.ticker for _, market in pairs})
         for name, selection in selections.items():
+            if not self._is_on(name):
+                continue  # switched off while the others were recorded
+            self._claiming.add(name)
             self._claim(name, selection)
             await self._report(name, selection, len(pairs))
             await self._record_verdicts(name, selection)

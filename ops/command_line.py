@@ -177,6 +177,16 @@ def _add_switches(app: typer.Typer) -> None:
         """Quote again after a pause."""
         _ask(config, "resume", **({"ticker": ticker} if ticker else {}))
 
+    @app.command()
+    def program(
+        name: Annotated[str, typer.Argument(help="of the settings; none: list them")] = "",
+        state: Annotated[str, typer.Argument(help="on or off")] = "",
+        config: ConfigOption = DEFAULT_CONFIG,
+    ) -> None:
+        """List the trading programs, or start or stop one until the bot ends."""
+        given = {"name": name, "state": state}
+        _ask(config, "program", **{key: value for key, value in given.items() if value})
+
     @app.command("log-level")
     def log_level(
         actor: Annotated[str, typer.Argument(help="an actor, such as order_desk, or a kind of them: market")],

@@ -40,6 +40,7 @@ class ControlView:
     kill_switch: bool = False
     paused_all: bool = False
     paused: frozenset[str] = frozenset()
+    programs: tuple[tuple[str, bool], ...] = ()  # every program, and whether it runs
     verdicts: tuple[str, ...] = ()  # of the market that `explain` asks about: what each program last said of it
 
 
@@ -94,6 +95,14 @@ class ResumeQuoting:
 
 
 @attrs.frozen(kw_only=True)
+class SwitchProgram:
+    """Start or stop a trading program."""
+
+    name: str
+    on: bool
+
+
+@attrs.frozen(kw_only=True)
 class SetKillSwitch:
     on: bool
 
@@ -117,6 +126,7 @@ ControlEffect = (
     | PauseQuoting
     | ResumeQuoting
     | SetKillSwitch
+    | SwitchProgram
     | StopBot
     | SetLogLevel
 )
@@ -220,6 +230,26 @@ def _explain(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     return ControlReply(ok=True, text="\n".join(lines)), ()
 
 
+def _program(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    programs = dict(view.programs)
+    if not arguments:
+        lines = (f"{name}: {'on' if is_on else 'off'}" for name, is_on in programs.items())
+        return ControlReply(ok=True, text="\n".join(lines)), ()
+    name, state = _required(arguments, "name", "program"), _required(arguments, "state", "program")
+    if name not in programs:
+        raise _Refused(f"There is no program {name!r}; {_nearest(name, programs)}")
+    if state not in ("on", "off"):
+        raise _Refused(f"program takes state=on or state=off, not {state!r}.")
+    if programs[name] == (state == "on"):
+        return ControlReply(ok=True, text=f"The program {name} is {state} already."), ()
+    text = (
+        f"The program {name} selects again; its markets come with the next reading of the list."
+        if state == "on"
+        else f"The program {name} gives up its markets; what it quotes is withdrawn."
+    )
+    return _done(text, SwitchProgram(name=name, on=state == "on"))
+
+
 def _kill_switch(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     state = _required(arguments, "state", "kill-switch")
     if state not in ("on", "off"):
@@ -263,6 +293,7 @@ _WORDS: dict[str, _Word] = {
     "pause": _Word(_pause, ("ticker", "all"), "withdraw one market, or all"),
     "resume": _Word(_resume, ("ticker",), "quote again"),
     "explain": _Word(_explain, ("ticker",), "why a market is quoted as it is"),
+    "program": _Word(_program, ("name", "state"), "which programs run; start or stop one"),
     "kill-switch": _Word(_kill_switch, ("state",), "on or off; on survives restarts"),
     "stop": _Word(_stop, (), "end the bot in order"),
     "log-level": _Word(_log_level, ("actor", "level"), "make one actor talk more or less"),

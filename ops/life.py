@@ -54,6 +54,7 @@ from ops.control import (
     SlowActor,
     StallActor,
     StopBot,
+    SwitchProgram,
     WriteAudit,
     dispatch,
 )
@@ -557,6 +558,10 @@ class Life:
             kill_switch=switches.killed,
             paused_all="*" in switches.paused,
             paused=switches.paused,
+            programs=tuple(
+                (name, switches.is_enabled(name, program.is_enabled))
+                for name, program in self.settings.programs.items()
+            ),
             verdicts=await self._verdicts(command),
         )
         reply, effects = dispatch(command, view)
@@ -587,6 +592,8 @@ class Life:
                     self.switches.pause(ticker)
                 case ResumeQuoting(ticker=ticker):
                     self.switches.resume(ticker)
+                case SwitchProgram(name=name, on=on):
+                    self.switches.switch_program(name, on)
                 case SetKillSwitch(on=on):
                     self.kill_switch(on)
                 case SetLogLevel(actor=actor, level=level):

@@ -32,10 +32,15 @@ class KillMarket:
 
 @attrs.frozen(kw_only=True)
 class Switches:
-    """What people have switched: the kill switch, and the markets that are paused ("*" means all)."""
+    """What people have switched: the kill switch, the markets that are paused ("*" means all), and programs by name."""
 
     killed: bool = False
     paused: frozenset[str] = frozenset()
+    programs: tuple[tuple[str, bool], ...] = ()  # only those that were switched; the others are as configured
+
+    def is_enabled(self, program: str, configured: bool) -> bool:
+        """Says whether a program runs that is `configured` so."""
+        return dict(self.programs).get(program, configured)
 
 
 @attrs.frozen(kw_only=True)

@@ -95,3 +95,34 @@ def test_each_program_gets_what_it_selects_and_quotes_it_its_own_way() -> None:
         "selection by named: not selected: the exchange does not list it",
     ]
     assert "is not among the bot's markets" in seen.explained["KXUNHEARD-OF"]
+
+
+def test_a_program_is_stopped_and_started_by_a_person() -> None:
+    async def scenario(world: World) -> list[set[str]]:
+        life = world.life()
+        seen: list[set[str]] = []
+
+        async def ask(*arguments: tuple[str, str]) -> str:
+            return (await life.answer(ControlCommand(word="program", arguments=arguments))).text
+
+        async def look() -> None:
+            await trio.sleep(15)
+            assert life.snapshot is not None
+            seen.append({row.program for row in life.snapshot.markets if row.ticker == NAMED})
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(life.run)
+            await look()
+            assert "rival: on" in await ask()
+            assert "is withdrawn" in await ask(("name", "named"), ("state", "off"))
+            assert "off already" in await ask(("name", "named"), ("state", "off"))
+            await look()
+            assert "selects again" in await ask(("name", "named"), ("state", "on"))
+            await look()
+            assert "no program 'nobody'" in await ask(("name", "nobody"), ("state", "on"))
+            life.request_stop("the scenario says so")
+        return seen
+
+    settings = attrs.evolve(Settings(), programs=PROGRAMS)
+    seen = run_world(scenario, seed=5, build_tree=build_tree, settings=settings)
+    assert seen == [{"named"}, {"rival"}, {"named"}]
