@@ -1,7 +1,7 @@
 """What people switch, and what of it survives: the kill switch is a file, so that it stays on over restarts (I26).
 
-A pause, and a program that was switched, are of this process life alone. The file is the truth: whoever creates `KILL` in
-the state folder by hand kills too.
+A pause, and a program that was switched, are of this process life alone. The file is the truth: whoever creates `KILL`
+in the state folder by hand kills too.
 """
 
 from __future__ import annotations
