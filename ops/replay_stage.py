@@ -24,6 +24,7 @@ from kalshi.types import PriceRange
 from ops.life import BuildTree, TreeParts
 from ops.replay_books import Bell
 from ops.replay_recording import RecordedConnection, Recording
+from quant.programs import Program
 
 HEARTBEAT_S = 1.0
 PROGRAM = "replay"
@@ -153,6 +154,9 @@ def replay_tree(build_tree: BuildTree, stage: Stage, recorded_ms: Callable[[], i
     directors = {"discovery": say_rules, "allocation": say_wishes}
 
     def build(parts: TreeParts) -> tuple[ChildSpec, ...]:
+        # Every recorded market belongs to one program, which quotes it as the first of the settings would.
+        first = next(iter(parts.settings.programs.values()), Program())
+        parts = attrs.evolve(parts, settings=attrs.evolve(parts.settings, programs={PROGRAM: first}))
         return tuple(_on_stage(spec, directors.get(spec.name), stage, recorded_ms) for spec in build_tree(parts))
 
     return build
