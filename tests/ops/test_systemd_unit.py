@@ -1,4 +1,7 @@
-"""The unit file: accepted by systemd's own checks, closed enough, and in step with the bot's deadlines."""
+"""The unit files: accepted by systemd's own checks, closed enough, and in step with the bot's deadlines.
+
+What they do under a running systemd: tests/process/test_systemd.py.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from ops.settings_rules import SYSTEMD_STOP_S
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "ops" / "systemd" / "kalshi-bot.service"
+SWEEP_UNIT = UNIT.with_name("kalshi-bot-sweep.service")
 EXPOSURE_MAX = 1.5
 # What CI sets, so that a missing tool cannot pass there for a passed test.
 REQUIRED_VARIABLE = "SYSTEMD_ANALYZE_REQUIRED"
@@ -27,9 +31,9 @@ REQUIRED_VARIABLE = "SYSTEMD_ANALYZE_REQUIRED"
 SWEEP_AROUND_S = 5.0
 
 
-def _settings() -> dict[str, list[str]]:
+def _settings(path: Path = UNIT) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for line in UNIT.read_text().splitlines():
+    for line in path.read_text().splitlines():
         name, is_setting, value = line.partition("=")
         if is_setting and not line.startswith("#"):
             found.setdefault(name, []).append(value)
@@ -51,22 +55,23 @@ def _analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([tool, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
-def _installed_here(folder: Path, text: str) -> Path:
+def _installed_here(folder: Path, text: str, name: str = UNIT.name) -> Path:
     """Returns the unit with this checkout in the place of the program's folder: verify looks whether programs exist."""
     program = folder / "program"
     (program / ".venv" / "bin").mkdir(parents=True)
     (program / "docs").mkdir()
     (program / ".venv" / "bin" / "python").symlink_to("/bin/sh")
-    unit = folder / UNIT.name
+    unit = folder / name
     (installed,) = _settings()["WorkingDirectory"]
     unit.write_text(text.replace(installed, str(program)))
     return unit
 
 
-def test_systemd_verifies_the_unit_without_a_word(tmp_path: Path) -> None:
-    verified = _analyze("verify", str(_installed_here(tmp_path, UNIT.read_text())))
+@pytest.mark.parametrize("path", [UNIT, SWEEP_UNIT], ids=lambda path: path.stem)
+def test_systemd_verifies_the_unit_without_a_word(tmp_path: Path, path: Path) -> None:
+    verified = _analyze("verify", str(_installed_here(tmp_path, path.read_text(), path.name)))
     assert verified.returncode == 0, verified.stderr
-    assert UNIT.name not in verified.stdout + verified.stderr, "a warning about a line of ours"
+    assert path.name not in verified.stdout + verified.stderr, "a warning about a line of ours"
 
 
 def test_systemd_would_refuse_a_unit_with_an_unknown_setting(tmp_path: Path) -> None:
@@ -75,9 +80,10 @@ def test_systemd_would_refuse_a_unit_with_an_unknown_setting(tmp_path: Path) -> 
     assert "WatchdogSeconds" in verified.stdout + verified.stderr
 
 
-def test_the_exposure_score_is_low_enough() -> None:
+@pytest.mark.parametrize("path", [UNIT, SWEEP_UNIT], ids=lambda path: path.stem)
+def test_the_exposure_score_is_low_enough(path: Path) -> None:
     threshold = str(int(EXPOSURE_MAX * 10))
-    scored = _analyze("security", "--offline=true", f"--threshold={threshold}", "--no-pager", str(UNIT))
+    scored = _analyze("security", "--offline=true", f"--threshold={threshold}", "--no-pager", str(path))
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", scored.stdout)
     assert found is not None, scored.stdout + scored.stderr
     assert float(found.group(1)) <= EXPOSURE_MAX
@@ -119,9 +125,25 @@ def test_what_must_stand_in_the_unit_stands_there() -> None:
     assert unit["KillMode"] == ["mixed"]
     assert unit["LimitCORE"] == ["0"]
     assert unit["DynamicUser"] == ["yes"]
-    assert "supervisor.py sweep" in unit["ExecStopPost"][0]
+    assert unit["ExecStopPost"] == [f"-+/usr/bin/systemctl start {SWEEP_UNIT.name}"]
     assert int(unit["StartLimitIntervalSec"][0]) == 300
     assert {one.partition(":")[0] for one in unit["LoadCredential"]} == {ACCESS_KEY_FILE, PRIVATE_KEY_FILE}
-    # Both run with the same settings, or the sweep would look for another account's orders.
-    run, sweep = unit["ExecStart"][0].split(), unit["ExecStopPost"][0].removeprefix("-").split()
-    assert [word for word in run if word != "run"] == [word for word in sweep if word != "sweep"]
+
+
+def test_the_sweep_sees_what_the_bot_sees_and_can_do_no_more() -> None:
+    bot, sweep = _settings(), _settings(SWEEP_UNIT)
+    # With other settings, folders or keys it would look for another account's orders.
+    run, swept = bot["ExecStart"][0].split(), sweep["ExecStart"][0].split()
+    assert [word for word in run if word != "run"] == [word for word in swept if word != "sweep"]
+    of_the_bot_alone = {
+        *("After", "Wants", "Description", "StartLimitBurst", "StartLimitIntervalSec", "WantedBy"),
+        *("ExecStopPost", "KillMode", "NotifyAccess", "Restart", "RestartPreventExitStatus", "RestartSec"),
+        *("TimeoutStartSec", "TimeoutStopSec", "WatchdogSec", "ExecStart", "Type"),
+    }
+    shared = {name: values for name, values in bot.items() if name not in of_the_bot_alone}
+    assert {name: sweep.get(name) for name in shared} == shared
+
+
+def test_the_bot_waits_for_the_whole_sweep() -> None:
+    (limit,) = _settings(SWEEP_UNIT)["TimeoutStartSec"]
+    assert DEADLINE_S + SWEEP_AROUND_S < float(limit.removesuffix("s")) < _seconds("TimeoutStopSec")
