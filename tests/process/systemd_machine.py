@@ -24,6 +24,7 @@ import attrs
 from tests.process.stage import ROOT, end
 
 SYSTEMD = Path("/lib/systemd/systemd")
+INTERPRETER = "opt/python"  # where the sandbox, which hides homes, lets it be seen
 PROGRAM_PARTS = ("actors", "kalshi", "ops", "quant", "supervisor.py", "config.yaml", "docs")
 BOOT_S = 30.0
 # First into the control group that becomes the machine's root, then into namespaces of its own.
@@ -132,8 +133,8 @@ def _lay_out(stage: Path, files: dict[str, str]) -> None:
         source = ROOT / part
         (shutil.copytree if source.is_dir() else shutil.copy)(source, program / part)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    (program / ".venv" / "bin" / "python").symlink_to(f"/opt/python/bin/{version}")
-    (program / ".venv" / "pyvenv.cfg").write_text("home = /opt/python/bin\ninclude-system-site-packages = false\n")
+    (program / ".venv" / "bin" / "python").symlink_to(f"/{INTERPRETER}/bin/{version}")
+    (program / ".venv" / "pyvenv.cfg").write_text(f"home = /{INTERPRETER}/bin\ninclude-system-site-packages = false\n")
     for path, text in files.items():
         target = stage / "files" / path.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)

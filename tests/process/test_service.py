@@ -166,7 +166,7 @@ def test_a_manager_that_is_gone_is_told_in_the_log_and_changes_nothing(tmp_path:
 def test_what_a_bot_ended_by_the_watchdog_leaves_is_swept_from_outside_with_the_credentials_folder(
     tmp_path: Path,
 ) -> None:
-    """The manager's SIGABRT gives no chance to clean up; the sweep from outside is the net, with the keys that its unit loads."""
+    """The manager's SIGABRT gives no chance to clean up; the sweep from outside is the net, with its own keys."""
     with standalone_exchange(tmp_path) as exchange:
         environment = exchange.environment()
         credentials = tmp_path / "credentials"
