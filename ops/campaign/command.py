@@ -15,6 +15,7 @@ from ops.campaign.seed import SeedOrder, SeedResult, run_seed
 from ops.life import BuildTree
 
 _HOUR_S: Final = 3600.0
+_DIGITS: Final = 3  # whole milliseconds: a printed command gives the very same schedule
 SECONDS_MIN: Final = 60.0  # less leaves no time to recover in
 FOUND: Final = 1
 
@@ -35,7 +36,7 @@ def simulate_seeds(
     try:
         if hours * _HOUR_S < SECONDS_MIN:
             raise ValueError(f"--hours {hours:g} is too short: at least {SECONDS_MIN / _HOUR_S:.3f}, which is a minute")
-        campaign = make_campaign(parse_seeds(seeds), hours * _HOUR_S, faults, wire)
+        campaign = make_campaign(parse_seeds(seeds), round(hours * _HOUR_S, _DIGITS), faults, wire)
         if trace and len(campaign.seeds) > 1:
             raise ValueError("--trace shows one seed: name it with --seed")
     except ValueError as error:

@@ -93,7 +93,7 @@ def _verdict(campaign: Campaign, outcome: Outcome) -> list[str]:
 def _command(campaign: Campaign, seed: int) -> str:
     hours = campaign.seconds / _HOUR_S
     wire = "" if campaign.wire == "ports" else f" --wire {campaign.wire}"
-    return f"python supervisor.py simulate --seed {seed} --hours {hours:.6g} --faults {campaign.faults}{wire} --trace"
+    return f"python supervisor.py simulate --seed {seed} --hours {hours:.9g} --faults {campaign.faults}{wire} --trace"
 
 
 def _spread(values: list[int]) -> str:

@@ -289,12 +289,18 @@ class _Run:
     # -- liveness --
 
     async def _recover(self, nursery: trio.Nursery, process: _Process) -> _Process:
-        """Waits until the bot quotes again with exact books."""
+        """Waits until the bot quotes again with exact books. It may be on its way out still."""
+
+        def ails() -> str:
+            nonlocal process
+            if process.is_over.is_set() and process.may_give_up:
+                process = self._start(nursery, process.folder)
+            return self._ails(process)
+
         if process.is_over.is_set():
             process = self._start(nursery, process.folder)
-        ails = await self._wait_until_empty(lambda: self._ails(process), RECOVERY_S)
-        if ails:
-            self._watch.violate("liveness", f"not recovered after {RECOVERY_S:.0f} s: {ails}")
+        if still := await self._wait_until_empty(ails, RECOVERY_S):
+            self._watch.violate("liveness", f"not recovered after {RECOVERY_S:.0f} s: {still}")
         return process
 
     def _ails(self, process: _Process) -> str:

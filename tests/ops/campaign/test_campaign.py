@@ -86,10 +86,21 @@ def test_a_violation_is_reported_with_the_command_that_shows_it_again() -> None:
     broken = attrs.evolve(RESULT, violations=("I8 at 3.000 s: too much",))
     lines = report(campaign, Outcome(results=(broken,), rechecked=(7,), differing=(7,), real_s=2.0))
     assert "VIOLATION in seed 7: I8 at 3.000 s: too much" in lines
-    command = "python supervisor.py simulate --seed 7 --hours 0.0333333 --faults latency --wire full --trace"
+    command = "python supervisor.py simulate --seed 7 --hours 0.0333333333 --faults latency --wire full --trace"
     assert f"see it step by step: {command}" in lines
     assert f"NOT DETERMINISTIC: compare two of: {command}" in lines
     assert lines[-1] == "1 violations"
+
+
+@pytest.mark.parametrize("seconds", [60.0, 612.0, 600.0, 600.001, 3_599.999, 86_400.0])
+def test_the_command_that_is_printed_has_the_same_length_to_the_millisecond(seconds: float) -> None:
+    """A schedule is drawn over the length: a rounded one would be another schedule, and show nothing."""
+    campaign = make_campaign([7], seconds, "all", "ports")
+    broken = attrs.evolve(RESULT, violations=("I8 at 3.000 s: too much",))
+    lines = report(campaign, Outcome(results=(broken,), rechecked=(), differing=(), real_s=2.0))
+    (command,) = (line for line in lines if line.startswith("see it step by step"))
+    hours = float(command.split("--hours ")[1].split()[0])
+    assert round(hours * 3600.0, 3) == seconds
     assert "per seed: 250 (250 to 250) order commands, 22 (22 to 22) fills" in "\n".join(lines)
 
 
