@@ -109,6 +109,7 @@ class OrderDesk:
     _rounds: Rounds = attrs.field(factory=Rounds, init=False)
     _shown: dict[str, WorkingOrders] = attrs.field(factory=dict, init=False)
     _exits_shown: dict[str, ExitStatus] = attrs.field(factory=dict, init=False)
+    _settled: set[str] = attrs.field(factory=set, init=False)  # of those that the desk knows: not yet forgotten
 
     @property
     def orders(self) -> OrderTable:
@@ -211,11 +212,18 @@ class OrderDesk:
                 self._group_tripped(message.group_id, message.ts_ms)
             case MarketEnded(kind="settled"):
                 self._desk.position_settled(message.ticker)
-                if self._desk.forget_idle(message.ticker):
-                    self._shown.pop(message.ticker, None)
-                    self._beats.pop(f"market:{message.ticker}", None)
+                self._settled.add(message.ticker)
+                self._forget_settled()
             case _:
                 pass
+
+    def _forget_settled(self) -> None:
+        """Forgets the settled markets of which nothing is left; late fills and unknown orders keep some for a while."""
+        for ticker in sorted(self._settled):
+            if self._desk.forget_idle(ticker):
+                self._settled.discard(ticker)
+                self._shown.pop(ticker, None)
+                self._beats.pop(f"market:{ticker}", None)
 
     def _heard(self, actor: str, at_s: float) -> None:
         self._beats[actor] = max(at_s, self._beats.get(actor, at_s))
@@ -439,6 +447,7 @@ class OrderDesk:
                 self._desk.market_list_seen(listed.as_of_ms, listed.ticker, listed.orders, self.clock.latest_ms())
             return
         self._lists_out.discard(None)
+        self._forget_settled()
         if not listed.as_of_ms:
             return  # it failed; the next one is asked in its time
         for stray in self._desk.whole_list_seen(listed.as_of_ms, listed.orders, self.clock.latest_ms()):

@@ -6,7 +6,7 @@
 
 Rules:
 1. The inner scope ends first. What sends, journals and cancels outlives what decides.
-2. Every reason to leave goes through `request_stop`; the first one gives reason and exit code, later ones only hurry.
+2. Every reason to leave goes through `request_stop`; the first one gives reason and exit code. Only persons hurry.
 3. Nothing here knows whether the exchange is real: it comes through `Ports`, time and ids through `Seams`.
 """
 
@@ -217,9 +217,9 @@ class Life:
     # -- leaving --
 
     def request_stop(self, reason: str, code: ExitCode = ExitCode.VERIFIED_FLAT) -> None:
-        """Begins the way out; a later call only hurries it."""
+        """Begins the way out. A later reason changes nothing: only a person may hurry it."""
         if self._stop.is_set():
-            self.hurry(reason)
+            self._log.info(f"already stopping: {self._redact(reason)}")
             return
         reason = self._redact(reason)
         self._stop_reason, self._stop_code = reason, code
@@ -598,6 +598,8 @@ class Life:
                     self.kill_switch(on)
                 case SetLogLevel(actor=actor, level=level):
                     self._set_log_level(actor, level)
+                case StopBot() if self._stop.is_set():
+                    self.hurry("asked to stop through the control socket")
                 case StopBot():
                     self.request_stop("asked to stop through the control socket")
         self._publish_switches()

@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from actors.messages.lifecycle import Heartbeat, Switches
-from actors.messages.market import BookCondition, BookView, FeedHealth
+from actors.messages.market import BookCondition, BookView, FeedHealth, MarketEnded
 from actors.messages.money import FillTape, MarketCap, ReadNumberedFills, RiskView
 from actors.messages.orders import (
     JournaledOrder,
@@ -257,6 +257,22 @@ async def test_i20_two_lives_of_the_desk_never_make_the_same_client_order_id(
     first, second = ({request.client_order_id for request in stage.creates} for stage in lives)
     assert len(first) == len(second) == 2
     assert not first & second
+
+
+async def test_i11_a_settled_market_is_forgotten_when_the_last_of_it_is_gone_although_it_ended_before(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Somebody still wished for it when it settled; the word of its end comes once."""
+    stage = Stage()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run_for, 3 * DeskParameters().reconcile_every_s)
+        await trio.sleep(0.5)
+        desk = stage.desk._desk
+        desk.set_target("ENDING", Target(bid=wanted(4_400), ask=None, generation=1, incarnation=1))
+        await stage.desk._apply_one(MarketEnded(ticker="ENDING", kind="settled", settlement_e4=PriceE4(0)))
+        assert "ENDING" in desk.tickers()
+        desk.set_target("ENDING", None)
+    assert "ENDING" not in desk.tickers()
 
 
 async def test_i25_the_targets_of_a_market_actor_end_with_it_and_not_those_of_its_successor(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from ops.simulation import CALM, ROUGH, StopResult, World, run_world, stop_at_a_random_moment
 from supervisor import build_tree
@@ -38,6 +39,31 @@ def test_a_stop_on_calm_cables_is_verified_flat(seed: int) -> None:
 
     _assert_nothing_left(result)
     assert (result.report.exit_code, result.report.verdict) == (0, "verified flat")
+
+
+@pytest.mark.parametrize("is_person", [False, True])
+def test_only_a_person_shortens_the_way_out(is_person: bool) -> None:
+    """A second trouble on the way out is no reason to verify less."""
+
+    async def scenario(world: World) -> float:
+        life = world.life()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(life.run)
+            await trio.sleep(8.0)
+            world.cable.gateway_is_down = True  # nothing can be verified: it tries until its time is over
+            began_s = trio.current_time()
+            life.request_stop("the first")
+            await trio.sleep(1.0)
+            if is_person:
+                life.hurry("SIGINT")
+            else:
+                life.request_stop("the second")
+        assert life.report.reason == "the first"
+        return trio.current_time() - began_s
+
+    took_s = run_world(scenario, seed=5, build_tree=build_tree)
+    assert isinstance(took_s, float)
+    assert (took_s < 3.5) is is_person, took_s
 
 
 @pytest.mark.long
