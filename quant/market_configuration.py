@@ -11,8 +11,8 @@ wider spread. Every number comes with the rule that made it and the inputs of th
    zero still lets a position be worked off. Price bands are no part of it: quoting applies them at every decision.
 4. Exposure becomes contracts at what the dearer outcome costs, since both sides are quoted.
 5. An order is no larger than a share of what stands at the thinner touch.
-6. Spread bounds are the profile's within the program's; gamma and k are the program's (k: the category's, where one is
-   set) times the regime's factors; the horizon ends with the market.
+6. Spread bounds are the profile's within the program's, and the horizon ends with the market. Gamma and k stay the
+   program's: what a regime does to them changes from one decision to the next, and is applied there.
 7. Sigma starts as the best estimate there is, blended with the event's by the profile's weight; an event that is a jump
    of `jump_ignored` or more has no say: one move is no volatility, and would only widen until it is forgotten.
 
@@ -36,7 +36,6 @@ from quant.market_profiles import (
     CategoryProfile,
     MarketConfigurationParameters,
     ProfileOverride,
-    RegimeFactors,
 )
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.frame import FrameParameters
@@ -133,12 +132,12 @@ def generate(
 ) -> MarketConfiguration:
     """Returns the configuration of one market; see the module for the rules."""
     name = profile_of(facts.category, parameters)
-    profile, regime = _in_regime(parameters.profiles[name], facts.regime), _factors(facts.regime, parameters)
+    profile = _in_regime(parameters.profiles[name], facts.regime)
     exposure = _exposure(facts, limits, parameters)
-    position = _position(exposure.value, facts, program, limits, parameters, profile, regime)
+    position = _position(exposure.value, facts, program, limits, parameters, profile)
     order = _order(position.value, facts, program, parameters)
     sigma = _sigma(facts, program, parameters, profile)
-    strategy, of_strategy = _strategy(facts, program.strategy, parameters, profile, regime)
+    strategy, of_strategy = _strategy(facts, program.strategy, profile)
     return MarketConfiguration(
         profile=name,
         regime=facts.regime,
@@ -182,10 +181,6 @@ def _chosen(special: T | None, general: T) -> T:
     return general if special is None else special
 
 
-def _factors(regime: Regime | None, parameters: MarketConfigurationParameters) -> RegimeFactors:
-    return RegimeFactors() if regime is None else parameters.regimes.get(regime.value, RegimeFactors())
-
-
 def _spread_e4(liquidity: LiquidityFacts) -> int:
     """Returns the listed spread; a one-sided, crossed or empty book counts as a whole dollar wide."""
     if liquidity.bid_e4 is None or liquidity.ask_e4 is None or liquidity.ask_e4 <= liquidity.bid_e4:
@@ -222,7 +217,6 @@ def _position(
     limits: ConfigurationLimits,
     parameters: MarketConfigurationParameters,
     profile: _Profile,
-    regime: RegimeFactors,
 ) -> ConfiguredNumber:
     """Rules 3 and 4, in whole contracts."""
     key = "max_position_contracts"
@@ -230,7 +224,8 @@ def _position(
     if profile.is_excluded:
         return ConfiguredNumber(key=key, value=0.0, rule="its profile excludes it: only worked off", inputs=(said,))
     dated = parameters.long_dated_factor if facts.seconds_to_close > parameters.long_dated_s else 1.0
-    held_back = regime.position_factor if profile.position_factor is None else profile.position_factor
+    general = 1.0 if facts.regime is None else parameters.position_by_regime.get(facts.regime.value, 1.0)
+    held_back = general if profile.position_factor is None else profile.position_factor
     worst_e4 = _dearer_outcome_e4(facts.liquidity)
     bounds_e2 = {
         "exposure at the price of the dearer outcome": exposure * 1e6 / worst_e4,
@@ -295,18 +290,14 @@ def _sigma(
 
 
 def _strategy(
-    facts: ConfigurationFacts,
-    strategy: StrategyParameters,
-    parameters: MarketConfigurationParameters,
-    profile: _Profile,
-    regime: RegimeFactors,
+    facts: ConfigurationFacts, strategy: StrategyParameters, profile: _Profile
 ) -> tuple[StrategyParameters, tuple[ConfiguredNumber, ...]]:
     """Rule 6: what the strategy has of these parameters."""
     numbers: tuple[ConfiguredNumber, ...] = ()
     if isinstance(strategy, FrameParameters):
         numbers += _spreads(strategy, profile)
     if isinstance(strategy, AvellanedaStoikovParameters | GlftParameters):
-        numbers += _model(facts, strategy, parameters, regime)
+        numbers += _model(facts, strategy)
     changes: dict[str, Any] = {number.key: number.value for number in numbers}
     return attrs.evolve(strategy, **changes), numbers
 
@@ -334,28 +325,13 @@ def _spreads(strategy: FrameParameters, profile: _Profile) -> tuple[ConfiguredNu
 
 
 def _model(
-    facts: ConfigurationFacts,
-    strategy: AvellanedaStoikovParameters | GlftParameters,
-    parameters: MarketConfigurationParameters,
-    regime: RegimeFactors,
+    facts: ConfigurationFacts, strategy: AvellanedaStoikovParameters | GlftParameters
 ) -> tuple[ConfiguredNumber, ...]:
-    category = facts.category.lower()
-    own_k = parameters.k_per_dollar_by_category.get(category)
-    k = strategy.k_per_dollar if own_k is None else own_k
     left_s = max(1.0, facts.seconds_to_close)
+    own = "the program's"
     return (
-        ConfiguredNumber(
-            key="gamma_per_dollar",
-            value=strategy.gamma_per_dollar * regime.gamma_factor,
-            rule="the program's times the regime's factor",
-            inputs=(("program", strategy.gamma_per_dollar), ("factor", regime.gamma_factor)),
-        ),
-        ConfiguredNumber(
-            key="k_per_dollar",
-            value=k * regime.k_factor,
-            rule=f"{'the program' if own_k is None else 'the category'}'s times the regime's factor",
-            inputs=(("k", k), ("category", category), ("factor", regime.k_factor)),
-        ),
+        ConfiguredNumber(key="gamma_per_dollar", value=strategy.gamma_per_dollar, rule=own),
+        ConfiguredNumber(key="k_per_dollar", value=strategy.k_per_dollar, rule=own),
         ConfiguredNumber(
             key="horizon_cap_s",
             value=min(strategy.horizon_cap_s, left_s),

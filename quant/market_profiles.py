@@ -1,4 +1,6 @@
-"""What per-market configuration is made of: category profiles, regime factors, and the section `market_configuration`.
+"""What per-market configuration is made of: category profiles and the section `market_configuration`.
+
+What a regime does to gamma and k is no part of it: that changes from one decision to the next, and is applied there.
 
 Source: feature D7; the design documents' category profiles. Where shipped numbers differ from theirs: docs/adr/0006.
 """
@@ -26,13 +28,10 @@ def _known_regimes(_: object, attribute: attrs.Attribute[Any], value: Mapping[st
         raise ValueError(f"must name regimes: {', '.join(Regime)}; not {', '.join(unknown)} ({attribute.name})")
 
 
-@attrs.frozen(kw_only=True)
-class RegimeFactors:
-    """What a regime changes for every category: multipliers of the program's gamma and k, and of the position limit."""
-
-    gamma_factor: float = attrs.field(default=1.0, validator=_positive)
-    k_factor: float = attrs.field(default=1.0, validator=_positive)
-    position_factor: float = attrs.field(default=1.0, validator=_share)
+def _shares_by_regime(instance: object, attribute: attrs.Attribute[Any], value: Mapping[str, float]) -> None:
+    _known_regimes(instance, attribute, value)
+    if not all(0.0 <= share <= 1.0 for share in value.values()):
+        raise ValueError("must be shares from 0 to 1")
 
 
 @attrs.frozen(kw_only=True)
@@ -57,16 +56,9 @@ class CategoryProfile:
     by_regime: Mapping[str, ProfileOverride] = attrs.field(factory=dict, validator=_known_regimes)
 
 
-def _default_regimes() -> dict[str, RegimeFactors]:
-    """Returns the documents' multipliers of gamma and k; position factors for the regimes that hurt a maker."""
-    return {
-        "QUIET": RegimeFactors(gamma_factor=0.8, k_factor=0.7),
-        "MEAN_REVERTING": RegimeFactors(),
-        "TRENDING": RegimeFactors(gamma_factor=1.5, k_factor=0.5, position_factor=0.3),
-        "CHAOTIC": RegimeFactors(gamma_factor=2.0, k_factor=0.3, position_factor=0.0),
-        "NOISE": RegimeFactors(gamma_factor=1.2, k_factor=0.6, position_factor=0.5),
-        "UNKNOWN": RegimeFactors(),
-    }
+def _default_positions() -> dict[str, float]:
+    """Returns what is left of the position limit in the regimes that hurt a maker."""
+    return {"TRENDING": 0.3, "CHAOTIC": 0.0, "NOISE": 0.5}
 
 
 def _default_profiles() -> dict[str, CategoryProfile]:
@@ -107,13 +99,12 @@ class MarketConfigurationParameters:
     long_dated_s: float = 30 * DAY_S
     long_dated_factor: float = attrs.field(default=0.7, validator=_share)
     depth_share_max: float = attrs.field(default=0.5, validator=_not_negative)  # more than that would lead the book
-    k_per_dollar_by_category: Mapping[str, float] = attrs.field(factory=dict)  # none measured but the default's
     jump_ignored_e4: int = 1_000
     sigma_floor: float = attrs.field(default=0.0006, validator=_positive)  # half a cent per sqrt(minute)
     sigma_cap: float = attrs.field(default=0.02, validator=_positive)  # the fastest quarter-hour coins: 1.9 cents
     regime_age_max_s: float = 4.0
     reconfigure_after_s: float = 300.0  # a change of regime restarts the market's actor, no more often than this
-    regimes: Mapping[str, RegimeFactors] = attrs.field(factory=_default_regimes, validator=_known_regimes)
+    position_by_regime: Mapping[str, float] = attrs.field(factory=_default_positions, validator=_shares_by_regime)
     profiles: Mapping[str, CategoryProfile] = attrs.field(factory=_default_profiles)
     category_profiles: Mapping[str, str] = attrs.field(factory=_default_categories)
 

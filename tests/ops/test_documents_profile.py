@@ -44,9 +44,6 @@ KEYS: tuple[tuple[str, str, float], ...] = (
     ("risk.long_dated_penalty_factor", "market_configuration.long_dated_factor", 1),
     ("as_model.risk_horizon_seconds", "quoting.horizon_cap_s", 1),
     ("as_model.k_by_category.default", "quoting.k_per_dollar", 1),
-    ("as_model.k_by_category.sports", "market_configuration.k_per_dollar_by_category.sports", 1),
-    ("as_model.k_by_category.rates", "market_configuration.k_per_dollar_by_category.rates", 1),
-    ("as_model.k_by_category.crypto", "market_configuration.k_per_dollar_by_category.crypto", 1),
     ("as_model.base_gamma", "quoting.gamma_per_dollar", 1),
     ("as_model.min_total_spread", "quoting.min_total_spread", 1),
     ("as_model.max_total_spread", "quoting.max_total_spread", 1),
@@ -56,9 +53,6 @@ KEYS: tuple[tuple[str, str, float], ...] = (
     ("extreme_prices.hard_extreme_one_sided", "quoting.sizing.price_bands.hard_is_one_sided", 1),
     ("extreme_prices.spread_shock_threshold", "quoting.spread_shock", 1),
     ("regimes.max_shared_state_age_seconds", "market_configuration.regime_age_max_s", 1),
-    *((f"regimes.{theirs}_multipliers.{regime}", f"market_configuration.regimes.{regime}.{theirs}_factor", 1)
-      for theirs in ("gamma", "k")
-      for regime in ("MEAN_REVERTING", "QUIET", "TRENDING", "CHAOTIC", "NOISE", "UNKNOWN")),
     ("volatility_mm.sigma_cap", "market_configuration.sigma_cap", 1),
     ("volatility_mm.sigma_floor", "market_configuration.sigma_floor", 1),
     ("volatility_mm.jump_magnitude_threshold_cents", "market_configuration.jump_ignored_cents", 1),
@@ -176,6 +170,7 @@ def test_every_number_of_the_profile_is_accounted_for(profile: Any) -> None:
     known = {ours for _, ours, _ in KEYS} | NUMBERS.keys()
     chosen = {
         "discovery.excluded_categories",  # text
+        "market_configuration.position_by_regime",  # the documents' belong to profiles
         "market_configuration.exposure_min_dollars",  # the documents have no floor
         "quoting.is_fee_floor",  # nor this one
         "quoting.settlement.is_enabled",  # nor this skew
