@@ -17,7 +17,8 @@ from quant.quoting.settlement_skew import SettlementSkewParameters, settlement_w
 from quant.quoting.sizing import SizingParameters, sizes
 from quant.quoting.touch import TouchParameters, improvement
 from quant.signals.volatility import structural_cap
-from tests.quant.builders import CALM, CENT_GRID, TAPERED_GRID, bid, level, prices
+from tests.quant.builders import CALM, CENT_GRID, TAPERED_GRID, level, prices
+from tests.quant.builders import bid as bid_filled
 
 PARAMETERS = AvellanedaStoikovParameters()
 
@@ -27,7 +28,7 @@ def decide(parameters: AvellanedaStoikovParameters = PARAMETERS, **changes: obje
 
 
 def is_quoted(**changes: object) -> bool:
-    return prices(decide(**changes)) != (None, None)
+    return prices(decide(PARAMETERS, **changes)) != (None, None)
 
 
 @pytest.mark.parametrize(("spread_e4", "quotes"), [(1_499, True), (1_500, True), (1_501, False)])
@@ -125,13 +126,12 @@ def test_in_a_hard_band_the_dear_side_works_off_no_more_than_is_held(held_e2: in
 
 
 @pytest.mark.parametrize(
-    ("wanted", "bid_e4", "ask_e4"), [(0.489, 4_800, 5_100), (0.49, 4_900, 5_100), (0.491, 4_900, 5_000)]
+    ("bid", "bid_e4", "ask_e4"), [(0.489, 4_800, 5_100), (0.49, 4_900, 5_100), (0.491, 4_900, 5_200)]
 )
-def test_a_quote_goes_to_the_grid_away_from_the_other_side(wanted: float, bid_e4: int, ask_e4: int) -> None:
+def test_a_bid_goes_down_to_the_grid_and_an_ask_up(bid: float, bid_e4: int, ask_e4: int) -> None:
     book = (level(4_800), level(5_200))
-    parameters = PlacementParameters(improve_steps_max=3)
-    assert place_bid(wanted, *book, CENT_GRID, parameters) == bid_e4
-    assert place_ask(wanted + 0.02, *book, CENT_GRID, parameters) in (ask_e4, ask_e4 + 100)
+    assert place_bid(bid, *book, CENT_GRID, PlacementParameters()) == bid_e4
+    assert place_ask(bid + 0.02, *book, CENT_GRID, PlacementParameters()) == ask_e4
 
 
 @pytest.mark.parametrize(("steps", "bid_e4"), [(0, 4_800), (1, 4_900), (2, 5_000), (3, 5_100), (4, 5_100)])
@@ -171,6 +171,6 @@ def test_a_reacting_order_improves_beyond_three_and_seven_cents(spread_e4: int, 
 def test_a_round_filled_within_two_seconds_cools_down_for_thirty(after_s: float, cools: bool) -> None:
     stake = StakeParameters(ticker="M", count_e2=CountE2(100), yes_price_e4=PriceE4(4_500))
     leg = LegState(rounds=1, remaining_e2=CountE2(100), price_e4=PriceE4(4_500), posted_at_ms=0)
-    one = attrs.evolve(bid(4_500, 100), ts_ms=int(after_s * 1000))
+    one = attrs.evolve(bid_filled(4_500, 100), ts_ms=int(after_s * 1000))
     state = applied(StakeState(ticker="M", yes=leg), one, 1, stake)
     assert state.yes.cooldown_until_ms == (int(after_s * 1000) + 30_000 if cools else 0)

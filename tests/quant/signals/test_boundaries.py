@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import attrs
@@ -15,8 +16,8 @@ from quant.signals.mean_reversion import (
     WindowStatistics,
     is_mean_reverting,
 )
-from quant.signals.regime import Regime, RegimeEvidence, RegimeParameters, classify, for_profile
-from quant.signals.regime_stability import StabilityParameters, StabilityState, Verdict, add, current
+from quant.signals.regime import Regime, RegimeEvidence, RegimeParameters, Verdict, classify, for_profile
+from quant.signals.regime_stability import StabilityParameters, StabilityState, add, current
 from tests.quant.builders import level
 from tests.quant.signals.test_regime import ACTIVE, PARAMETERS, RETURNING, WALK
 from tests.quant.signals.test_regime_stability import QUIET
@@ -57,8 +58,7 @@ def test_a_limit_of_the_window(field: str, values: tuple[float, ...], regimes: t
 
 @pytest.mark.parametrize(("per_minute", "regime"), [(0.00999, QUIET_), (0.01, NOTHING), (0.01001, NOTHING)])
 def test_less_than_a_cent_in_a_minute_is_quiet(per_minute: float, regime: Regime) -> None:
-    # The root of sixty has no exact float: a hair of the limit's own size stands for "at".
-    sigma = per_minute / 60**0.5 + (1e-17 if per_minute == 0.01 else 0.0)
+    sigma = math.nextafter(per_minute / math.sqrt(60), 1.0)  # "at" must not fall below by rounding
     assert regime_of(attrs.evolve(ACTIVE, sigma=sigma)) is regime
 
 
