@@ -8,17 +8,21 @@ import attrs
 import pytest
 
 from kalshi.numbers import CountE2, PriceE4
+from quant.quoting import hybrid, touch
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters, quote
 from quant.quoting.decision import QuoteDecision
+from quant.quoting.hybrid import HybridParameters
 from quant.quoting.placement import PlacementParameters, place_ask, place_bid
 from quant.quoting.price_bands import PriceBand, PriceBandParameters, band_of
 from quant.quoting.refill_state import LegState, StakeParameters, StakeState, applied
 from quant.quoting.settlement_skew import SettlementSkewParameters, settlement_weight
 from quant.quoting.sizing import SizingParameters, sizes
-from quant.quoting.touch import TouchParameters, improvement
+from quant.quoting.touch import Pace, TouchParameters, improvement, paced
 from quant.signals.volatility import structural_cap
 from tests.quant.builders import CALM, CENT_GRID, TAPERED_GRID, level, prices
 from tests.quant.builders import bid as bid_filled
+from tests.quant.quoting.test_incentive import FACTS, FREE
+from tests.quant.quoting.test_incentive import decide as rewarded
 
 PARAMETERS = AvellanedaStoikovParameters()
 
@@ -174,3 +178,41 @@ def test_a_round_filled_within_two_seconds_cools_down_for_thirty(after_s: float,
     one = attrs.evolve(bid_filled(4_500, 100), ts_ms=int(after_s * 1000))
     state = applied(StakeState(ticker="M", yes=leg), one, 1, stake)
     assert state.yes.cooldown_until_ms == (int(after_s * 1000) + 30_000 if cools else 0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "brakes"),
+    [
+        ("held_contract_min", 499.9, False),
+        ("held_contract_min", 500.0, True),
+        ("held_contract_min", 500.1, True),
+        ("adverse_excursion", 0.0799, False),
+        ("adverse_excursion", 0.08, True),
+        ("adverse_excursion", 0.0801, True),
+    ],
+)
+def test_the_hybrids_brakes_hold_from_their_limits_on(field: str, value: float, brakes: bool) -> None:
+    held = attrs.evolve(CALM, position_e2=CountE2(1_000), **{field: value})  # type: ignore[arg-type]
+    decision = hybrid.quote(held, HybridParameters(), CENT_GRID)
+    assert (decision.bid is None) is brakes
+    assert decision.ask is not None
+
+
+@pytest.mark.parametrize(("after_s", "waits"), [(0.499, True), (0.5, False), (0.501, False)])
+def test_a_replacement_waits_for_half_a_second(after_s: float, waits: bool) -> None:
+    pace, _ = paced(Pace(), touch.quote(CALM, TouchParameters(), CENT_GRID), CALM, 0.0, TouchParameters())
+    moved = attrs.evolve(CALM, best_ask=level(5_300))
+    _, decision = paced(pace, touch.quote(moved, TouchParameters(), CENT_GRID), moved, after_s, TouchParameters())
+    assert prices(decision) == (4_800, 5_200 if waits else 5_300)
+
+
+@pytest.mark.parametrize(("held_e2", "adds"), [(49_999, True), (50_000, False), (50_001, False)])
+def test_incentive_quotes_add_up_to_half_of_the_limit(held_e2: int, adds: bool) -> None:
+    assert (rewarded(FREE, position_e2=held_e2).bid is not None) is adds
+
+
+@pytest.mark.parametrize(("cents", "adds"), [(4, False), (5, True), (6, True)])
+def test_incentive_quotes_add_to_no_side_under_five_cents(cents: int, adds: bool) -> None:
+    bids, asks = (level(cents * 100, 200_000),), (level(cents * 100 + 600, 200_000),)
+    facts = attrs.evolve(FACTS, other_bids=bids, other_asks=asks)
+    assert (rewarded(FREE, facts, best_bid=bids[0], best_ask=asks[0]).bid is not None) is adds
