@@ -13,7 +13,7 @@ from ops.simulation import KEY_ID, World, run_world
 from supervisor import build_tree
 
 PROFILE = Path(__file__).resolve().parents[2] / "profiles" / "documents.yaml"
-QUOTING_S = 60.0
+QUOTING_S = 15.0
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +43,7 @@ async def watch(world: World) -> Seen:
     return Seen(programs=programs, spreads_e4=spreads, held_e2=held_e2)
 
 
-def test_a_minute_with_the_documents_numbers_quotes_and_ends_flat() -> None:
+def test_a_while_with_the_documents_numbers_quotes_and_ends_flat() -> None:
     seen = run_world(
         watch,
         seed=5,

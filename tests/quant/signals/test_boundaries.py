@@ -8,7 +8,9 @@ from typing import Any
 import attrs
 import pytest
 
+from quant.signals import jumps, volatility
 from quant.signals.fair_value import FairValueParameters, fair_value
+from quant.signals.jumps import Jump, JumpParameters, JumpRule, JumpState
 from quant.signals.markouts import HorizonState, Judged, MarkoutParameters, MarkoutState, wrong_share
 from quant.signals.mean_reversion import (
     DickeyFuller,
@@ -18,6 +20,8 @@ from quant.signals.mean_reversion import (
 )
 from quant.signals.regime import Regime, RegimeEvidence, RegimeParameters, Verdict, classify, for_profile
 from quant.signals.regime_stability import StabilityParameters, StabilityState, add, current
+from quant.signals.sample_ladder import LadderParameters, LadderState, speaking
+from quant.signals.volatility import VolatilityParameters
 from tests.quant.builders import level
 from tests.quant.signals.test_regime import ACTIVE, PARAMETERS, RETURNING, WALK
 from tests.quant.signals.test_regime_stability import QUIET
@@ -135,3 +139,58 @@ def test_five_fills_say_which_share_was_wrong(fills: int, is_said: bool) -> None
 def test_a_fill_is_judged_for_five_minutes(age_s: float, counts: bool) -> None:
     state = MarkoutState(horizons=(HorizonState(),), judged=(Judged(time_s=0.0, is_wrong=True),) * 5)
     assert (wrong_share(state, age_s, MarkoutParameters()) is not None) is counts
+
+
+def still_market(samples: int) -> JumpState:
+    """A market that has stood at 50 cents for so many seconds."""
+    state = JumpState()
+    for second in range(samples):
+        state = jumps.add(state, float(second), 0.5, 100, JumpParameters())
+    return state
+
+
+@pytest.mark.parametrize(("ticks", "jumped"), [(4.9, False), (5.0, True), (5.1, True)])
+def test_five_ticks_in_a_second_are_a_jump_from_the_first_second_on(ticks: float, jumped: bool) -> None:
+    after = jumps.add(still_market(1), 1.0, 0.5 + ticks / 100 + 1e-12, 100, JumpParameters())
+    assert (after.last_jump is not None) is jumped
+
+
+@pytest.mark.parametrize(("ticks", "jumped"), [(2.9, False), (3.0, True), (3.1, True)])
+def test_three_ticks_out_of_a_still_market_are_one_after_the_warm_up(ticks: float, jumped: bool) -> None:
+    after = jumps.add(still_market(60), 60.0, 0.5 + ticks / 100 + 1e-12, 100, JumpParameters())
+    assert (after.last_jump is not None) is jumped
+
+
+@pytest.mark.parametrize(("moves", "jumped"), [(29, False), (30, True), (31, True)])
+def test_the_warm_up_is_thirty_changes(moves: int, jumped: bool) -> None:
+    after = jumps.add(still_market(moves + 1), 100.0, 0.54, 100, JumpParameters())
+    assert (after.last_jump is not None) is jumped
+
+
+@pytest.mark.parametrize(("age_s", "is_away"), [(9.99, True), (10.0, False), (10.01, False)])
+def test_a_jump_keeps_quotes_away_for_ten_seconds(age_s: float, is_away: bool) -> None:
+    state = JumpState(last_jump=Jump(time_s=0.0, move_ticks=9.0, rule=JumpRule.ABSOLUTE))
+    assert jumps.is_pulled(state, age_s, JumpParameters()) is is_away
+
+
+@pytest.mark.parametrize(("sigma_ticks", "spacing"), [(0.999 / math.sqrt(5), 15), (1 / math.sqrt(5), 5), (0.5, 5)])
+def test_a_window_speaks_where_the_price_moves_a_tick_per_sample(sigma_ticks: float, spacing: int) -> None:
+    moving = tuple(float(n % 2) for n in range(121))
+    state = LadderState(windows=(moving, moving, moving), count=10_000)
+    rung = speaking(state, math.nextafter(sigma_ticks, 1.0), LadderParameters())
+    assert rung is not None
+    assert rung.spacing == spacing
+
+
+@pytest.mark.parametrize(("zeros", "speaks"), [(47, True), (48, True), (49, False)])
+def test_a_window_speaks_with_at_most_two_fifths_of_its_changes_zero(zeros: int, speaks: bool) -> None:
+    window = (0.0,) * zeros + tuple(float(n % 2) for n in range(121 - zeros))
+    state = LadderState(windows=(window,), count=10_000)
+    assert (speaking(state, 9.0, LadderParameters(rungs=(5,))) is not None) is speaks
+
+
+@pytest.mark.parametrize(("after_s", "counts"), [(4.99, False), (5.0, True), (5.01, True)])
+def test_mids_are_compared_at_least_five_seconds_apart(after_s: float, counts: bool) -> None:
+    parameters = VolatilityParameters()
+    state = volatility.observe(volatility.initial(parameters), 0.0, 0.5, parameters)
+    assert (volatility.observe(state, after_s, 0.6, parameters) != state) is counts
