@@ -4,7 +4,8 @@
    kept for at most FACTS_KEPT_MAX markets; those heard of longest ago go first.
 2. A regime that is older than its age limit, or not yet stable, is one that nobody has judged. An event counts while it
    lasts.
-3. Without rules and liquidity, or where the program says so, the program's own numbers stand, and that is recorded too.
+3. Without rules and liquidity, for a refill event, or where the program says so, the program's own numbers stand, and
+   that is recorded too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from quant.market_configuration import (
 from quant.market_profiles import MarketConfigurationParameters
 from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.quoting.refill import EventParameters
 from quant.signals.regime import Regime
 from quant.signals.volatility import VolatilityParameters
 
@@ -85,6 +87,8 @@ class MarketConfigurer:
         rules, liquidity = self._rules.get(ticker), self._liquidity.get(ticker)
         if not program.is_configured_per_market:
             return _as_the_program_says(own, "the program's, as it is not configured per market")
+        if isinstance(own.strategy, EventParameters):
+            return _as_the_program_says(own, "the program's, as its stakes are a person's own")
         if rules is None or liquidity is None:
             return _as_the_program_says(own, "the program's, as nothing is known of the market")
         regime, event = self.regime(ticker, now_s), self._events.get(ticker)

@@ -38,6 +38,8 @@ from quant.market_configuration import ConfigurationLimits, MarketConfiguration
 from quant.market_profiles import MarketConfigurationParameters
 from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.quoting.incentive import IncentiveParameters
+from quant.quoting.refill import EventParameters
 from quant.signals.volatility import VolatilityParameters
 
 HEARTBEAT_S = 1.0
@@ -166,12 +168,15 @@ class MarketSupervisor:
             order_size_e2=configuration.order_size_e2, max_position_e2=configuration.max_position_e2
         )
 
+        strategy = configuration.strategy
+        assert not isinstance(strategy, IncentiveParameters | EventParameters)  # no program has one of these
+
         def factory(context: ChildContext) -> Actor:
             return MarketMaker(
                 context=context,
                 ticker=ticker,
                 sizes=sizes,
-                strategy=configuration.strategy,
+                strategy=strategy,
                 volatility=configuration.volatility,
             )
 

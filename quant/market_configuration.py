@@ -10,7 +10,8 @@ wider spread. Every number comes with the rule that made it and the inputs of th
 3. Haircuts: a close far away, the regime, the category's profile. What a profile excludes holds nothing new: a limit of
    zero still lets a position be worked off. Price bands are no part of it: quoting applies them at every decision.
 4. Exposure becomes contracts at what the dearer outcome costs, since both sides are quoted.
-5. An order is no larger than a share of what stands at the thinner touch.
+5. An order is no larger than a share of what stands at the thinner touch; one that rests for a reward is as large as
+   its program says, since the reward has a target size.
 6. Spread bounds are the profile's within the program's, and the horizon ends with the market. Gamma and k stay the
    program's: what a regime does to them changes from one decision to the next, and is applied there.
 7. Sigma starts as the best estimate there is, blended with the event's by the profile's weight; an event that is a jump
@@ -40,12 +41,17 @@ from quant.market_profiles import (
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.frame import FrameParameters
 from quant.quoting.glft import GlftParameters
+from quant.quoting.incentive import IncentiveParameters
+from quant.quoting.refill import EventParameters
 from quant.quoting.strategies import StrategyParameters
 from quant.signals.regime import Regime
 from quant.signals.volatility import VolatilityParameters, structural_cap
 
 CONTRACT_E2: Final = 100
 T = TypeVar("T")
+
+# Incentive quoting is given the same numbers; a refill event brings its own and is only passed through.
+QuotedStrategy = StrategyParameters | IncentiveParameters | EventParameters
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +72,7 @@ class ProgramNumbers:
 
     order_size_e2: CountE2
     max_position_e2: CountE2
-    strategy: StrategyParameters
+    strategy: QuotedStrategy
     volatility: VolatilityParameters
 
 
@@ -119,7 +125,7 @@ class MarketConfiguration:
     regime: Regime | None
     order_size_e2: CountE2
     max_position_e2: CountE2
-    strategy: StrategyParameters
+    strategy: QuotedStrategy
     volatility: VolatilityParameters
     numbers: tuple[ConfiguredNumber, ...]
 
@@ -251,11 +257,10 @@ def _order(
     """Rule 5, in contracts: the share of the touch in whole ones, of which there is at least one."""
     touch = min(facts.liquidity.bid_size_e2, facts.liquidity.ask_size_e2) / CONTRACT_E2
     wanted = program.order_size_e2 / CONTRACT_E2
-    bounds = {
-        "the program's size": wanted,
-        "its share of the thinner touch": float(max(1, math.floor(parameters.depth_share_max * touch))),
-        "no more than may be held": position if position > 0 else wanted,
-    }
+    bounds = {"the program's size": wanted, "no more than may be held": position if position > 0 else wanted}
+    if not isinstance(program.strategy, IncentiveParameters):
+        share = max(1, math.floor(parameters.depth_share_max * touch))
+        bounds["its share of the thinner touch"] = float(share)
     rule = min(bounds, key=lambda name: bounds[name])
     inputs = (("touch_contracts", touch), ("depth_share_max", parameters.depth_share_max))
     return ConfiguredNumber(key="order_size_contracts", value=bounds[rule], rule=rule, inputs=inputs)
@@ -290,8 +295,8 @@ def _sigma(
 
 
 def _strategy(
-    facts: ConfigurationFacts, strategy: StrategyParameters, profile: _Profile
-) -> tuple[StrategyParameters, tuple[ConfiguredNumber, ...]]:
+    facts: ConfigurationFacts, strategy: QuotedStrategy, profile: _Profile
+) -> tuple[QuotedStrategy, tuple[ConfiguredNumber, ...]]:
     """Rule 6: what the strategy has of these parameters."""
     numbers: tuple[ConfiguredNumber, ...] = ()
     if isinstance(strategy, FrameParameters):

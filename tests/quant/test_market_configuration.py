@@ -20,14 +20,16 @@ from quant.market_configuration import (
     LiquidityFacts,
     MarketConfiguration,
     ProgramNumbers,
+    QuotedStrategy,
     generate,
     profile_of,
 )
 from quant.market_profiles import DAY_S, CategoryProfile, MarketConfigurationParameters, ProfileOverride
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.quoting.frame import FrameParameters
 from quant.quoting.glft import GlftParameters
 from quant.quoting.hybrid import HybridParameters
-from quant.quoting.strategies import StrategyParameters
+from quant.quoting.incentive import IncentiveParameters
 from quant.quoting.touch import TouchParameters
 from quant.signals.regime import Regime
 from quant.signals.volatility import VolatilityParameters
@@ -47,7 +49,13 @@ PROGRAM = ProgramNumbers(
     strategy=AvellanedaStoikovParameters(),
     volatility=VolatilityParameters(),
 )
-STRATEGIES = (AvellanedaStoikovParameters(), GlftParameters(), HybridParameters(), TouchParameters())
+STRATEGIES = (
+    AvellanedaStoikovParameters(),
+    GlftParameters(),
+    HybridParameters(),
+    TouchParameters(),
+    IncentiveParameters(),
+)
 
 
 def liquidity(*, volume: int = 2_500, bid: int | None = 49, ask: int | None = 51, touch: int = 100) -> LiquidityFacts:
@@ -168,6 +176,12 @@ def test_no_market_gets_more_contracts_than_its_program_and_risk_allow(field: st
 )
 def test_an_order_is_at_most_its_share_of_the_thinner_touch_and_at_least_one(touch: int, contracts: int) -> None:
     assert of(made(with_liquidity(touch=touch)), "order_size_contracts") == contracts
+
+
+@pytest.mark.parametrize("touch", [0, 19, 20, 10_000])
+def test_an_order_that_rests_for_a_reward_is_as_large_as_its_program_says(touch: int) -> None:
+    program = attrs.evolve(PROGRAM, strategy=IncentiveParameters())
+    assert made(with_liquidity(touch=touch), program=program).order_size_e2 == PROGRAM.order_size_e2
 
 
 def test_an_order_is_no_larger_than_what_may_be_held() -> None:
@@ -321,7 +335,7 @@ any_limits = st.builds(
 
 @given(facts=any_facts, limits=any_limits, strategy=st.sampled_from(STRATEGIES), order=st.integers(1, 50))
 def test_no_configuration_passes_a_limit_and_every_number_has_its_reason(
-    facts: ConfigurationFacts, limits: ConfigurationLimits, strategy: StrategyParameters, order: int
+    facts: ConfigurationFacts, limits: ConfigurationLimits, strategy: QuotedStrategy, order: int
 ) -> None:
     program = attrs.evolve(PROGRAM, strategy=strategy, order_size_e2=CountE2(order * 100))
     found = made(facts, limits, program=program)
@@ -336,8 +350,8 @@ def test_no_configuration_passes_a_limit_and_every_number_has_its_reason(
     assert found.max_position_e2 * dearer_e4 <= min(caps_e6) + 1
     assert DEFAULTS.sigma_floor <= found.volatility.prior_sigma <= DEFAULTS.sigma_cap or facts.seconds_to_close > 0
     assert type(found.strategy) is type(strategy)
-    if not isinstance(strategy, TouchParameters):
-        assert not isinstance(found.strategy, TouchParameters)
+    if isinstance(strategy, FrameParameters):
+        assert isinstance(found.strategy, FrameParameters)
         least, most = found.strategy.min_total_spread, found.strategy.max_total_spread
         assert strategy.min_total_spread <= least <= most <= strategy.max_total_spread
     keys = [number.key for number in found.numbers]
