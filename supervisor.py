@@ -29,6 +29,7 @@ from kalshi.feed_connection import FeedParameters
 from kalshi.feed_rest import RestPace
 from kalshi.numbers import CountE2
 from ops.life import TreeParts
+from quant.market_configuration import ConfigurationLimits
 
 # The brake on runaway fills: this much more in 15 s than the caps allow to be resting at all.
 BRAKE_FACTOR = 1.5
@@ -49,6 +50,15 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
         sizes=sizes,
         quoting=settings.quoting,
         volatility=settings.volatility,
+        configuration=settings.market_configuration,
+        limits=ConfigurationLimits(
+            per_market_cap_e6=risk.per_market_cap_e6,
+            category_caps_e6=risk.category_caps_e6,
+            default_category_cap_e6=risk.default_category_cap_e6,
+            global_budget_e6=risk.global_budget_e6,
+            markets_max=settings.allocation.max_markets_with_orders,
+            max_position_e2=risk.max_position_e2,
+        ),
         window=supervision.markets,
         quarantine=supervision.quarantine,
         back_off=supervision.back_off,

@@ -21,6 +21,7 @@ from actors.messages.market import (
     DiscoveryReport,
     EventPage,
     MarketEnded,
+    MarketLiquidity,
     MarketRules,
     ProgramClaims,
     ReadEvents,
@@ -30,6 +31,7 @@ from actors.runtime.asking import ask_wire
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import ONE_DOLLAR_E4
 from kalshi.types import Event, Market, MarketStatus
+from quant.market_configuration import LiquidityFacts
 from quant.programs import Listed, Program, ProgramSelection, select
 from quant.selection.discovery import Candidate, DiscoveryParameters
 from quant.selection.series import ListedMarket, SelectionVerdict
@@ -136,6 +138,7 @@ class Discovery:
         for event, market in pairs:
             if market.ticker in chosen:
                 self._publish_rules(_rules(event, market))
+                self.context.outbox.publish(_liquidity(market))
         self._publish_missing({market.ticker for _, market in pairs})
         for name, selection in selections.items():
             if not self._is_on(name):
@@ -243,6 +246,17 @@ def _candidate(event: Event, market: Market) -> Candidate:
         yes_ask_size_e2=market.yes_ask_size_e2,
         volume_24h_e2=market.volume_24h_e2,
     )
+
+
+def _liquidity(market: Market) -> MarketLiquidity:
+    facts = LiquidityFacts(
+        bid_e4=market.yes_bid_e4 if market.yes_bid_e4 > 0 else None,
+        ask_e4=market.yes_ask_e4 if 0 < market.yes_ask_e4 < ONE_DOLLAR_E4 else None,
+        bid_size_e2=market.yes_bid_size_e2,
+        ask_size_e2=market.yes_ask_size_e2,
+        volume_24h_e2=market.volume_24h_e2,
+    )
+    return MarketLiquidity(ticker=market.ticker, facts=facts)
 
 
 def _rules(event: Event, market: Market) -> MarketRules:

@@ -52,6 +52,10 @@ CREATE TABLE IF NOT EXISTS actor_exits (
 CREATE TABLE IF NOT EXISTS alerts (code TEXT, severity TEXT, actor TEXT, text TEXT, at_ms INTEGER);
 CREATE TABLE IF NOT EXISTS discovery_runs (
     program TEXT, scanned INTEGER, eligible INTEGER, selected TEXT, rejected TEXT, at_ms INTEGER);
+CREATE TABLE IF NOT EXISTS market_configurations (
+    ticker TEXT NOT NULL, program TEXT NOT NULL, strategy TEXT NOT NULL, category TEXT, profile TEXT, regime TEXT,
+    numbers TEXT NOT NULL, at_ms INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS market_configurations_by_ticker ON market_configurations (ticker, at_ms);
 """
 _VERDICTS = """
 CREATE TABLE IF NOT EXISTS verdicts (
@@ -59,7 +63,7 @@ CREATE TABLE IF NOT EXISTS verdicts (
     reasons TEXT NOT NULL, at_ms INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS verdicts_by_ticker ON verdicts (ticker, program, at_ms);
 """
-_TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs"})
+_TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs", "market_configurations"})
 
 
 class LedgerBroken(Exception):
@@ -216,6 +220,20 @@ def latest_verdicts(path: Path, ticker: str) -> tuple[str, ...]:
         f"{program}: {'selected' if is_selected else 'not selected'}{f': {reasons}' if reasons else ''}"
         for program, is_selected, reasons, _ in rows
     )
+
+
+def latest_configuration(path: Path, ticker: str) -> tuple[str, ...]:
+    """Returns what a market was last configured with, one line a number; blocks. Raises LedgerBroken."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            row = db.execute(
+                "SELECT program, numbers FROM market_configurations WHERE ticker = ? ORDER BY at_ms DESC, rowid DESC "
+                "LIMIT 1",
+                (ticker,),
+            ).fetchone()
+    except sqlite3.Error as error:
+        raise LedgerBroken(f"the ledger {path} cannot be read: {error}") from error
+    return () if row is None else tuple(f"for {row[0]}: {line}" for line in str(row[1]).splitlines())
 
 
 @attrs.define

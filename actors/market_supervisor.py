@@ -1,8 +1,11 @@
 """MarketSupervisor: one MarketActor per assigned market, each restartable alone.
 
 It obeys assignments: a new one adds a child, a lost one stops it; a switch of owner stops the old actor, and with it
-its
-targets, before the new one is made. A market that keeps crashing is quarantined and the others go on.
+its targets, before the new one is made. A market that keeps crashing is quarantined and the others go on.
+
+Each market is configured when it is assigned (actors.market_configurer), and anew when its regime has changed and
+that makes other numbers, no more often than the settings say. A crash changes nothing: the next incarnation is quoted
+with the same configuration. Every configuration is recorded.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import attrs
 import trio
 
 from actors.market import MarketMaker, MarketParameters
+from actors.market_configurer import MarketConfigurer
 from actors.messages.lifecycle import Heartbeat, KillMarket
 from actors.messages.market import Assignment, Assignments, BookView, MarketRules
 from actors.messages.money import PositionView
@@ -30,8 +34,12 @@ from actors.runtime.supervisor import (
     Supervisor,
 )
 from actors.runtime.switchboard import Switchboard
+from quant.market_configuration import ConfigurationLimits, MarketConfiguration
+from quant.market_profiles import MarketConfigurationParameters
 from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.quoting.incentive import IncentiveParameters
+from quant.quoting.refill import EventParameters
 from quant.signals.volatility import VolatilityParameters
 
 HEARTBEAT_S = 1.0
@@ -46,9 +54,20 @@ class MarketsParameters:
     sizes: MarketParameters
     quoting: AvellanedaStoikovParameters
     volatility: VolatilityParameters
+    configuration: MarketConfigurationParameters
+    limits: ConfigurationLimits
     window: RestartWindow
     quarantine: RestartWindow
     back_off: BackOff
+
+
+@attrs.frozen
+class _Present:
+    """A market that has a child: whose it is, what it is quoted with, and since when (monotonic)."""
+
+    assignment: Assignment
+    configuration: MarketConfiguration
+    since_s: float
 
 
 @attrs.define(eq=False)
@@ -62,7 +81,8 @@ class MarketSupervisor:
     log_for: Callable[[str], Log]
     fatal: tuple[type[BaseException], ...]
     _supervisor: Supervisor = attrs.field(init=False)
-    _present: dict[str, Assignment] = attrs.field(factory=dict, init=False)
+    _configurer: MarketConfigurer = attrs.field(init=False)
+    _present: dict[str, _Present] = attrs.field(factory=dict, init=False)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Keeps the children in line with the assignments. Raises Escalated when they crash too often."""
@@ -78,11 +98,18 @@ class MarketSupervisor:
             log_for=self.log_for,
             fatal=self.fatal,
         )
+        parameters = self.parameters
+        self._configurer = MarketConfigurer(
+            parameters.configuration, parameters.limits, parameters.sizes, parameters.quoting, parameters.volatility
+        )
         async with trio.open_nursery() as nursery:
             await nursery.start(self._supervisor.run)
             started()
             while True:
-                for message in await self.context.mailbox.receive(timeout_s=HEARTBEAT_S):
+                batch = await self.context.mailbox.receive(timeout_s=HEARTBEAT_S)
+                for message in batch:
+                    self._configurer.hear(message)
+                for message in batch:
                     match message:
                         case Assignments():
                             await self._obey(message)
@@ -90,6 +117,7 @@ class MarketSupervisor:
                             self._supervisor.kill(name, "killed on purpose")
                         case _:
                             pass
+                await self._follow_regimes()
                 self.context.outbox.publish(
                     Heartbeat(
                         actor=self.context.name,
@@ -101,25 +129,55 @@ class MarketSupervisor:
     async def _obey(self, wanted: Assignments) -> None:
         by_ticker = {assignment.ticker: assignment for assignment in wanted.assignments}
         for ticker, present in list(self._present.items()):
-            if by_ticker.get(ticker) != present:
-                await self._supervisor.remove_child(f"market:{ticker}", reason="not assigned any more")
-                self.switchboard.forget(TargetQuotes, ticker)
-                del self._present[ticker]
+            if by_ticker.get(ticker) != present.assignment:
+                await self._remove(ticker, "not assigned any more")
         for ticker, assignment in by_ticker.items():
             if ticker not in self._present:
-                self._present[ticker] = assignment
-                await self._supervisor.add_child(self._spec(assignment))
+                await self._add(assignment, self._configured(assignment))
 
-    def _spec(self, assignment: Assignment) -> ChildSpec:
-        ticker, program = assignment.ticker, self.parameters.programs[assignment.program]
+    async def _follow_regimes(self) -> None:
+        """Starts a market anew where its regime has changed, it is time, and other numbers come of it."""
+        now_s = self.context.seams.now()
+        for ticker, present in list(self._present.items()):
+            regime = self._configurer.regime(ticker, now_s)
+            is_time = now_s - present.since_s >= self.parameters.configuration.reconfigure_after_s
+            if regime is None or regime is present.configuration.regime or not is_time:
+                continue
+            configuration = self._configured(present.assignment)
+            if configuration.regime is not None and _differs(configuration, present.configuration):
+                await self._remove(ticker, f"configured anew for {regime.value}")
+                await self._add(present.assignment, configuration)
+
+    def _configured(self, assignment: Assignment) -> MarketConfiguration:
+        seams, program = self.context.seams, self.parameters.programs[assignment.program]
+        return self._configurer.configured(assignment.ticker, program, seams.now(), seams.wall_ms())
+
+    async def _remove(self, ticker: str, reason: str) -> None:
+        await self._supervisor.remove_child(f"market:{ticker}", reason=reason)
+        self.switchboard.forget(TargetQuotes, ticker)
+        del self._present[ticker]
+
+    async def _add(self, assignment: Assignment, configuration: MarketConfiguration) -> None:
+        seams = self.context.seams
+        self._present[assignment.ticker] = _Present(assignment, configuration, seams.now())
+        await self._supervisor.add_child(self._spec(assignment.ticker, configuration))
+        await self.context.outbox.send(self._configurer.record(assignment, configuration, seams.wall_ms()))
+
+    def _spec(self, ticker: str, configuration: MarketConfiguration) -> ChildSpec:
+        sizes = MarketParameters(
+            order_size_e2=configuration.order_size_e2, max_position_e2=configuration.max_position_e2
+        )
+
+        strategy = configuration.strategy
+        assert not isinstance(strategy, IncentiveParameters | EventParameters)  # no program has one of these
 
         def factory(context: ChildContext) -> Actor:
             return MarketMaker(
                 context=context,
                 ticker=ticker,
-                sizes=_sizes(program, self.parameters.sizes),
-                strategy=program.parameters(self.parameters.quoting),
-                volatility=self.parameters.volatility,
+                sizes=sizes,
+                strategy=strategy,
+                volatility=configuration.volatility,
             )
 
         keyed: tuple[type, ...] = (BookView, MarketRules, PositionView, WorkingOrders)
@@ -136,9 +194,10 @@ class MarketSupervisor:
         return self._supervisor.children() if hasattr(self, "_supervisor") else ()
 
 
-def _sizes(program: Program, default: MarketParameters) -> MarketParameters:
-    """Returns the sizes of a program's markets: its own where it has them."""
-    return MarketParameters(
-        order_size_e2=default.order_size_e2 if program.order_size_e2 is None else program.order_size_e2,
-        max_position_e2=default.max_position_e2 if program.max_position_e2 is None else program.max_position_e2,
+def _differs(one: MarketConfiguration, other: MarketConfiguration) -> bool:
+    """Whether two configurations would quote differently from now on; where sigma starts is past by then."""
+    return (one.order_size_e2, one.max_position_e2, one.strategy) != (
+        other.order_size_e2,
+        other.max_position_e2,
+        other.strategy,
     )

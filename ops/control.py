@@ -41,6 +41,7 @@ class ControlView:
     paused_all: bool = False
     paused: frozenset[str] = frozenset()
     programs: tuple[tuple[str, bool], ...] = ()  # every program, and whether it runs
+    configuration: tuple[str, ...] = ()  # of that market: the numbers it was last configured with, and why
     verdicts: tuple[str, ...] = ()  # of the market that `explain` asks about: what each program last said of it
 
 
@@ -223,6 +224,7 @@ def _resume(arguments: Mapping[str, str], view: ControlView) -> _Answer:
 def _explain(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     ticker = _required(arguments, "ticker", "explain")
     lines = [f"selection by {verdict}" for verdict in view.verdicts]
+    lines += (f"configured {number}" for number in view.configuration)
     if not lines or any(row.ticker == ticker for row in view.snapshot.markets):
         lines[:0] = _explanation(_market(ticker, view), view)
     else:

@@ -19,7 +19,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from actors.ledger import LedgerBroken, latest_verdicts
+from actors.ledger import LedgerBroken, latest_configuration, latest_verdicts
 from actors.messages.control import ControlCommand, ControlReply, SystemSnapshot
 from actors.messages.lifecycle import Alert, KillMarket, StopWanted, Switches
 from actors.messages.money import Record
@@ -552,6 +552,7 @@ class Life:
         if self.snapshot is None:
             return ControlReply(ok=False, text="The bot is still booting; ask again in a moment.")
         switches = self.switches.current()
+        verdicts, configuration = await self._recorded(command)
         view = ControlView(
             snapshot=self.snapshot,
             at_ms=self.seams.wall_ms(),
@@ -562,21 +563,24 @@ class Life:
                 (name, switches.is_enabled(name, program.is_enabled))
                 for name, program in self.settings.programs.items()
             ),
-            verdicts=await self._verdicts(command),
+            verdicts=verdicts,
+            configuration=configuration,
         )
         reply, effects = dispatch(command, view)
         self._carry_out(effects)
         return reply
 
-    async def _verdicts(self, command: ControlCommand) -> tuple[str, ...]:
-        """Returns what selections last said of the market that `explain` asks about."""
+    async def _recorded(self, command: ControlCommand) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Returns what selections last said of the market that `explain` asks about, and its configuration."""
         ticker = dict(command.arguments).get("ticker")
         if command.word != "explain" or ticker is None:
-            return ()
+            return (), ()
+        path = self._folder / "ledger.sqlite"
         try:
-            return await self.seams.offload(latest_verdicts, self._folder / "ledger.sqlite", ticker)
+            verdicts = await self.seams.offload(latest_verdicts, path, ticker)
+            return verdicts, await self.seams.offload(latest_configuration, path, ticker)
         except LedgerBroken as broken:
-            return (f"(unknown: {broken})",)
+            return (f"(unknown: {broken})",), ()
 
     def _carry_out(self, effects: Iterable[object]) -> None:
         for effect in effects:

@@ -19,6 +19,7 @@ from kalshi.numbers import MoneyE6
 from kalshi.simulator.queue_model import QueueModel
 from ops.modes import Mode
 from quant.allocation import AllocationParameters
+from quant.market_profiles import MarketConfigurationParameters
 from quant.orders.parameters import DeskParameters, FeedLimits
 from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
@@ -143,6 +144,7 @@ class Settings:
     discovery: DiscoverySettings = attrs.field(factory=DiscoverySettings)
     allocation: AllocationParameters = attrs.field(factory=AllocationParameters)
     markets: MarketParameters = attrs.field(factory=MarketParameters)
+    market_configuration: MarketConfigurationParameters = attrs.field(factory=MarketConfigurationParameters)
     quoting: AvellanedaStoikovParameters = attrs.field(factory=AvellanedaStoikovParameters)
     volatility: VolatilityParameters = attrs.field(factory=VolatilityParameters)
     orders: DeskParameters = attrs.field(factory=DeskParameters)

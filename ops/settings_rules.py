@@ -112,6 +112,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _positive("markets.order_size_contracts"),
     _at_most_key("markets.order_size_contracts", "markets.max_position_contracts", "one fill would pass the limit"),
+    _at_most_key("market_configuration.sigma_floor", "market_configuration.sigma_cap", "no sigma would satisfy both"),
     _at_most_key("quoting.sizing.order_min_contracts", "markets.order_size_contracts", "nothing would be quoted"),
     _at_most_key("quoting.min_total_spread", "quoting.max_total_spread", "no spread would satisfy both"),
     _between("quoting.max_total_spread", 0.0001, 1, "a contract is worth at most a dollar"),

@@ -59,6 +59,7 @@ class Program:
     max_position_e2: CountE2 | None = None
     priority: int = 10
     is_enabled: bool = True
+    is_configured_per_market: bool = True  # sizes and parameters are fitted to each market, within those above
 
     def parameters(self, default: AvellanedaStoikovParameters) -> StrategyParameters:
         """Returns the parameters of the program's strategy; `default` are those of Avellaneda-Stoikov without any."""

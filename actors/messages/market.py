@@ -8,6 +8,7 @@ import attrs
 
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side
+from quant.market_configuration import LiquidityFacts
 
 
 class BookCondition(enum.StrEnum):
@@ -109,6 +110,14 @@ class MarketRules:
     close_time_ms: int
     exchange_index: int
     mutually_exclusive: bool
+
+
+@attrs.frozen(kw_only=True)
+class MarketLiquidity:
+    """How liquid a market was when it was last listed, for who configures it."""
+
+    ticker: str
+    facts: LiquidityFacts
 
 
 @attrs.frozen(kw_only=True)

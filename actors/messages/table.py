@@ -16,6 +16,7 @@ from actors.messages.market import (
     DiscoveryReport,
     FeedHealth,
     MarketEnded,
+    MarketLiquidity,
     MarketRules,
     ProgramClaims,
     TickerView,
@@ -128,9 +129,11 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         MarketRules,
         ("discovery",),
-        ("market", "order_desk", "portfolio_risk", "stop_loss", "snapshot"),
+        ("market", "market_supervisor", "order_desk", "portfolio_risk", "stop_loss", "snapshot"),
         keyed=True,
+        quiet_to=("market_supervisor",),
     ),
+    _latest(MarketLiquidity, ("discovery",), ("market_supervisor",), keyed=True, quiet_to=("market_supervisor",)),
     ChannelSpec(
         message=WantedMarkets,
         policy=Policy.LATEST,
@@ -175,7 +178,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot")),
     _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
     _block(RecordVerdicts, 4, ("discovery",), ("ledger",)),
-    _block(Record, 1_024, ("discovery", "order_desk", "portfolio_risk", "records"), ("ledger",)),
+    _block(Record, 1_024, ("discovery", "market_supervisor", "order_desk", "portfolio_risk", "records"), ("ledger",)),
     # Life.
     ChannelSpec(
         message=Heartbeat,

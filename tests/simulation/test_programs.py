@@ -90,6 +90,8 @@ def test_each_program_gets_what_it_selects_and_quotes_it_its_own_way() -> None:
     assert "owner: program named, strategy touch" in seen.explained[NAMED]
     assert "selection by named: selected" in seen.explained[NAMED]
     assert "selection by rival: selected" in seen.explained[NAMED]
+    assert "configured for named: max_position_contracts 30: the program's limit" in seen.explained[NAMED]
+    assert "configured for named: order_size_contracts 3: the program's size" in seen.explained[NAMED]
     assert seen.explained[UNLISTED].splitlines() == [
         f"{UNLISTED} is not quoted: no program has it",
         "selection by named: not selected: the exchange does not list it",
