@@ -35,14 +35,8 @@ from quant.quoting.decision import QuoteDecision, QuoteInputs, QuoteTarget
 from quant.quoting.frame import GuardParameters, Touch, fullness, quotable_touch
 from quant.quoting.placement import PlacementParameters, place_ask, place_bid
 from quant.quoting.sizing import sizes
-from quant.rewards.expectation import (
-    HOUR_S,
-    ExpectationParameters,
-    SideBook,
-    countable,
-    expectation,
-    shortfall_e2,
-)
+from quant.rewards.candidates import SideCandidates
+from quant.rewards.expectation import HOUR_S, ExpectationParameters, SideBook, countable, shortfall_e2
 from quant.rewards.scoring import as_bids
 from quant.rewards.terms import LiquidityTerms
 
@@ -85,9 +79,20 @@ class _SideView:
 
     side: Side
     book: SideBook
+    candidates: SideCandidates
     room_e2: CountE2
     is_adding: bool
     prices: tuple[PriceE4, ...]  # best first
+
+
+@attrs.frozen
+class _Candidate:
+    """A place and a size, what they earn by the terms and what they net."""
+
+    price_e4: PriceE4
+    count_e2: CountE2
+    nominal_per_hour_e6: float
+    net_per_hour_e6: float
 
 
 @attrs.frozen(kw_only=True)
@@ -146,9 +151,11 @@ def _side_view(
     skew = round(parameters.skew_steps_max * fullness(inputs))
     behind, nearer = (skew, 0) if is_adding else (0, skew)
     depth = behind + max(0, parameters.depth_steps_max - nearer)
+    book = SideBook(others=as_bids(countable(levels, programs), side), programs=programs)
     return _SideView(
         side=side,
-        book=SideBook(others=as_bids(countable(levels, programs), side), programs=programs),
+        book=book,
+        candidates=SideCandidates(book, parameters.expectation),
         room_e2=room_e2,
         is_adding=is_adding,
         prices=_ladder(side, depth, touch, parameters, grid)[behind:],
@@ -204,17 +211,45 @@ def _plan(view: _SideView, needed_per_hour_e6: float, inputs: QuoteInputs, param
         prices = tuple(price for price in prices if view.side.outcome_price(price) >= parameters.adding_price_min_e4)
     if not prices:
         return attrs.evolve(nothing, reasons=(f"{view.side}: too cheap a side to add to",))
-    best: tuple[float, float, QuoteTarget] | None = None
-    for price_e4 in reversed(prices):
-        for count_e2 in _counts(view.room_e2, shortfall, parameters):
-            expected = expectation(view.book, view.side.outcome_price(price_e4), count_e2, parameters.expectation)
-            nominal, net = expected.nominal_per_hour_e6, expected.net_per_hour_e6
-            is_enough = nominal >= needed_per_hour_e6 and net > parameters.net_per_hour_min_e6
-            if is_enough and (best is None or net > best[0]):
-                best = net, nominal, QuoteTarget(price_e4=price_e4, count_e2=count_e2)
+    counts = _counts(view.room_e2, shortfall, parameters)
+    best = _best(view, prices, counts, needed_per_hour_e6, parameters) if counts else None
     if best is None:
         return attrs.evolve(nothing, reasons=(f"{view.side}: the reward does not pay for the risk",))
-    return _Plan(target=best[2], nominal_per_hour_e6=best[1], reaches_target=best[2].count_e2 >= shortfall)
+    return _Plan(
+        target=QuoteTarget(price_e4=best.price_e4, count_e2=best.count_e2),
+        nominal_per_hour_e6=best.nominal_per_hour_e6,
+        reaches_target=best.count_e2 >= shortfall,
+    )
+
+
+def _best(
+    view: _SideView,
+    prices: tuple[PriceE4, ...],
+    counts: tuple[CountE2, ...],
+    needed_per_hour_e6: float,
+    parameters: IncentiveParameters,
+) -> _Candidate | None:
+    """Returns the candidate of rule 3; prices come best first, sizes smallest first.
+
+    A price is not looked into where its bound says that nothing there can be needed, pay, or be the best.
+    """
+    best: _Candidate | None = None
+    for price_e4 in prices:
+        place = view.candidates.at(view.side.outcome_price(price_e4))
+        bound = place.bound(counts)
+        if bound.nominal_e6 < needed_per_hour_e6 or bound.net_e6 <= parameters.net_per_hour_min_e6:
+            continue
+        if best is not None and bound.net_e6 < best.net_per_hour_e6:
+            continue
+        here: _Candidate | None = None
+        for count_e2, (nominal, net) in zip(counts, place.expected(counts), strict=True):
+            is_enough = nominal >= needed_per_hour_e6 and net > parameters.net_per_hour_min_e6
+            if is_enough and (here is None or net > here.net_per_hour_e6):
+                here = _Candidate(price_e4, count_e2, nominal, net)
+        # Later prices are farther from the touch, so that they win among equals.
+        if here is not None and (best is None or here.net_per_hour_e6 >= best.net_per_hour_e6):
+            best = here
+    return best
 
 
 def _counts(room_e2: CountE2, shortfall: CountE2, parameters: IncentiveParameters) -> tuple[CountE2, ...]:
