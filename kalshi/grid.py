@@ -63,11 +63,13 @@ class PriceGrid:
 
     def step_below(self, price_e4: int) -> PriceE4 | None:
         """Returns the highest valid price strictly below this one, or None where there is none."""
-        return self.floor(price_e4 - 1)
+        index = bisect_left(self._prices, price_e4)
+        return self._prices[index - 1] if index else None
 
     def step_above(self, price_e4: int) -> PriceE4 | None:
         """Returns the lowest valid price strictly above this one, or None where there is none."""
-        return self.ceil(price_e4 + 1)
+        index = bisect_right(self._prices, price_e4)
+        return self._prices[index] if index < len(self._prices) else None
 
 
 @functools.lru_cache(maxsize=_STRUCTURES_CACHED)

@@ -233,7 +233,7 @@ _TERMS: Final = LiquidityTerms(
     start_ms=_START_MS - _HOUR_MS,
     end_ms=_START_MS + 12 * _HOUR_MS,
     period_reward_e6=MoneyE6(400_000_000),
-    target_e2=CountE2(1_500_000),
+    target_e2=CountE2(300_000),
 )
 
 

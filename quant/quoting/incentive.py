@@ -36,8 +36,7 @@ from quant.quoting.frame import GuardParameters, Touch, fullness, quotable_touch
 from quant.quoting.placement import PlacementParameters, place_ask, place_bid
 from quant.quoting.sizing import sizes
 from quant.rewards.candidates import SideCandidates
-from quant.rewards.expectation import HOUR_S, ExpectationParameters, SideBook, countable, shortfall_e2
-from quant.rewards.scoring import as_bids
+from quant.rewards.expectation import HOUR_S, ExpectationParameters, countable, shortfall_e2
 from quant.rewards.terms import LiquidityTerms
 
 _ROOM_PARTS: Final = (1, 2, 4, 8)  # an eighth earns about an eighth: less is hardly worth a place
@@ -75,24 +74,14 @@ class IncentiveFacts:
 
 @attrs.frozen(kw_only=True)
 class _SideView:
-    """One side as bids of its own outcome: what scores it, what it may be, and where it may stand (YES prices)."""
+    """One side: what would score, what the order may be, and where it may stand (YES prices)."""
 
     side: Side
-    book: SideBook
+    shortfall_e2: CountE2  # what others lack to reach the least target
     candidates: SideCandidates
     room_e2: CountE2
     is_adding: bool
     prices: tuple[PriceE4, ...]  # best first
-
-
-@attrs.frozen
-class _Candidate:
-    """A place and a size, what they earn by the terms and what they net."""
-
-    price_e4: PriceE4
-    count_e2: CountE2
-    nominal_per_hour_e6: float
-    net_per_hour_e6: float
 
 
 @attrs.frozen(kw_only=True)
@@ -151,11 +140,11 @@ def _side_view(
     skew = round(parameters.skew_steps_max * fullness(inputs))
     behind, nearer = (skew, 0) if is_adding else (0, skew)
     depth = behind + max(0, parameters.depth_steps_max - nearer)
-    book = SideBook(others=as_bids(countable(levels, programs), side), programs=programs)
+    levels = countable(levels, programs)
     return _SideView(
         side=side,
-        book=book,
-        candidates=SideCandidates(book, parameters.expectation),
+        shortfall_e2=shortfall_e2(levels, programs),
+        candidates=SideCandidates(levels, side, programs, parameters.expectation),
         room_e2=room_e2,
         is_adding=is_adding,
         prices=_ladder(side, depth, touch, parameters, grid)[behind:],
@@ -198,23 +187,23 @@ def _planned(
 
 def _plan(view: _SideView, needed_per_hour_e6: float, inputs: QuoteInputs, parameters: IncentiveParameters) -> _Plan:
     """Returns the best of the side's candidates (rules 2, 3, 6 and 7)."""
-    shortfall = shortfall_e2(view.book.others, view.book.programs)
-    nothing = _Plan(target=None, reaches_target=shortfall == 0)
-    if view.room_e2 == 0:  # the sizing has said why
-        return nothing
+    shortfall = view.shortfall_e2
     prices = view.prices
+    if view.room_e2 == 0:  # the sizing has said why
+        return _Plan(target=None, reaches_target=shortfall == 0)
     if not prices:
-        return attrs.evolve(nothing, reasons=(f"{view.side}: no valid price on the grid inside the touch",))
+        return _no_plan(view, "no valid price on the grid inside the touch")
     if view.is_adding and inputs.position_e2 != 0 and fullness(inputs) >= parameters.adding_fullness_max:
-        return attrs.evolve(nothing, reasons=(f"{view.side}: the position is too full to add for rewards",))
+        return _no_plan(view, "the position is too full to add for rewards")
     if view.is_adding:
         prices = tuple(price for price in prices if view.side.outcome_price(price) >= parameters.adding_price_min_e4)
     if not prices:
-        return attrs.evolve(nothing, reasons=(f"{view.side}: too cheap a side to add to",))
+        return _no_plan(view, "too cheap a side to add to")
     counts = _counts(view.room_e2, shortfall, parameters)
-    best = _best(view, prices, counts, needed_per_hour_e6, parameters) if counts else None
+    net_above_e6 = parameters.net_per_hour_min_e6
+    best = view.candidates.best(prices, counts, needed_per_hour_e6, net_above_e6) if counts else None
     if best is None:
-        return attrs.evolve(nothing, reasons=(f"{view.side}: the reward does not pay for the risk",))
+        return _no_plan(view, "the reward does not pay for the risk")
     return _Plan(
         target=QuoteTarget(price_e4=best.price_e4, count_e2=best.count_e2),
         nominal_per_hour_e6=best.nominal_per_hour_e6,
@@ -222,43 +211,16 @@ def _plan(view: _SideView, needed_per_hour_e6: float, inputs: QuoteInputs, param
     )
 
 
-def _best(
-    view: _SideView,
-    prices: tuple[PriceE4, ...],
-    counts: tuple[CountE2, ...],
-    needed_per_hour_e6: float,
-    parameters: IncentiveParameters,
-) -> _Candidate | None:
-    """Returns the candidate of rule 3; prices come best first, sizes smallest first.
-
-    A price is not looked into where its bound says that nothing there can be needed, pay, or be the best.
-    """
-    best: _Candidate | None = None
-    for price_e4 in prices:
-        place = view.candidates.at(view.side.outcome_price(price_e4))
-        bound = place.bound(counts)
-        if bound.nominal_e6 < needed_per_hour_e6 or bound.net_e6 <= parameters.net_per_hour_min_e6:
-            continue
-        if best is not None and bound.net_e6 < best.net_per_hour_e6:
-            continue
-        here: _Candidate | None = None
-        for count_e2, (nominal, net) in zip(counts, place.expected(counts), strict=True):
-            is_enough = nominal >= needed_per_hour_e6 and net > parameters.net_per_hour_min_e6
-            if is_enough and (here is None or net > here.net_per_hour_e6):
-                here = _Candidate(price_e4, count_e2, nominal, net)
-        # Later prices are farther from the touch, so that they win among equals.
-        if here is not None and (best is None or here.net_per_hour_e6 >= best.net_per_hour_e6):
-            best = here
-    return best
+def _no_plan(view: _SideView, reason: str) -> _Plan:
+    return _Plan(target=None, reaches_target=view.shortfall_e2 == 0, reasons=(f"{view.side}: {reason}",))
 
 
 def _counts(room_e2: CountE2, shortfall: CountE2, parameters: IncentiveParameters) -> tuple[CountE2, ...]:
     """Returns the sizes worth trying, smallest first, in whole steps and within the room."""
-    step = parameters.sizing.size_step_e2
+    step, least = parameters.sizing.size_step_e2, parameters.sizing.order_min_e2
     tried = {room_e2 // part // step * step for part in _ROOM_PARTS}
     tried.add(-(-shortfall // step) * step)
-    least = parameters.sizing.order_min_e2
-    return tuple(CountE2(count) for count in sorted(tried) if least <= count <= room_e2)
+    return tuple([CountE2(count) for count in sorted(tried) if least <= count <= room_e2])
 
 
 def _reducing(

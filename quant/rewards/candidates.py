@@ -1,4 +1,4 @@
-"""Many candidate orders on one side of one book: the figures of `expectation`, for a fraction of the work.
+"""The best of many candidate orders on one side of a book, by the figures of `expectation`, for a fraction of the work.
 
 A decision tries some dozens of prices and sizes on the same book. What no candidate changes is computed once per side,
 what depends on the price alone once per price, and only the rest for each size.
@@ -8,8 +8,9 @@ Rules:
    order as in `score_side`. Ties between candidates are broken by rule and must not be by rounding.
 2. At a price behind the level that is the reference without us, the reference and the weights are the same for every
    size. At that level or better than it, what stands ahead of us weighs one, and the reference may move with our size.
-3. The bound of a price is what its largest size would bring if nobody stood behind it. No size brings more: with the
-   size our part of what is counted grows, and who stands behind us only makes it smaller.
+3. A price is not looked into where no size there can be enough or the best. No size brings more than it would if nobody
+   stood behind it: who does only makes our part smaller. Our part then grows by less than in proportion to the size, as
+   losses grow: so a straight line from nothing bounds the net, and the largest size bounds the reward.
 
 Rejected: a search over sizes that trusts the net to have one maximum; where a size ends the walk a level earlier, the
 net jumps.
@@ -17,100 +18,136 @@ net jumps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
 import attrs
 
 from kalshi.numbers import CountE2, PriceE4
-from quant.rewards.expectation import SIDES, ExpectationParameters, SideBook, adverse_e6, fills_at, hourly_pool_e6
+from kalshi.types import Level, Side
+from quant.rewards.expectation import SIDES, ExpectationParameters, fills_at, hourly_pool_e6
 from quant.rewards.scoring import NEAR_CERTAIN_E4, REFERENCE_PART, weight_of
 from quant.rewards.terms import LiquidityTerms, Rule
 
-# The bound is made of a handful of roundings, each of one part in 10^16.
+# A bound is made of a dozen roundings at most, each of one part in 10^16.
 _ROUNDING: Final = 1e-12
+# Dollars per contract in 1/1,000,000 dollar per 1/100 contract.
+_E6_OF_E2: Final = 1e4
 
 
-@attrs.frozen(kw_only=True)
-class Bound:
-    """What no order at a price exceeds, in 1/1,000,000 dollar per hour."""
+@attrs.frozen
+class Candidate:
+    """A place (YES price) and a size; what they earn by the terms and what they net, in 1/1,000,000 dollar per hour."""
 
-    nominal_e6: float
-    net_e6: float
+    price_e4: PriceE4
+    count_e2: CountE2
+    nominal_per_hour_e6: float
+    net_per_hour_e6: float
 
 
 class SideCandidates:
-    """The orders that could be placed on one side; `book` and `parameters` as for `expectation`."""
+    """The orders that could be placed on one side of a YES book; `levels` are others' there, best first."""
 
-    def __init__(self, book: SideBook, parameters: ExpectationParameters) -> None:
-        self.parameters = parameters
-        self.best_e4 = book.others[0].price_e4 if book.others else None
-        self.levels = _Levels(book)
-        self.programs = tuple(_Program(terms, self.levels) for terms in book.programs)
+    __slots__ = ("_best_e4", "_levels", "_parameters", "_programs", "_side")
 
-    def at(self, price_e4: PriceE4) -> PriceCandidates:
-        """Returns the orders that could be placed at the outcome's price `price_e4`."""
-        return PriceCandidates(self, price_e4)
+    def __init__(
+        self,
+        levels: Sequence[Level],
+        side: Side,
+        programs: Iterable[LiquidityTerms],
+        parameters: ExpectationParameters,
+    ) -> None:
+        self._side, self._parameters = side, parameters
+        self._best_e4 = side.outcome_price(levels[0].price_e4) if levels else None
+        self._levels = side_levels = _Levels(levels, side)
+        self._programs = [_Program(terms, side_levels) for terms in programs]
 
+    def best(
+        self, prices: Iterable[PriceE4], counts: Sequence[CountE2], nominal_min_e6: float, net_above_e6: float
+    ) -> Candidate | None:
+        """Returns the candidate with the greatest net above `net_above_e6` whose nominal is `nominal_min_e6` or more.
 
-class PriceCandidates:
-    """The orders that could be placed at one price."""
-
-    __slots__ = ("_fills", "_parameters", "_places", "_pools")
-
-    def __init__(self, side: SideCandidates, price_e4: PriceE4) -> None:
-        self._parameters = side.parameters
-        self._fills = fills_at(side.best_e4, price_e4, side.parameters)
-        ahead, here_e2 = side.levels.ahead_of(price_e4)
-        self._places = [_Place(program, side.levels, price_e4, ahead, here_e2) for program in side.programs]
-        self._pools = [program.pool_e6 for program in side.programs]
-
-    def bound(self, counts: Sequence[CountE2]) -> Bound:
-        """Returns what no order of these sizes exceeds here (rule 3); the sizes rise and are above zero."""
-        parameters = self._parameters
-        smallest, largest = counts[0], counts[-1]
-        nominal_e6 = 0.0
-        for pool_e6, place in zip(self._pools, self._places, strict=True):
-            nominal_e6 += pool_e6 * place.share_max(largest) / SIDES
-        nominal_e6 *= 1 + _ROUNDING
-        reward_e6 = nominal_e6 * parameters.receipt_factor if parameters.receipt_factor > 0 else 0.0
-        lost_e6 = min(adverse_e6(self._fills, smallest, parameters), adverse_e6(self._fills, largest, parameters))
-        return Bound(nominal_e6=nominal_e6, net_e6=reward_e6 - lost_e6 + _ROUNDING * (reward_e6 + abs(lost_e6)))
-
-    def expected(self, counts: Sequence[CountE2]) -> list[tuple[float, float]]:
-        """Returns what an order of each size, all above zero, earns by the terms and nets, in 1/1,000,000 dollar per
-        hour.
+        `prices` come best first; among equals the last price wins, then the smallest size. `counts` rise and are above
+        zero.
         """
-        nominal_e6 = [0.0] * len(counts)
-        for pool_e6, place in zip(self._pools, self._places, strict=True):
-            for number, share in enumerate(place.shares(counts)):
-                nominal_e6[number] += pool_e6 * share / SIDES
-        parameters, fills = self._parameters, self._fills
-        factor = parameters.receipt_factor
-        return [
-            (nominal, nominal * factor - adverse_e6(fills, count_e2, parameters))
-            for nominal, count_e2 in zip(nominal_e6, counts, strict=True)
-        ]
+        best: Candidate | None = None
+        parameters, levels = self._parameters, self._levels
+        adverse = parameters.adverse_selection_per_contract
+        must_earn = net_above_e6 >= 0 and adverse * parameters.fills_per_contract_hour >= 0
+        for price_e4 in prices:
+            outcome_e4 = self._side.outcome_price(price_e4)
+            ahead, here_e2 = levels.ahead_of(outcome_e4)
+            places = [
+                _Place(program, levels, outcome_e4, ahead, here_e2)
+                for program in self._programs
+                if program.can_score(outcome_e4, ahead)
+            ]
+            if must_earn and not places:
+                continue
+            lost = fills_at(self._best_e4, outcome_e4, parameters) * adverse
+            nominal_max_e6, net_max_e6 = self._bounds(places, lost, counts)
+            least_e6 = net_above_e6 if best is None else best.net_per_hour_e6
+            if nominal_max_e6 < nominal_min_e6 or net_max_e6 < least_e6:
+                continue
+            here = self._best_here(price_e4, places, lost, counts, nominal_min_e6, net_above_e6)
+            if here is not None and here.net_per_hour_e6 >= least_e6:
+                best = here
+        return best
+
+    def _bounds(self, places: Iterable[_Place], lost: float, counts: Sequence[CountE2]) -> tuple[float, float]:
+        """Returns what no size exceeds at one price, nominal and net (rule 3)."""
+        largest_e2 = counts[-1]
+        nominal_e6 = per_e2 = 0.0
+        for place in places:
+            of_largest_e6, of_one_e6 = place.at_most(largest_e2)
+            nominal_e6 += of_largest_e6
+            per_e2 += of_one_e6
+        reward_e6, lost_e6 = per_e2 * max(0.0, self._parameters.receipt_factor), lost * _E6_OF_E2
+        slope_e6 = reward_e6 - lost_e6
+        net_e6 = slope_e6 * (largest_e2 if slope_e6 > 0 else counts[0])
+        room_e6 = _ROUNDING * largest_e2 * (reward_e6 + abs(lost_e6))
+        return nominal_e6 * (1 + _ROUNDING), net_e6 + room_e6
+
+    def _best_here(
+        self,
+        price_e4: PriceE4,
+        places: Sequence[_Place],
+        lost: float,
+        counts: Sequence[CountE2],
+        nominal_min_e6: float,
+        net_above_e6: float,
+    ) -> Candidate | None:
+        factor = self._parameters.receipt_factor
+        best: tuple[float, CountE2] | None = None
+        best_e6 = net_above_e6
+        for count_e2 in counts:
+            nominal_e6 = 0.0
+            for place in places:
+                nominal_e6 += place.pool_e6 * place.share(count_e2) / SIDES
+            net_e6 = nominal_e6 * factor - lost * count_e2 / 100.0 * 1_000_000.0
+            if net_e6 > best_e6 and nominal_e6 >= nominal_min_e6:
+                best_e6, best = net_e6, (nominal_e6, count_e2)
+        return None if best is None else Candidate(price_e4, best[1], best[0], best_e6)
 
 
 class _Levels:
-    """Others on the side, best first: prices, sizes, and the sums of the sizes before each level."""
+    """Others on the side, best first: prices of the outcome, sizes, and the sums of the sizes before each level."""
 
     __slots__ = ("before_e2", "plain", "prices", "sizes")
 
-    def __init__(self, book: SideBook) -> None:
+    def __init__(self, levels: Sequence[Level], side: Side) -> None:
         by_price: dict[PriceE4, int] = {}
-        for level in book.others:
-            by_price[level.price_e4] = by_price.get(level.price_e4, 0) + level.count_e2
-        self.prices = sorted((price for price, size in by_price.items() if size > 0), reverse=True)
-        self.sizes = [by_price[price] for price in self.prices]
-        before_e2, plain = 0, 0.0
-        self.before_e2, self.plain = [before_e2], [plain]
-        for size in self.sizes:
-            before_e2 += size
-            plain += size / 100
-            self.before_e2.append(before_e2)
-            self.plain.append(plain)  # in contracts
+        for level in levels:
+            price_e4, size_e2 = level.price_e4, level.count_e2
+            if size_e2 > 0:
+                by_price[price_e4] = by_price.get(price_e4, 0) + size_e2
+        prices = sorted(by_price, reverse=side is Side.BID)
+        self.sizes = [by_price[price_e4] for price_e4 in prices]
+        self.prices = prices if side is Side.BID else [side.outcome_price(price_e4) for price_e4 in prices]
+        self.before_e2 = list(accumulate(self.sizes, initial=0))
+        self.plain = list(accumulate([size_e2 / 100 for size_e2 in self.sizes], initial=0.0))  # in contracts
 
     def ahead_of(self, price_e4: PriceE4) -> tuple[int, int]:
         """Returns how many levels are better than the price, and what rests at it."""
@@ -123,124 +160,143 @@ class _Levels:
 
 
 class _Program:
-    """One program on this side: its figures, the reference without us, and what others weigh from there."""
+    """One program on this side: its figures, the reference without us, and what others weigh."""
 
-    __slots__ = ("is_depth", "pool_e6", "reference_at", "sums", "target_e2", "terms", "weights")
+    __slots__ = (
+        "_levels",
+        "_sums",
+        "_weights",
+        "counts_whole",
+        "is_depth",
+        "pool_e6",
+        "reference_at",
+        "target_e2",
+        "terms",
+    )
 
     def __init__(self, terms: LiquidityTerms, levels: _Levels) -> None:
         self.terms = terms
         self.pool_e6 = hourly_pool_e6(terms)
         self.target_e2 = terms.target_e2
+        self.counts_whole = terms.boundary_counts_whole
         self.is_depth = terms.rule is Rule.DEPTH
-        self.reference_at = self._reference_at(levels)
-        self.weights: list[float] = []
-        self.sums = [0.0]  # of those before each level
-        if self.reference_at < len(levels.prices):
-            reference_e4, total = levels.prices[self.reference_at], 0.0
-            for price_e4, size in zip(levels.prices, levels.sizes, strict=True):
-                self.weights.append(weight := weight_of(reference_e4 - price_e4, terms))
-                self.sums.append(total := total + weight * size / 100)
+        self._levels = levels
+        self.reference_at = self._reference_at()
+        self._weights: dict[PriceE4, list[float]] = {}
+        self._sums: list[float] = []
 
-    def _reference_at(self, levels: _Levels) -> int:
+    def _reference_at(self) -> int:
         """Returns the place of the level that is the reference without us; past the last where there is none."""
         if not self.is_depth:
             return 0
-        for place, walked_e2 in enumerate(levels.before_e2[1:]):
+        for place, walked_e2 in enumerate(self._levels.before_e2):
             if walked_e2 * REFERENCE_PART >= self.target_e2:
-                return place
-        return len(levels.prices)
+                return place - 1
+        return len(self._levels.prices)
+
+    def can_score(self, price_e4: PriceE4, ahead: int) -> bool:
+        """Returns whether an order can count behind so many better levels."""
+        levels = self._levels
+        if levels.before_e2[ahead] >= self.target_e2:
+            return False
+        return self.is_depth or (levels.prices[0] if ahead else price_e4) < NEAR_CERTAIN_E4
+
+    def weights_from(self, reference_e4: PriceE4) -> list[float]:
+        """Returns what others weigh at each level, from this reference."""
+        weights = self._weights.get(reference_e4)
+        if weights is None:
+            terms = self.terms
+            weights = [weight_of(reference_e4 - price_e4, terms) for price_e4 in self._levels.prices]
+            self._weights[reference_e4] = weights
+        return weights
+
+    def sums_ahead(self, reference_e4: PriceE4) -> list[float]:
+        """Returns what stands before each level, weighed from the reference without us."""
+        if not self._sums:
+            weights = self.weights_from(reference_e4)
+            weighed = [weight * size / 100 for weight, size in zip(weights, self._levels.sizes, strict=True)]
+            self._sums = list(accumulate(weighed, initial=0.0))
+        return self._sums
 
 
 class _Place:
-    """One program at one price: our part of the side there, by size."""
+    """One program at one price where an order can score."""
 
     __slots__ = (
-        "_ahead",
-        "_before_e2",
-        "_can_score",
+        "_ahead_e2",
         "_here_e2",
-        "_is_behind",
         "_levels",
         "_next",
         "_price_e4",
         "_program",
+        "_reference_e4",
         "_sum",
         "_weight",
+        "pool_e6",
     )
 
     def __init__(self, program: _Program, levels: _Levels, price_e4: PriceE4, ahead: int, here_e2: int) -> None:
-        self._program, self._levels = program, levels
-        self._price_e4, self._ahead, self._here_e2 = price_e4, ahead, here_e2
-        self._next = ahead + 1 if here_e2 else ahead
-        self._before_e2 = levels.before_e2[ahead]
-        self._is_behind = ahead > program.reference_at  # rule 2
-        best_e4 = levels.prices[0] if ahead else price_e4
-        self._can_score = self._before_e2 < program.target_e2 and (program.is_depth or best_e4 < NEAR_CERTAIN_E4)
-        if self._is_behind:
-            reference_e4 = levels.prices[program.reference_at]
-            self._weight = weight_of(reference_e4 - price_e4, program.terms)
-            self._sum = program.sums[ahead]
+        self._program, self._levels, self.pool_e6 = program, levels, program.pool_e6
+        self._price_e4, self._here_e2 = price_e4, here_e2
+        self._ahead_e2 = levels.before_e2[ahead]
+        self._next = ahead + 1 if here_e2 else ahead  # the first level behind
+        self._reference_e4: PriceE4 | None = None
+        if ahead > program.reference_at:  # rule 2
+            self._reference_e4 = levels.prices[program.reference_at]
+            self._weight = weight_of(self._reference_e4 - price_e4, program.terms)
+            self._sum = program.sums_ahead(self._reference_e4)[ahead]
         else:
             self._weight, self._sum = 1.0, levels.plain[ahead]
 
-    def share_max(self, count_e2: CountE2) -> float:
-        """Returns a share that no order of up to `count_e2` exceeds."""
-        if not self._can_score:
-            return 0.0
-        own_e2, others_e2 = self._counted(count_e2)
-        total = self._sum + self._weight * (own_e2 + others_e2) / 100
-        return self._weight * own_e2 / 100 / total if total > 0 else 0.0
-
-    def shares(self, counts: Sequence[CountE2]) -> list[float]:
-        """Returns our part of the side with an order of each size, 0 to 1."""
-        if not self._can_score:
-            return [0.0] * len(counts)
-        return [self._share(count_e2) for count_e2 in counts]
-
     def _counted(self, count_e2: CountE2) -> tuple[int, int]:
         """Returns what counts at this price of our order and of others, who stand before us."""
-        if self._program.terms.boundary_counts_whole:
+        if self._program.counts_whole:
             return count_e2, self._here_e2
-        room_e2 = self._program.target_e2 - self._before_e2
+        room_e2 = self._program.target_e2 - self._ahead_e2
         others_e2 = min(self._here_e2, room_e2)
         return min(count_e2, room_e2 - others_e2), others_e2
 
-    def _share(self, count_e2: CountE2) -> float:
+    def at_most(self, largest_e2: CountE2) -> tuple[float, float]:
+        """Returns the most that sizes up to this one earn, and the most that they earn for each 1/100 contract."""
+        own_e2, others_e2 = self._counted(largest_e2)
+        weight, pool_e6 = self._weight, self.pool_e6 / SIDES
+        others = self._sum + weight * others_e2 / 100
+        own = weight * own_e2 / 100
+        if own <= 0:
+            return 0.0, 0.0
+        return pool_e6 * own / (others + own), pool_e6 * weight / 100 / others if others > 0 else math.inf
+
+    def share(self, count_e2: CountE2) -> float:
+        """Returns our part of the side with an order of this size, 0 to 1."""
         target_e2 = self._program.target_e2
         if self._levels.before_e2[-1] + count_e2 < target_e2:
             return 0.0
         own_e2, others_e2 = self._counted(count_e2)
         own = self._weight * own_e2 / 100
         total = self._sum + self._weight * (own_e2 + others_e2) / 100
-        if self._before_e2 + self._here_e2 + count_e2 < target_e2:
-            total = self._with_those_behind(total, count_e2)
+        walked_e2 = self._ahead_e2 + self._here_e2 + count_e2
+        if walked_e2 < target_e2:
+            total = self._with_those_behind(total, walked_e2, count_e2)
         return own / total if total > 0 else 0.0
 
-    def _with_those_behind(self, total: float, count_e2: CountE2) -> float:
+    def _with_those_behind(self, total: float, walked_e2: int, count_e2: CountE2) -> float:
         """Returns the total of the side after the levels behind this price down to where the target is reached."""
-        sizes, terms, target_e2 = self._levels.sizes, self._program.terms, self._program.target_e2
-        weights = self._program.weights if self._is_behind else self._weights_from(self._reference_e4(count_e2))
-        walked_e2 = self._before_e2 + self._here_e2 + count_e2
+        program, sizes = self._program, self._levels.sizes
+        weights = program.weights_from(self._reference_e4 or self._moved_reference_e4(walked_e2, count_e2))
         for place in range(self._next, len(sizes)):
-            room_e2 = target_e2 - walked_e2
-            if room_e2 <= 0:
-                break
-            size_e2 = sizes[place]
+            size_e2, room_e2 = sizes[place], program.target_e2 - walked_e2
+            total += weights[place] * (size_e2 if program.counts_whole or size_e2 < room_e2 else room_e2) / 100
             walked_e2 += size_e2
-            counted_e2 = size_e2 if terms.boundary_counts_whole else min(size_e2, room_e2)
-            total += weights[place] * counted_e2 / 100
+            if size_e2 >= room_e2:
+                break
         return total
 
-    def _reference_e4(self, count_e2: CountE2) -> PriceE4:
+    def _moved_reference_e4(self, walked_e2: int, count_e2: CountE2) -> PriceE4:
         """Returns the reference where it is our own price, or a level behind it that our order lets come later."""
         program, levels = self._program, self._levels
-        here_e2 = self._before_e2 + self._here_e2 + count_e2
-        if not program.is_depth or here_e2 * REFERENCE_PART >= program.target_e2:
+        if not program.is_depth or walked_e2 * REFERENCE_PART >= program.target_e2:
             return self._price_e4
         for place in range(self._next, len(levels.prices)):
             if (levels.before_e2[place + 1] + count_e2) * REFERENCE_PART >= program.target_e2:
                 return levels.prices[place]
         raise AssertionError("the side reaches the target, and with it a fifth of it")
-
-    def _weights_from(self, reference_e4: PriceE4) -> list[float]:
-        return [weight_of(reference_e4 - price_e4, self._program.terms) for price_e4 in self._levels.prices]

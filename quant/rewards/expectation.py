@@ -67,10 +67,11 @@ def expectation(book: SideBook, price_e4: PriceE4, count_e2: CountE2, parameters
     own = (Level(price_e4=price_e4, count_e2=count_e2),)
     reward = sum(hourly_pool_e6(terms) * score_side(book.others, own, terms).share / SIDES for terms in book.programs)
     fills = fills_at(book.others[0].price_e4 if book.others else None, price_e4, parameters)
+    lost = fills * parameters.adverse_selection_per_contract * count_e2 / _CONTRACT_E2 * _E6_PER_DOLLAR
     return Expectation(
         nominal_per_hour_e6=reward,
         reward_per_hour_e6=reward * parameters.receipt_factor,
-        adverse_per_hour_e6=adverse_e6(fills, count_e2, parameters),
+        adverse_per_hour_e6=lost,
     )
 
 
@@ -80,11 +81,6 @@ def fills_at(best_e4: PriceE4 | None, price_e4: PriceE4, parameters: Expectation
     """
     behind_cents = (best_e4 - price_e4) / _CENT_E4 if best_e4 is not None else 0.0
     return parameters.fills_per_contract_hour * math.exp(-parameters.fill_decay_per_cent * behind_cents)
-
-
-def adverse_e6(fills: float, count_e2: CountE2, parameters: ExpectationParameters) -> float:
-    """Returns what `fills` per contract and hour of an order of `count_e2` lose, in 1/1,000,000 dollar per hour."""
-    return fills * parameters.adverse_selection_per_contract * count_e2 / _CONTRACT_E2 * _E6_PER_DOLLAR
 
 
 def hourly_pool_e6(terms: LiquidityTerms) -> float:

@@ -1,15 +1,19 @@
-"""Candidates scored at once have the figures of `expectation` to the last bit, and none exceeds its bound."""
+"""The best candidate has the figures of `expectation` to the last bit, and no pruned one would have been better."""
 
 from __future__ import annotations
 
-import attrs
+import math
+import sys
+from collections.abc import Sequence
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
-from kalshi.types import Level
-from quant.rewards.candidates import SideCandidates
+from kalshi.types import Level, Side
+from quant.rewards.candidates import Candidate, SideCandidates
 from quant.rewards.expectation import ExpectationParameters, SideBook, expectation
+from quant.rewards.scoring import as_bids
 from quant.rewards.terms import LiquidityTerms, RuleChoice
 from tests.quant.rewards.builders import TERMS
 
@@ -39,45 +43,75 @@ COSTS = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+def exhaustive(
+    book: SideBook,
+    side: Side,
+    prices: Sequence[PriceE4],
+    counts: Sequence[CountE2],
+    least: tuple[float, float],
+    costs: ExpectationParameters,
+) -> Candidate | None:
+    """The reference model: every candidate by itself, the farthest price and the smallest size first."""
+    best: Candidate | None = None
+    for price in reversed(prices):
+        for count_e2 in counts:
+            one = expectation(book, side.outcome_price(price), count_e2, costs)
+            nominal, net = one.nominal_per_hour_e6, one.net_per_hour_e6
+            if nominal >= least[0] and net > least[1] and (best is None or net > best.net_per_hour_e6):
+                best = Candidate(price, count_e2, nominal, net)
+    return best
+
+
+@settings(max_examples=500, deadline=None)
 @given(
+    side=st.sampled_from(Side),
     others=BOOKS,
     programs=st.lists(PROGRAMS, min_size=1, max_size=2).map(tuple),
-    price=PRICES,
-    at_level=st.none() | st.integers(0, 6),
-    counts=st.lists(st.integers(1, 150_000).map(CountE2), min_size=1, max_size=5, unique=True).map(sorted),
+    prices=st.lists(PRICES, min_size=1, max_size=4, unique=True),
+    joined=st.booleans(),
+    counts=st.lists(SIZES.filter(bool).map(CountE2), min_size=1, max_size=5, unique=True).map(sorted),
     costs=COSTS,
+    nominal_min=st.sampled_from([0.0, 1_000.0, 1_000_000.0]),
+    net_above=st.sampled_from([0.0, -math.inf, 5_000.0]),
 )
-def test_every_candidate_is_what_expectation_says_of_it_and_within_the_bound(
+def test_the_best_is_the_one_that_looking_at_every_candidate_finds(
+    side: Side,
     others: tuple[Level, ...],
     programs: tuple[LiquidityTerms, ...],
-    price: PriceE4,
-    at_level: int | None,
+    prices: list[PriceE4],
+    joined: bool,
     counts: list[CountE2],
     costs: ExpectationParameters,
+    nominal_min: float,
+    net_above: float,
 ) -> None:
-    if others and at_level is not None:
-        price = others[at_level % len(others)].price_e4  # else few draws would share a price with others
+    if joined:  # else few draws would share a price with others
+        prices = list({*prices, *(level.price_e4 for level in others[:3])})
+    prices = [side.outcome_price(price) for price in sorted(prices, reverse=True)]
+    found = SideCandidates(as_bids(others, side), side, programs, costs).best(prices, counts, nominal_min, net_above)
     book = SideBook(others=others, programs=programs)
-    place = SideCandidates(book, costs).at(price)
-    bound = place.bound(counts)
-    for count_e2, (nominal, net) in zip(counts, place.expected(counts), strict=True):
-        single = expectation(book, price, count_e2, costs)
-        assert (nominal, net) == (single.nominal_per_hour_e6, single.net_per_hour_e6)
-        assert nominal <= bound.nominal_e6
-        assert net <= bound.net_e6
+    assert found == exhaustive(book, side, prices, counts, (nominal_min, net_above), costs)
 
 
-def test_the_bound_is_what_the_order_earns_where_nobody_stands_behind_it() -> None:
-    others = (Level(price_e4=PriceE4(4_800), count_e2=CountE2(100_000)),)
-    place = SideCandidates(SideBook(others=others, programs=(TERMS,)), ExpectationParameters()).at(PriceE4(4_800))
-    ((nominal, _),) = place.expected([CountE2(10_000)])
-    assert 0 < nominal <= place.bound([CountE2(10_000)]).nominal_e6 <= nominal * (1 + 1e-9)
+def test_among_equals_the_farther_price_wins_and_then_the_smaller_size() -> None:
+    """Nothing is lost and nobody else is there: every order has the whole side."""
+    free = ExpectationParameters(adverse_selection_per_contract=0.0)
+    prices = [PriceE4(4_800), PriceE4(4_700)]
+    alone = SideCandidates((), Side.BID, (TERMS,), free)
+    best = alone.best(prices, [CountE2(100_000), CountE2(200_000)], 0.0, 0.0)
+    assert best is not None
+    assert (best.price_e4, best.count_e2, best.nominal_per_hour_e6) == (4_700, 100_000, 50_000_000.0)
 
 
-def test_without_a_program_nothing_is_earned() -> None:
-    book = SideBook(others=(), programs=())
-    ((nominal, net),) = SideCandidates(book, ExpectationParameters()).at(PriceE4(4_800)).expected([CountE2(100)])
-    assert nominal == 0
-    assert net < 0
-    assert attrs.astuple(expectation(book, PriceE4(4_800), CountE2(100), ExpectationParameters()))[0] == 0
+def test_where_every_contract_loses_more_than_it_earns_no_price_is_looked_into() -> None:
+    one_level = (Level(price_e4=PriceE4(4_800), count_e2=CountE2(100_000)),)
+    dear = ExpectationParameters(adverse_selection_per_contract=10.0)
+    candidates = SideCandidates(one_level, Side.BID, (TERMS,), dear)
+    looked_into: list[str] = []
+    sys.setprofile(lambda frame, event, _: looked_into.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        assert candidates.best([PriceE4(4_800), PriceE4(4_700)], [CountE2(100), CountE2(10_000)], 0.0, 0.0) is None
+    finally:
+        sys.setprofile(None)
+    assert "at_most" in looked_into
+    assert "share" not in looked_into
