@@ -24,6 +24,7 @@ Sizes and rooms are quant.quoting.sizing's, places quant.quoting.placement's.
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import attrs
@@ -40,6 +41,8 @@ from quant.rewards.expectation import HOUR_S, ExpectationParameters, countable, 
 from quant.rewards.terms import LiquidityTerms
 
 _ROOM_PARTS: Final = (1, 2, 4, 8)  # an eighth earns about an eighth: less is hardly worth a place
+# From one decision to the next, room and shortfall rarely change.
+_COUNTS_CACHED: Final = 1_024
 _not_negative = attrs.validators.ge(0)
 
 
@@ -157,12 +160,8 @@ def _ladder(
     """Returns the best allowed place and `depth` steps away from the touch, best first."""
     place = place_bid if side is Side.BID else place_ask
     most_aggressive = 1.0 if side is Side.BID else 0.0
-    step = place(most_aggressive, touch.best_bid, touch.best_ask, grid, parameters.placement)
-    prices: list[PriceE4] = []
-    while step is not None and len(prices) <= depth:
-        prices.append(step)
-        step = grid.step_below(step) if side is Side.BID else grid.step_above(step)
-    return tuple(prices)
+    best = place(most_aggressive, touch.best_bid, touch.best_ask, grid, parameters.placement)
+    return () if best is None else grid.ladder(best, depth, side)
 
 
 def _planned(
@@ -195,11 +194,11 @@ def _plan(view: _SideView, needed_per_hour_e6: float, inputs: QuoteInputs, param
         return _no_plan(view, "no valid price on the grid inside the touch")
     if view.is_adding and inputs.position_e2 != 0 and fullness(inputs) >= parameters.adding_fullness_max:
         return _no_plan(view, "the position is too full to add for rewards")
-    if view.is_adding:
+    if view.is_adding and view.side.outcome_price(prices[-1]) < parameters.adding_price_min_e4:
         prices = tuple(price for price in prices if view.side.outcome_price(price) >= parameters.adding_price_min_e4)
     if not prices:
         return _no_plan(view, "too cheap a side to add to")
-    counts = _counts(view.room_e2, shortfall, parameters)
+    counts = _counts(view.room_e2, shortfall, parameters.sizing.size_step_e2, parameters.sizing.order_min_e2)
     net_above_e6 = parameters.net_per_hour_min_e6
     best = view.candidates.best(prices, counts, needed_per_hour_e6, net_above_e6) if counts else None
     if best is None:
@@ -215,12 +214,12 @@ def _no_plan(view: _SideView, reason: str) -> _Plan:
     return _Plan(target=None, reaches_target=view.shortfall_e2 == 0, reasons=(f"{view.side}: {reason}",))
 
 
-def _counts(room_e2: CountE2, shortfall: CountE2, parameters: IncentiveParameters) -> tuple[CountE2, ...]:
+@functools.lru_cache(maxsize=_COUNTS_CACHED)
+def _counts(room_e2: CountE2, shortfall: CountE2, step_e2: int, least_e2: int) -> tuple[CountE2, ...]:
     """Returns the sizes worth trying, smallest first, in whole steps and within the room."""
-    step, least = parameters.sizing.size_step_e2, parameters.sizing.order_min_e2
-    tried = {room_e2 // part // step * step for part in _ROOM_PARTS}
-    tried.add(-(-shortfall // step) * step)
-    return tuple([CountE2(count) for count in sorted(tried) if least <= count <= room_e2])
+    tried = {room_e2 // part // step_e2 * step_e2 for part in _ROOM_PARTS}
+    tried.add(-(-shortfall // step_e2) * step_e2)
+    return tuple(CountE2(count) for count in sorted(tried) if least_e2 <= count <= room_e2)
 
 
 def _reducing(

@@ -8,9 +8,9 @@ Rules:
    order as in `score_side`. Ties between candidates are broken by rule and must not be by rounding.
 2. At a price behind the level that is the reference without us, the reference and the weights are the same for every
    size. At that level or better than it, what stands ahead of us weighs one, and the reference may move with our size.
-3. A price is not looked into where no size there can be enough or the best. No size brings more than it would if nobody
-   stood behind it: who does only makes our part smaller. Our part then grows by less than in proportion to the size, as
-   losses grow: so a straight line from nothing bounds the net, and the largest size bounds the reward.
+3. Sizes and prices that cannot be enough or the best are not looked into. No smaller size brings more than the largest:
+   the smaller ours, the more of those behind us counts. And its part grows by no more than in proportion to the size,
+   against what others score beside the largest, while losses grow in proportion: a straight line bounds the net.
 
 Rejected: a search over sizes that trusts the net to have one maximum; where a size ends the walk a level earlier, the
 net jumps.
@@ -50,7 +50,7 @@ class Candidate:
 class SideCandidates:
     """The orders that could be placed on one side of a YES book; `levels` are others' there, best first."""
 
-    __slots__ = ("_best_e4", "_levels", "_parameters", "_programs", "_side")
+    __slots__ = ("_best_e4", "_greatest_target_e2", "_levels", "_parameters", "_programs", "_side")
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class SideCandidates:
         self._best_e4 = side.outcome_price(levels[0].price_e4) if levels else None
         self._levels = side_levels = _Levels(levels, side)
         self._programs = [_Program(terms, side_levels) for terms in programs]
+        self._greatest_target_e2 = max((program.target_e2 for program in self._programs), default=0)
 
     def best(
         self, prices: Iterable[PriceE4], counts: Sequence[CountE2], nominal_min_e6: float, net_above_e6: float
@@ -85,30 +86,15 @@ class SideCandidates:
                 if program.can_score(outcome_e4, ahead)
             ]
             if must_earn and not places:
+                if levels.before_e2[ahead] >= self._greatest_target_e2:
+                    break  # nor does anything farther from the touch
                 continue
             lost = fills_at(self._best_e4, outcome_e4, parameters) * adverse
-            nominal_max_e6, net_max_e6 = self._bounds(places, lost, counts)
             least_e6 = net_above_e6 if best is None else best.net_per_hour_e6
-            if nominal_max_e6 < nominal_min_e6 or net_max_e6 < least_e6:
-                continue
-            here = self._best_here(price_e4, places, lost, counts, nominal_min_e6, net_above_e6)
-            if here is not None and here.net_per_hour_e6 >= least_e6:
+            here = self._best_here(price_e4, places, lost, counts, nominal_min_e6, least_e6)
+            if here is not None and here.net_per_hour_e6 > net_above_e6:
                 best = here
         return best
-
-    def _bounds(self, places: Iterable[_Place], lost: float, counts: Sequence[CountE2]) -> tuple[float, float]:
-        """Returns what no size exceeds at one price, nominal and net (rule 3)."""
-        largest_e2 = counts[-1]
-        nominal_e6 = per_e2 = 0.0
-        for place in places:
-            of_largest_e6, of_one_e6 = place.at_most(largest_e2)
-            nominal_e6 += of_largest_e6
-            per_e2 += of_one_e6
-        reward_e6, lost_e6 = per_e2 * max(0.0, self._parameters.receipt_factor), lost * _E6_OF_E2
-        slope_e6 = reward_e6 - lost_e6
-        net_e6 = slope_e6 * (largest_e2 if slope_e6 > 0 else counts[0])
-        room_e6 = _ROUNDING * largest_e2 * (reward_e6 + abs(lost_e6))
-        return nominal_e6 * (1 + _ROUNDING), net_e6 + room_e6
 
     def _best_here(
         self,
@@ -117,17 +103,31 @@ class SideCandidates:
         lost: float,
         counts: Sequence[CountE2],
         nominal_min_e6: float,
-        net_above_e6: float,
+        best_e6: float,
     ) -> Candidate | None:
-        factor = self._parameters.receipt_factor
+        """Returns the best candidate at one price that nets `best_e6` or more; `lost` is in dollars per contract and
+        hour.
+        """
+        nominal_e6 = per_e2 = 0.0
+        for place in places:
+            share, others = place.share(counts[-1])
+            nominal_e6 += place.pool_e6 * share / SIDES
+            per_e2 += place.pool_e6 * place.weight / 100 / SIDES / others if others > 0 else math.inf
+        if nominal_e6 * (1 + _ROUNDING) < nominal_min_e6:
+            return None
+        factor, lost_e6 = self._parameters.receipt_factor, lost * _E6_OF_E2
+        line_e6 = per_e2 * max(0.0, factor)
+        slope_e6 = line_e6 - lost_e6 + _ROUNDING * (line_e6 + abs(lost_e6))
         best: tuple[float, CountE2] | None = None
-        best_e6 = net_above_e6
-        for count_e2 in counts:
-            nominal_e6 = 0.0
-            for place in places:
-                nominal_e6 += place.pool_e6 * place.share(count_e2) / SIDES
+        for count_e2 in reversed(counts):  # the largest is mostly the best, and then its half cannot be
+            if slope_e6 * count_e2 < best_e6:
+                continue
+            if count_e2 != counts[-1]:
+                nominal_e6 = 0.0
+                for place in places:
+                    nominal_e6 += place.pool_e6 * place.share(count_e2)[0] / SIDES
             net_e6 = nominal_e6 * factor - lost * count_e2 / 100.0 * 1_000_000.0
-            if net_e6 > best_e6 and nominal_e6 >= nominal_min_e6:
+            if net_e6 >= best_e6 and nominal_e6 >= nominal_min_e6:
                 best_e6, best = net_e6, (nominal_e6, count_e2)
         return None if best is None else Candidate(price_e4, best[1], best[0], best_e6)
 
@@ -231,8 +231,8 @@ class _Place:
         "_program",
         "_reference_e4",
         "_sum",
-        "_weight",
         "pool_e6",
+        "weight",
     )
 
     def __init__(self, program: _Program, levels: _Levels, price_e4: PriceE4, ahead: int, here_e2: int) -> None:
@@ -243,10 +243,10 @@ class _Place:
         self._reference_e4: PriceE4 | None = None
         if ahead > program.reference_at:  # rule 2
             self._reference_e4 = levels.prices[program.reference_at]
-            self._weight = weight_of(self._reference_e4 - price_e4, program.terms)
+            self.weight = weight_of(self._reference_e4 - price_e4, program.terms)
             self._sum = program.sums_ahead(self._reference_e4)[ahead]
         else:
-            self._weight, self._sum = 1.0, levels.plain[ahead]
+            self.weight, self._sum = 1.0, levels.plain[ahead]
 
     def _counted(self, count_e2: CountE2) -> tuple[int, int]:
         """Returns what counts at this price of our order and of others, who stand before us."""
@@ -256,28 +256,18 @@ class _Place:
         others_e2 = min(self._here_e2, room_e2)
         return min(count_e2, room_e2 - others_e2), others_e2
 
-    def at_most(self, largest_e2: CountE2) -> tuple[float, float]:
-        """Returns the most that sizes up to this one earn, and the most that they earn for each 1/100 contract."""
-        own_e2, others_e2 = self._counted(largest_e2)
-        weight, pool_e6 = self._weight, self.pool_e6 / SIDES
-        others = self._sum + weight * others_e2 / 100
-        own = weight * own_e2 / 100
-        if own <= 0:
-            return 0.0, 0.0
-        return pool_e6 * own / (others + own), pool_e6 * weight / 100 / others if others > 0 else math.inf
-
-    def share(self, count_e2: CountE2) -> float:
-        """Returns our part of the side with an order of this size, 0 to 1."""
-        target_e2 = self._program.target_e2
+    def share(self, count_e2: CountE2) -> tuple[float, float]:
+        """Returns our part of the side with an order of this size, 0 to 1, and what others score beside it at least."""
+        target_e2, weight = self._program.target_e2, self.weight
         if self._levels.before_e2[-1] + count_e2 < target_e2:
-            return 0.0
+            return 0.0, math.inf
         own_e2, others_e2 = self._counted(count_e2)
-        own = self._weight * own_e2 / 100
-        total = self._sum + self._weight * (own_e2 + others_e2) / 100
+        own = weight * own_e2 / 100
+        total = self._sum + weight * (own_e2 + others_e2) / 100
         walked_e2 = self._ahead_e2 + self._here_e2 + count_e2
         if walked_e2 < target_e2:
             total = self._with_those_behind(total, walked_e2, count_e2)
-        return own / total if total > 0 else 0.0
+        return (own / total, total - own - total * _ROUNDING) if total > 0 else (0.0, 0.0)
 
     def _with_those_behind(self, total: float, walked_e2: int, count_e2: CountE2) -> float:
         """Returns the total of the side after the levels behind this price down to where the target is reached."""

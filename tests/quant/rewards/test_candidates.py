@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,15 +104,19 @@ def test_among_equals_the_farther_price_wins_and_then_the_smaller_size() -> None
     assert (best.price_e4, best.count_e2, best.nominal_per_hour_e6) == (4_700, 100_000, 50_000_000.0)
 
 
-def test_where_every_contract_loses_more_than_it_earns_no_price_is_looked_into() -> None:
+@pytest.mark.parametrize(("dollars", "shares"), [(10.0, 1), (0.0, 2)])
+def test_sizes_that_cannot_be_the_best_are_not_looked_into(dollars: float, shares: int) -> None:
+    """Where each contract loses, none but the largest; where none loses, one that is nearly as large could be better.
+    Nothing scores at 47 cents, behind the whole target."""
     one_level = (Level(price_e4=PriceE4(4_800), count_e2=CountE2(100_000)),)
-    dear = ExpectationParameters(adverse_selection_per_contract=10.0)
-    candidates = SideCandidates(one_level, Side.BID, (TERMS,), dear)
-    looked_into: list[str] = []
-    sys.setprofile(lambda frame, event, _: looked_into.append(frame.f_code.co_name) if event == "call" else None)
+    costs = ExpectationParameters(adverse_selection_per_contract=dollars)
+    candidates = SideCandidates(one_level, Side.BID, (TERMS,), costs)
+    called: list[str] = []
+    sys.setprofile(lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None)
     try:
-        assert candidates.best([PriceE4(4_800), PriceE4(4_700)], [CountE2(100), CountE2(10_000)], 0.0, 0.0) is None
+        counts = [CountE2(count) for count in (100, 5_000, 9_990, 10_000)]
+        found = candidates.best([PriceE4(4_800), PriceE4(4_700)], counts, 0.0, 0.0)
     finally:
         sys.setprofile(None)
-    assert "at_most" in looked_into
-    assert "share" not in looked_into
+    assert (found is None) is (dollars > 0)
+    assert called.count("share") == shares
