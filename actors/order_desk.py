@@ -102,6 +102,7 @@ class OrderDesk:
     _started_ms: int = attrs.field(default=0, init=False)
     _recent_fills: list[Fill] = attrs.field(factory=list, init=False)
     _complete_to_ms: int = attrs.field(default=0, init=False)
+    _silence_judged_s: float = attrs.field(default=-math.inf, init=False)
     _tape_is_behind: bool = attrs.field(default=False, init=False)
     _permit: Permit = attrs.field(default=Permit(may_quote=False, must_withdraw=False, reasons=()), init=False)
     _permit_said_s: float = attrs.field(default=-1.0, init=False)
@@ -181,6 +182,8 @@ class OrderDesk:
                 self._desk.set_book(message.ticker, _book_top(message))
             case TargetQuotes():
                 self._desk.set_target(message.ticker, _target(message))
+                if self._desk.market(message.ticker).silent:
+                    self._silence_judged_s = -math.inf
                 self._heard(f"market:{message.ticker}", message.decided_at_s)
             case WireOutcome():
                 self._answered(message)
@@ -231,6 +234,9 @@ class OrderDesk:
     def _mark_silent(self) -> None:
         """A market whose actor hangs gets no quote on what it wished before, and what rests there is withdrawn."""
         now_s, age_max_s = self._now(), self.parameters.heartbeat_max_age_s
+        if now_s < self._silence_judged_s + TICK_S:
+            return  # a wait of seconds need not be looked at with every message
+        self._silence_judged_s = now_s
         silent = {
             ticker
             for ticker in self._desk.wanted()
@@ -244,7 +250,11 @@ class OrderDesk:
     def _touch(self, message: object) -> None:
         """Makes the markets due that a message is about."""
         match message:
-            case BookView() | TargetQuotes() | MarketRules() | ExitClaim() | MarketEnded():
+            case BookView():
+                # A plan looks at the touch alone, and most changes of a book leave that as it was.
+                if _book_top(message) != self._desk.market(message.ticker).book:
+                    self._rounds.touch((message.ticker,))
+            case TargetQuotes() | MarketRules() | ExitClaim() | MarketEnded():
                 self._rounds.touch((message.ticker,))
             case PrivateOrderSeen(order=order):
                 self._rounds.touch((order.ticker,))
@@ -505,7 +515,7 @@ class OrderDesk:
         """How many creates and amends can get their tokens before they are too old."""
         if self._wire is None:
             return 0
-        in_flight = sum(order.is_quote and order.pending is not None for order in self._desk.table)
+        in_flight = self._desk.table.quotes_in_flight()
         within_s = self.parameters.command_valid_s
         tokens = self._wire.write_tokens + self._wire.write_refill_per_s * within_s
         return int(tokens // COST_QUOTE) - in_flight

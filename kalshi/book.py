@@ -97,10 +97,10 @@ class OrderBook:
     def levels(self, side: Side, depth: int | None = None) -> tuple[Level, ...]:
         """Returns the best `depth` levels of a side (all where None), best first."""
         if side is Side.BID:
-            chosen = self._bid_prices[::-1] if depth is None else self._bid_prices[: -depth - 1 : -1]
-            return tuple(Level(price_e4=price, count_e2=self._bids[price]) for price in chosen)
-        chosen = self._ask_prices if depth is None else self._ask_prices[:depth]
-        return tuple(Level(price_e4=price, count_e2=self._asks[price]) for price in chosen)
+            chosen, sizes = self._bid_prices[::-1] if depth is None else self._bid_prices[: -depth - 1 : -1], self._bids
+        else:
+            chosen, sizes = self._ask_prices if depth is None else self._ask_prices[:depth], self._asks
+        return tuple([Level(price_e4=price, count_e2=sizes[price]) for price in chosen])
 
     def depth(self, side: Side) -> int:
         """Returns how many levels a side has."""

@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right
 from typing import Final
 
 from kalshi.numbers import ONE_DOLLAR_E4, PriceE4
-from kalshi.types import PriceRange
+from kalshi.types import PriceRange, Side
 
 # Thousands of markets share about a dozen structures; 64 leaves room for new ones.
 _STRUCTURES_CACHED: Final = 64
@@ -63,11 +63,22 @@ class PriceGrid:
 
     def step_below(self, price_e4: int) -> PriceE4 | None:
         """Returns the highest valid price strictly below this one, or None where there is none."""
-        return self.floor(price_e4 - 1)
+        index = bisect_left(self._prices, price_e4)
+        return self._prices[index - 1] if index else None
 
     def step_above(self, price_e4: int) -> PriceE4 | None:
         """Returns the lowest valid price strictly above this one, or None where there is none."""
-        return self.ceil(price_e4 + 1)
+        index = bisect_right(self._prices, price_e4)
+        return self._prices[index] if index < len(self._prices) else None
+
+    def ladder(self, price_e4: PriceE4, steps: int, side: Side) -> tuple[PriceE4, ...]:
+        """Returns a valid price and up to `steps` further ones of an order on this side, farther and farther from the
+        other: bids go down, asks up.
+        """
+        index = bisect_left(self._prices, price_e4)
+        if side is Side.ASK:
+            return self._prices[index : index + steps + 1]
+        return self._prices[max(0, index - steps) : index + 1][::-1]
 
 
 @functools.lru_cache(maxsize=_STRUCTURES_CACHED)

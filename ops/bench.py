@@ -13,10 +13,12 @@ from typing import Final
 
 import trio
 
+from ops.bench_decisions import measure_decisions, report_decisions
 from ops.bench_engine import measure_engine, report_engine
 from ops.bench_feed import Run, run_feed, run_memory, run_plain, run_pykalshi
 from ops.bench_frames import make_frames
 from ops.bench_journal import measure_journal, report_journal
+from ops.bench_markets import measure_markets, report_markets
 from ops.bench_order_path import measure_order_path, report_order_path
 from ops.bench_pykalshi import NotInstalled, pykalshi, pykalshi_python
 from ops.bench_server import frame_server
@@ -105,6 +107,8 @@ def report_feed(runs: dict[str, list[Run]], missing: str) -> list[str]:
 
 def main() -> None:
     print("\n".join(report_feed(*measure_feed())), flush=True)
+    print("\n".join(report_decisions(measure_decisions())), flush=True)
+    print("\n".join(report_markets(measure_markets())), flush=True)
     print("\n".join(report_order_path(trio.run(measure_order_path, build_tree))), flush=True)
     print("\n".join(report_journal(measure_journal())), flush=True)
     print("\n".join(report_engine(measure_engine())), flush=True)

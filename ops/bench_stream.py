@@ -11,14 +11,12 @@ A rate holds when it was kept to within 1 %, every delta arrived, and none took 
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
 
+from ops.bench_children import end, heard, say, start, tell
 from ops.bench_stream_server import Marks
 
 MARKETS: Final = 300
@@ -27,8 +25,6 @@ SECONDS: Final = 10.0
 STEPS: Final = (20_000, 30_000, 40_000, 50_000, 60_000, 80_000)
 STEP_SECONDS: Final = 3.0
 LAG_MAX_S: Final = 1.0
-
-_WAIT_S: Final = 30.0
 
 
 @attrs.frozen(kw_only=True)
@@ -62,20 +58,20 @@ class StreamRun:
 
 def measure_stream(rate: int = RATE, seconds: float = SECONDS, markets: int = MARKETS) -> StreamRun:
     """Returns what one paced run showed; takes `seconds` and about three more."""
-    server = _child("server", str(markets))
+    server = start("ops.bench_stream_server", str(markets))
     try:
-        ready = _line(server)
-        idle = _tell(server, {"rate": rate, "seconds": min(seconds, 2.0)})
-        client = _child("client", str(markets), str(round(rate * seconds)))
+        ready = heard(server)
+        idle = tell(server, {"rate": rate, "seconds": min(seconds, 2.0)})
+        client = start("ops.bench_stream_client", str(markets), str(round(rate * seconds)))
         try:
-            _say(client, ready)
-            _line(client)
-            sent = _tell(server, {"rate": rate, "seconds": seconds})
-            received = _line(client)
+            say(client, ready)
+            heard(client)
+            sent = tell(server, {"rate": rate, "seconds": seconds})
+            received = heard(client)
         finally:
-            _end(client)
+            end(client)
     finally:
-        _end(server)
+        end(server)
     return _judge(rate, seconds, idle, sent, received)
 
 
@@ -170,46 +166,6 @@ def largest_backlog(sent: Marks, received: Marks) -> int:
             index += 1
         worst = max(worst, count - (received[index - 1][0] if index else 0))
     return worst
-
-
-# The children and how they are spoken to: one JSON object a line.
-
-
-def _child(part: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", f"ops.bench_stream_{part}", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _say(child: subprocess.Popen[str], message: object) -> None:
-    assert child.stdin is not None
-    child.stdin.write(json.dumps(message) + "\n")
-    child.stdin.flush()
-
-
-def _line(child: subprocess.Popen[str]) -> dict[str, Any]:
-    assert child.stdout is not None
-    line = child.stdout.readline()
-    if not line:
-        raise RuntimeError(f"a process of the bench ended with {child.wait(_WAIT_S)}: its last words are above")
-    answer: dict[str, Any] = json.loads(line)
-    return answer
-
-
-def _tell(child: subprocess.Popen[str], message: object) -> dict[str, Any]:
-    _say(child, message)
-    return _line(child)
-
-
-def _end(child: subprocess.Popen[str]) -> None:
-    child.terminate()
-    child.wait(_WAIT_S)
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            pipe.close()
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ from quant.orders.permit import Permit
 from quant.orders.planner import SideContext, Wanted, lease_seconds, plan_side, withdraw
 from quant.orders.rounds import wakes_at_s
 from quant.orders.table import OrderTable
-from quant.orders.tracked import OrderState, TrackedOrder
+from quant.orders.tracked import TrackedOrder
 
 
 @attrs.frozen(kw_only=True)
@@ -329,22 +329,22 @@ class Desk:
         youngest such order is in doubt.
         """
         since_s: dict[str, float] = {}
-        for order in self.table:
+        for order in self.table.unknown():
             unknown_s = order.unknown_since_s
-            if order.state is not OrderState.UNKNOWN or unknown_s is None:
-                continue
-            if now_s - unknown_s >= self.parameters.unknown_grace_s:
+            if unknown_s is not None and now_s - unknown_s >= self.parameters.unknown_grace_s:
                 since_s[order.ticker] = max(since_s.get(order.ticker, 0.0), unknown_s)
         return dict(sorted(since_s.items()))
 
     def shards_without_group(self) -> list[int]:
         """Shards with cash on which something is wanted but no group is open."""
+        funded = {shard for shard, cash_e6 in self._cash_e6.items() if cash_e6 > 0}
+        if funded <= self.groups.keys():
+            return []
         wanted = {
             market.facts.exchange_index
             for market in self._markets.values()
             if market.facts is not None and market.target is not None and (market.target.bid or market.target.ask)
         }
-        funded = {shard for shard, cash_e6 in self._cash_e6.items() if cash_e6 > 0}
         return sorted((wanted & funded) - self.groups.keys())
 
     def fills_of_group(self, group_id: str, fills: Iterable[Fill], *, before_us_ms: int) -> list[Fill]:

@@ -39,7 +39,8 @@ from kalshi.types import (
 )
 from quant.orders.commands import CommandClass, PlannedCommand
 from quant.orders.parameters import DeskParameters
-from quant.orders.table import OrderTable, order_cost_e6
+from quant.orders.table import OrderTable
+from quant.orders.totals import order_cost_e6
 from quant.orders.tracked import OrderState, TrackedOrder
 
 

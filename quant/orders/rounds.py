@@ -54,6 +54,8 @@ class Rounds:
 
     _touched: set[str] = attrs.field(factory=set, init=False)
     _wakes_s: dict[str, float] = attrs.field(factory=dict, init=False)
+    _soonest_s: float = attrs.field(default=-math.inf, init=False)  # nobody's sleep ends before
+    _planned: list[str] = attrs.field(factory=list, init=False)  # the markets at the last look at everybody's sleep
     _whole_at_s: float = attrs.field(default=-math.inf, init=False)
     _turn: int = attrs.field(default=0, init=False)
 
@@ -68,16 +70,30 @@ class Rounds:
     def sleep(self, ticker: str, until_s: float) -> None:
         """The market was planned; time alone changes nothing before `until_s`."""
         self._wakes_s[ticker] = until_s
+        self._soonest_s = min(self._soonest_s, until_s)
 
     def due(self, tickers: list[str], now_s: float) -> list[str]:
         """Returns those of `tickers` to be planned now, and forgets why."""
         if now_s >= self._whole_at_s:
             self._whole_at_s = now_s + WHOLE_EVERY_S
             due = tickers
+        elif now_s >= self._soonest_s or tickers != self._planned:
+            due = self._touched_or_awake(tickers, now_s)
         else:
-            due = [ticker for ticker in tickers if ticker in self._touched or self._wakes_s.get(ticker, 0.0) <= now_s]
+            due = [ticker for ticker in tickers if ticker in self._touched] if self._touched else []
         self._touched.clear()
         if len(due) < 2:
             return due
         self._turn = (self._turn + 1) % len(due)
         return due[self._turn :] + due[: self._turn]
+
+    def _touched_or_awake(self, tickers: list[str], now_s: float) -> list[str]:
+        due, soonest_s = [], math.inf
+        for ticker in tickers:
+            wakes_s = self._wakes_s.get(ticker, -math.inf)
+            if wakes_s <= now_s or ticker in self._touched:
+                due.append(ticker)
+            else:
+                soonest_s = min(soonest_s, wakes_s)
+        self._planned, self._soonest_s = tickers, soonest_s
+        return due

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from kalshi.numbers import ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4
+from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Order, Side
 from quant.bounded import keep_newest
+from quant.orders.totals import Totals
 from quant.orders.tracked import OrderState, TrackedOrder
 
 # Fills that come before their order is known by its exchange id wait here for it. The oldest go first: a
@@ -44,6 +45,7 @@ class OrderTable:
     def __init__(self, is_ours_prefix: str) -> None:
         self._prefix = is_ours_prefix
         self._orders: dict[str, TrackedOrder] = {}
+        self._totals = Totals()
         self._by_ticker: dict[str, dict[str, TrackedOrder]] = {}
         self._by_order_id: dict[str, str] = {}
         self._early_fills: list[Fill] = []
@@ -63,6 +65,7 @@ class OrderTable:
     def add(self, order: TrackedOrder) -> None:
         """Takes up a new order, or one that the journal remembers."""
         self._orders[order.client_order_id] = order
+        self._totals.add(order)
         self._by_ticker.setdefault(order.ticker, {})[order.client_order_id] = order
         self.index(order)
 
@@ -83,6 +86,10 @@ class OrderTable:
     def in_market(self, ticker: str) -> list[TrackedOrder]:
         """Returns the open orders of one market, oldest first."""
         return list(self._by_ticker.get(ticker, {}).values())
+
+    def unknown(self) -> list[TrackedOrder]:
+        """Returns the orders of unknown fate, oldest first."""
+        return list(self._totals.in_states(OrderState.UNKNOWN))
 
     def groups_of(self, order_id: str) -> tuple[str | None, ...] | None:
         """The group or groups in which the order may have been; None for one that this table never knew."""
@@ -172,9 +179,8 @@ class OrderTable:
         """Closes what can be closed now and forgets it; returns those orders."""
         closed = [
             order
-            for order in self._orders.values()
-            if order.state is OrderState.CLOSED
-            or (order.state is OrderState.ENDED and order.fills_complete_to(complete_to_ms))
+            for order in self._totals.in_states(OrderState.CLOSED, OrderState.ENDED)
+            if order.state is OrderState.CLOSED or order.fills_complete_to(complete_to_ms)
         ]
         for order in closed:
             self._forget(order)
@@ -186,6 +192,7 @@ class OrderTable:
 
     def _forget(self, order: TrackedOrder) -> None:
         del self._orders[order.client_order_id]
+        self._totals.remove(order.client_order_id)
         in_market = self._by_ticker[order.ticker]
         del in_market[order.client_order_id]
         if not in_market:
@@ -199,15 +206,11 @@ class OrderTable:
 
     def bounds_e6(self, exchange_index: int, *, without: TrackedOrder | None = None) -> tuple[MoneyE6, MoneyE6]:
         """Cash that our open orders on a shard, and on all, could take, as if each opened a position."""
-        shard_e6 = total_e6 = 0
-        for order in self._orders.values():
-            if order is without:
-                continue
-            cost_e6 = order_cost_e6(order.request.side, order.worst_price_e4, order.open_e2)
-            total_e6 += cost_e6
-            if order.request.exchange_index == exchange_index:
-                shard_e6 += cost_e6
-        return MoneyE6(shard_e6), MoneyE6(total_e6)
+        return self._totals.bounds_e6(exchange_index, without=without)
+
+    def quotes_in_flight(self) -> int:
+        """Returns how many quotes have a command in flight."""
+        return self._totals.quotes_in_flight()
 
     def own_extreme_e4(self, ticker: str, side: Side) -> PriceE4 | None:
         """Our most aggressive live price on one side: the highest bid or the lowest ask that may rest."""
@@ -215,8 +218,3 @@ class OrderTable:
         if not prices:
             return None
         return max(prices) if side is Side.BID else min(prices)
-
-
-def order_cost_e6(side: Side, price_e4: PriceE4, count_e2: CountE2) -> MoneyE6:
-    """Returns what an order could cost: a bid its price, an ask one dollar less its price, for each contract."""
-    return MoneyE6((price_e4 if side is Side.BID else ONE_DOLLAR_E4 - price_e4) * count_e2)

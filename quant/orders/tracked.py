@@ -20,7 +20,8 @@ Rules:
 from __future__ import annotations
 
 import enum
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import attrs
 
@@ -60,7 +61,16 @@ class OrderState(enum.StrEnum):
     CLOSED = "closed"
 
 
-@attrs.define(kw_only=True, eq=False)
+def unwatched() -> None:
+    """Nobody wants to hear of the order's changes."""
+
+
+def _tell_change(order: TrackedOrder, _: attrs.Attribute[Any], value: Any) -> Any:
+    order.on_change()
+    return value
+
+
+@attrs.define(kw_only=True, eq=False, on_setattr=_tell_change)
 class TrackedOrder:
     """The desk's record of one order. Counts are totals since its creation; times as their names say."""
 
@@ -94,6 +104,7 @@ class TrackedOrder:
     last_change_ms: int = 0  # exchange time of the newest thing known of it
     ended_ms: int | None = None  # not before it ended
     outcome: str = ""
+    on_change: Callable[[], object] = unwatched  # called at every assignment, before the new value holds
 
     @property
     def client_order_id(self) -> str:

@@ -119,16 +119,18 @@ def quote_around(
     bid = reservation - (widened if inputs.position_e2 > 0 else total / 2)
     ask = reservation + (widened if inputs.position_e2 < 0 else total / 2)
     placement = parameters.placement
-    decision = sized(
+    bid_quote, ask_quote, reasons = _sides(
         inputs,
         touch,
         place_bid(bid, touch.best_bid, touch.best_ask, grid, placement),
         place_ask(ask, touch.best_bid, touch.best_ask, grid, placement),
         parameters,
     )
-    return attrs.evolve(
-        decision,
-        reasons=view.reasons + decision.reasons,
+    return QuoteDecision(
+        bid=bid_quote,
+        ask=ask_quote,
+        reasons=view.reasons + reasons,
+        fair_value=touch.fair,
         reservation=reservation,
         total_spread=total,
         sigma=view.sigma,
@@ -160,10 +162,21 @@ def sized(
     parameters: GuardParameters,
 ) -> QuoteDecision:
     """Returns the decision to rest at these prices, None where the grid has none, with the sizes that limits leave."""
+    bid, ask, reasons = _sides(inputs, touch, bid_price_e4, ask_price_e4, parameters)
+    return QuoteDecision(bid=bid, ask=ask, reasons=reasons, fair_value=touch.fair)
+
+
+def _sides(
+    inputs: QuoteInputs,
+    touch: Touch,
+    bid_price_e4: PriceE4 | None,
+    ask_price_e4: PriceE4 | None,
+    parameters: GuardParameters,
+) -> tuple[QuoteTarget | None, QuoteTarget | None, tuple[str, ...]]:
     amount = sizes(inputs, touch.fair, parameters.sizing)
     bid, bid_reasons = _target(Side.BID, bid_price_e4, amount.bid_e2)
     ask, ask_reasons = _target(Side.ASK, ask_price_e4, amount.ask_e2)
-    return QuoteDecision(bid=bid, ask=ask, reasons=amount.reasons + bid_reasons + ask_reasons, fair_value=touch.fair)
+    return bid, ask, amount.reasons + bid_reasons + ask_reasons
 
 
 def fullness(inputs: QuoteInputs) -> float:

@@ -24,6 +24,7 @@ Sizes and rooms are quant.quoting.sizing's, places quant.quoting.placement's.
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import attrs
@@ -35,18 +36,13 @@ from quant.quoting.decision import QuoteDecision, QuoteInputs, QuoteTarget
 from quant.quoting.frame import GuardParameters, Touch, fullness, quotable_touch
 from quant.quoting.placement import PlacementParameters, place_ask, place_bid
 from quant.quoting.sizing import sizes
-from quant.rewards.expectation import (
-    HOUR_S,
-    ExpectationParameters,
-    SideBook,
-    countable,
-    expectation,
-    shortfall_e2,
-)
-from quant.rewards.scoring import as_bids
+from quant.rewards.candidates import SideCandidates
+from quant.rewards.expectation import HOUR_S, ExpectationParameters, countable, shortfall_e2
 from quant.rewards.terms import LiquidityTerms
 
 _ROOM_PARTS: Final = (1, 2, 4, 8)  # an eighth earns about an eighth: less is hardly worth a place
+# From one decision to the next, room and shortfall rarely change.
+_COUNTS_CACHED: Final = 1_024
 _not_negative = attrs.validators.ge(0)
 
 
@@ -81,10 +77,11 @@ class IncentiveFacts:
 
 @attrs.frozen(kw_only=True)
 class _SideView:
-    """One side as bids of its own outcome: what scores it, what it may be, and where it may stand (YES prices)."""
+    """One side: what would score, what the order may be, and where it may stand (YES prices)."""
 
     side: Side
-    book: SideBook
+    shortfall_e2: CountE2  # what others lack to reach the least target
+    candidates: SideCandidates
     room_e2: CountE2
     is_adding: bool
     prices: tuple[PriceE4, ...]  # best first
@@ -146,9 +143,11 @@ def _side_view(
     skew = round(parameters.skew_steps_max * fullness(inputs))
     behind, nearer = (skew, 0) if is_adding else (0, skew)
     depth = behind + max(0, parameters.depth_steps_max - nearer)
+    levels = countable(levels, programs)
     return _SideView(
         side=side,
-        book=SideBook(others=as_bids(countable(levels, programs), side), programs=programs),
+        shortfall_e2=shortfall_e2(levels, programs),
+        candidates=SideCandidates(levels, side, programs, parameters.expectation),
         room_e2=room_e2,
         is_adding=is_adding,
         prices=_ladder(side, depth, touch, parameters, grid)[behind:],
@@ -161,12 +160,8 @@ def _ladder(
     """Returns the best allowed place and `depth` steps away from the touch, best first."""
     place = place_bid if side is Side.BID else place_ask
     most_aggressive = 1.0 if side is Side.BID else 0.0
-    step = place(most_aggressive, touch.best_bid, touch.best_ask, grid, parameters.placement)
-    prices: list[PriceE4] = []
-    while step is not None and len(prices) <= depth:
-        prices.append(step)
-        step = grid.step_below(step) if side is Side.BID else grid.step_above(step)
-    return tuple(prices)
+    best = place(most_aggressive, touch.best_bid, touch.best_ask, grid, parameters.placement)
+    return () if best is None else grid.ladder(best, depth, side)
 
 
 def _planned(
@@ -191,39 +186,40 @@ def _planned(
 
 def _plan(view: _SideView, needed_per_hour_e6: float, inputs: QuoteInputs, parameters: IncentiveParameters) -> _Plan:
     """Returns the best of the side's candidates (rules 2, 3, 6 and 7)."""
-    shortfall = shortfall_e2(view.book.others, view.book.programs)
-    nothing = _Plan(target=None, reaches_target=shortfall == 0)
-    if view.room_e2 == 0:  # the sizing has said why
-        return nothing
+    shortfall = view.shortfall_e2
     prices = view.prices
+    if view.room_e2 == 0:  # the sizing has said why
+        return _Plan(target=None, reaches_target=shortfall == 0)
     if not prices:
-        return attrs.evolve(nothing, reasons=(f"{view.side}: no valid price on the grid inside the touch",))
+        return _no_plan(view, "no valid price on the grid inside the touch")
     if view.is_adding and inputs.position_e2 != 0 and fullness(inputs) >= parameters.adding_fullness_max:
-        return attrs.evolve(nothing, reasons=(f"{view.side}: the position is too full to add for rewards",))
-    if view.is_adding:
+        return _no_plan(view, "the position is too full to add for rewards")
+    if view.is_adding and view.side.outcome_price(prices[-1]) < parameters.adding_price_min_e4:
         prices = tuple(price for price in prices if view.side.outcome_price(price) >= parameters.adding_price_min_e4)
     if not prices:
-        return attrs.evolve(nothing, reasons=(f"{view.side}: too cheap a side to add to",))
-    best: tuple[float, float, QuoteTarget] | None = None
-    for price_e4 in reversed(prices):
-        for count_e2 in _counts(view.room_e2, shortfall, parameters):
-            expected = expectation(view.book, view.side.outcome_price(price_e4), count_e2, parameters.expectation)
-            nominal, net = expected.nominal_per_hour_e6, expected.net_per_hour_e6
-            is_enough = nominal >= needed_per_hour_e6 and net > parameters.net_per_hour_min_e6
-            if is_enough and (best is None or net > best[0]):
-                best = net, nominal, QuoteTarget(price_e4=price_e4, count_e2=count_e2)
+        return _no_plan(view, "too cheap a side to add to")
+    counts = _counts(view.room_e2, shortfall, parameters.sizing.size_step_e2, parameters.sizing.order_min_e2)
+    net_above_e6 = parameters.net_per_hour_min_e6
+    best = view.candidates.best(prices, counts, needed_per_hour_e6, net_above_e6) if counts else None
     if best is None:
-        return attrs.evolve(nothing, reasons=(f"{view.side}: the reward does not pay for the risk",))
-    return _Plan(target=best[2], nominal_per_hour_e6=best[1], reaches_target=best[2].count_e2 >= shortfall)
+        return _no_plan(view, "the reward does not pay for the risk")
+    return _Plan(
+        target=QuoteTarget(price_e4=best.price_e4, count_e2=best.count_e2),
+        nominal_per_hour_e6=best.nominal_per_hour_e6,
+        reaches_target=best.count_e2 >= shortfall,
+    )
 
 
-def _counts(room_e2: CountE2, shortfall: CountE2, parameters: IncentiveParameters) -> tuple[CountE2, ...]:
+def _no_plan(view: _SideView, reason: str) -> _Plan:
+    return _Plan(target=None, reaches_target=view.shortfall_e2 == 0, reasons=(f"{view.side}: {reason}",))
+
+
+@functools.lru_cache(maxsize=_COUNTS_CACHED)
+def _counts(room_e2: CountE2, shortfall: CountE2, step_e2: int, least_e2: int) -> tuple[CountE2, ...]:
     """Returns the sizes worth trying, smallest first, in whole steps and within the room."""
-    step = parameters.sizing.size_step_e2
-    tried = {room_e2 // part // step * step for part in _ROOM_PARTS}
-    tried.add(-(-shortfall // step) * step)
-    least = parameters.sizing.order_min_e2
-    return tuple(CountE2(count) for count in sorted(tried) if least <= count <= room_e2)
+    tried = {room_e2 // part // step_e2 * step_e2 for part in _ROOM_PARTS}
+    tried.add(-(-shortfall // step_e2) * step_e2)
+    return tuple(CountE2(count) for count in sorted(tried) if least_e2 <= count <= room_e2)
 
 
 def _reducing(

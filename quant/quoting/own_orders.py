@@ -2,8 +2,7 @@
 quotes.
 
 A book may lag our own picture of our orders by a message, either way; a level is therefore never left negative, and one
-of
-which only dust remains is dropped with it.
+of which nothing remains is dropped with it.
 """
 
 from __future__ import annotations
@@ -29,8 +28,16 @@ def others_levels(levels: Iterable[Level], own: Iterable[OwnOrder], side: Side) 
     for order in own:
         if order.side is side:
             mine[order.price_e4] = mine.get(order.price_e4, 0) + order.remaining_e2
-    left = (
-        Level(price_e4=level.price_e4, count_e2=CountE2(level.count_e2 - mine.get(level.price_e4, 0)))
-        for level in levels
+    if not mine:
+        return tuple([level for level in levels if level.count_e2 > 0])
+    return tuple(
+        [
+            left
+            for level in levels
+            if (left := level if level.price_e4 not in mine else _without(level, mine[level.price_e4])).count_e2 > 0
+        ]
     )
-    return tuple(level for level in left if level.count_e2 > 0)
+
+
+def _without(level: Level, own_e2: int) -> Level:
+    return Level(price_e4=level.price_e4, count_e2=CountE2(level.count_e2 - own_e2))

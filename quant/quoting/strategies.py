@@ -70,12 +70,13 @@ def decide(
         case GlftParameters():
             return memory, glft.quote(inputs, parameters, grid)
         case HybridParameters():
-            held = attrs.evolve(
-                inputs,
-                held_contract_min=contract_minutes(memory.holding, now_s),
-                adverse_excursion=memory.holding.adverse_excursion,
-            )
-            return memory, hybrid.quote(held, parameters, grid)
+            if memory.holding.lots:  # a flat market has no age and no excursion
+                inputs = attrs.evolve(
+                    inputs,
+                    held_contract_min=contract_minutes(memory.holding, now_s),
+                    adverse_excursion=memory.holding.adverse_excursion,
+                )
+            return memory, hybrid.quote(inputs, parameters, grid)
         case TouchParameters():
             wanted = touch.quote(inputs, parameters, grid)
             pace, decision = touch.paced(memory.pace, wanted, inputs, now_s, parameters)

@@ -24,7 +24,7 @@ from quant.rewards.scoring import score_side, total_size_e2
 from quant.rewards.terms import LiquidityTerms
 
 HOUR_S: Final = 3_600.0
-_SIDES: Final = 2
+SIDES: Final = 2
 _CENT_E4: Final = 100.0
 _E6_PER_DOLLAR: Final = 1_000_000.0
 _CONTRACT_E2: Final = 100.0
@@ -65,15 +65,22 @@ class Expectation:
 def expectation(book: SideBook, price_e4: PriceE4, count_e2: CountE2, parameters: ExpectationParameters) -> Expectation:
     """Returns what an order of ours at the outcome's price `price_e4` is expected to do, snapshots counting."""
     own = (Level(price_e4=price_e4, count_e2=count_e2),)
-    reward = sum(hourly_pool_e6(terms) * score_side(book.others, own, terms).share / _SIDES for terms in book.programs)
-    behind_cents = (book.others[0].price_e4 - price_e4) / _CENT_E4 if book.others else 0.0
-    fills = parameters.fills_per_contract_hour * math.exp(-parameters.fill_decay_per_cent * behind_cents)
+    reward = sum(hourly_pool_e6(terms) * score_side(book.others, own, terms).share / SIDES for terms in book.programs)
+    fills = fills_at(book.others[0].price_e4 if book.others else None, price_e4, parameters)
     lost = fills * parameters.adverse_selection_per_contract * count_e2 / _CONTRACT_E2 * _E6_PER_DOLLAR
     return Expectation(
         nominal_per_hour_e6=reward,
         reward_per_hour_e6=reward * parameters.receipt_factor,
         adverse_per_hour_e6=lost,
     )
+
+
+def fills_at(best_e4: PriceE4 | None, price_e4: PriceE4, parameters: ExpectationParameters) -> float:
+    """Returns the contracts filled per contract and hour at `price_e4`, where others' best is `best_e4` (None: nobody
+    is there).
+    """
+    behind_cents = (best_e4 - price_e4) / _CENT_E4 if best_e4 is not None else 0.0
+    return parameters.fills_per_contract_hour * math.exp(-parameters.fill_decay_per_cent * behind_cents)
 
 
 def hourly_pool_e6(terms: LiquidityTerms) -> float:

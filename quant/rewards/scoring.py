@@ -28,7 +28,7 @@ from kalshi.types import Level, Side
 from quant.rewards.terms import LiquidityTerms, Rule
 
 NEAR_CERTAIN_E4: Final = 9_900
-_REFERENCE_PART: Final = 5
+REFERENCE_PART: Final = 5  # the depth rule measures from where a fifth of the target is reached
 _FULL_BPS: Final = 10_000.0
 
 
@@ -93,7 +93,7 @@ def score_side(others: Sequence[Level], own: Sequence[Level], terms: LiquidityTe
         if room_e2 <= 0:
             break
         walked_e2 += others_e2 + own_e2
-        weight = _weight(reference_e4 - price_e4, terms)
+        weight = weight_of(reference_e4 - price_e4, terms)
         if not terms.boundary_counts_whole:
             counted_others_e2 = min(others_e2, room_e2)
             counted_own_e2 = min(own_e2, room_e2 - counted_others_e2)
@@ -136,12 +136,12 @@ def _reference(rungs: Sequence[_Rung], terms: LiquidityTerms) -> PriceE4 | None:
     walked_e2 = 0
     for price_e4, others_e2, own_e2 in rungs:
         walked_e2 += others_e2 + own_e2
-        if walked_e2 * _REFERENCE_PART >= terms.target_e2:
+        if walked_e2 * REFERENCE_PART >= terms.target_e2:
             return price_e4
     return None
 
 
-def _weight(below_e4: int, terms: LiquidityTerms) -> float:
+def weight_of(below_e4: int, terms: LiquidityTerms) -> float:
     """Returns the discount of a price `below_e4` worse than the reference; 1 at or better than it."""
     ticks = -(-below_e4 // terms.tick_e4) if below_e4 > 0 else 0
     return float((terms.discount_bps / _FULL_BPS) ** ticks)

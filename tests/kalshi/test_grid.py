@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kalshi.grid import GridError, PriceGrid
 from kalshi.numbers import PriceE4
-from kalshi.types import PriceRange
+from kalshi.types import PriceRange, Side
 
 
 def stretch(start: int, end: int, step: int) -> PriceRange:
@@ -70,6 +70,18 @@ def test_floor_and_ceil_enclose_and_agree_on_valid_prices(grid: PriceGrid, price
     assert floor is None or (floor <= price and grid.is_valid(floor))
     assert ceil is None or (ceil >= price and grid.is_valid(ceil))
     assert (floor == ceil == price) == grid.is_valid(price)
+
+
+@given(grids, anywhere, st.integers(0, 4), st.sampled_from(Side))
+def test_a_ladder_is_step_by_step_away_from_the_other_side(grid: PriceGrid, price: int, steps: int, side: Side) -> None:
+    first = grid.floor(price) or grid.lowest
+    expected = [first]
+    while len(expected) <= steps:
+        following = grid.step_below(expected[-1]) if side is Side.BID else grid.step_above(expected[-1])
+        if following is None:
+            break
+        expected.append(following)
+    assert grid.ladder(first, steps, side) == tuple(expected)
 
 
 @given(grids, st.integers(1, 9_999))

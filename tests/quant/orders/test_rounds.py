@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quant.orders.rounds import LIST_EVERY_MAX_S, LIST_EVERY_S, WHOLE_EVERY_S, Rounds, list_again_after_s
 
@@ -72,3 +74,41 @@ def test_another_market_is_first_every_time() -> None:
         rounds.touch_all()
         firsts.add(rounds.due(NAMES, float(turn))[0])
     assert firsts == set(NAMES)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["touch", "sleep", "due", "new", "gone"]), st.sampled_from(NAMES), st.integers(0, 8)),
+        max_size=40,
+    )
+)
+def test_whoever_was_touched_or_has_slept_enough_is_due_and_nobody_else(steps: list[tuple[str, str, int]]) -> None:
+    """The reference looks at every market every time, and has all planned at the same moments."""
+    rounds, present, now_s = Rounds(), list(NAMES), 0.0
+    wakes_s: dict[str, float] = {}
+    touched: set[str] = set()
+    whole_at_s = -1.0
+    for step, name, number in steps:
+        match step:
+            case "touch":
+                rounds.touch([name])
+                touched.add(name)
+            case "sleep":
+                wakes_s[name] = now_s + number / 8
+                rounds.sleep(name, wakes_s[name])
+            case "new" if name not in present:
+                present = [*present, name]
+            case "gone" if name in present:
+                present = [one for one in present if one != name]
+            case _:
+                now_s += number / 16
+                expected = {one for one in present if one in touched or wakes_s.get(one, 0.0) <= now_s}
+                if now_s >= whole_at_s:
+                    whole_at_s, expected = now_s + WHOLE_EVERY_S, set(present)
+                touched.clear()
+                due = rounds.due(list(present), now_s)
+                assert sorted(due) == sorted(expected)
+                for one in due:  # the desk puts to sleep whom it has planned
+                    wakes_s[one] = now_s + 0.3
+                    rounds.sleep(one, wakes_s[one])

@@ -13,8 +13,8 @@ from quant.orders.table import (
     GROUPS_OF_ORDERS_MAX,
     SHUT_GROUPS_MAX,
     OrderTable,
-    order_cost_e6,
 )
+from quant.orders.totals import order_cost_e6
 from quant.orders.tracked import ALREADY_EXISTS, OrderState, TrackedOrder
 from tests.quant.orders.sentences import (
     CANCEL,
