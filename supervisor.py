@@ -49,6 +49,8 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
         sizes=sizes,
         quoting=settings.quoting,
         volatility=settings.volatility,
+        signals=settings.signals,
+        throttles=settings.throttles,
         window=supervision.markets,
         quarantine=supervision.quarantine,
         back_off=supervision.back_off,

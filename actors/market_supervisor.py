@@ -14,9 +14,10 @@ import trio
 
 from actors.market import MarketMaker, MarketParameters
 from actors.messages.lifecycle import Heartbeat, KillMarket
-from actors.messages.market import Assignment, Assignments, BookView, MarketRules
+from actors.messages.market import Assignment, Assignments, BookView, MarketRules, ProgramTerms
 from actors.messages.money import PositionView
 from actors.messages.orders import TargetQuotes, WorkingOrders
+from actors.refill import RefillMaker
 from actors.runtime.child import ChildStatus
 from actors.runtime.lifecycle import LifecycleEvent
 from actors.runtime.supervisor import (
@@ -32,10 +33,15 @@ from actors.runtime.supervisor import (
 from actors.runtime.switchboard import Switchboard
 from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.quoting.maker import MakerParameters, QuotedBy
+from quant.quoting.market_signals import SignalUse
+from quant.quoting.refill import EventParameters
+from quant.quoting.throttles import ThrottleParameters
 from quant.signals.volatility import VolatilityParameters
 
 HEARTBEAT_S = 1.0
 GRACE_S = 1.0
+SESSIONS = "volatility"  # programs that select so quote on the word of their sessions alone
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +52,8 @@ class MarketsParameters:
     sizes: MarketParameters
     quoting: AvellanedaStoikovParameters
     volatility: VolatilityParameters
+    signals: SignalUse
+    throttles: ThrottleParameters
     window: RestartWindow
     quarantine: RestartWindow
     back_off: BackOff
@@ -114,21 +122,32 @@ class MarketSupervisor:
         ticker, program = assignment.ticker, self.parameters.programs[assignment.program]
 
         def factory(context: ChildContext) -> Actor:
-            return MarketMaker(
-                context=context,
-                ticker=ticker,
-                sizes=_sizes(program, self.parameters.sizes),
-                strategy=program.parameters(self.parameters.quoting),
-                volatility=self.parameters.volatility,
-            )
+            parameters = program.parameters(self.parameters.quoting)
+            if isinstance(parameters, EventParameters):
+                sizes = _sizes(program, self.parameters.sizes)
+                return RefillMaker(context, ticker, assignment.program, parameters, sizes.max_position_e2)
+            return MarketMaker(context, ticker, self._maker_parameters(program, parameters))
 
-        keyed: tuple[type, ...] = (BookView, MarketRules, PositionView, WorkingOrders)
+        keyed: tuple[type, ...] = (BookView, MarketRules, PositionView, WorkingOrders, ProgramTerms)
         return ChildSpec(
             name=f"market:{ticker}",
             factory=factory,
             restart=Restart.PERMANENT,
             grace_s=GRACE_S,
             mailbox_keys=dict.fromkeys(keyed, ticker),
+        )
+
+    def _maker_parameters(self, program: Program, strategy: QuotedBy) -> MakerParameters:
+        sizes = _sizes(program, self.parameters.sizes)
+        return MakerParameters(
+            strategy=strategy,
+            order_size_e2=sizes.order_size_e2,
+            max_position_e2=sizes.max_position_e2,
+            volatility=self.parameters.volatility,
+            signals=self.parameters.signals,
+            throttles=program.throttles or self.parameters.throttles,
+            freezes_on_stale_regime=program.freezes_on_stale_regime,
+            needs_directive=program.selection.value == SESSIONS,
         )
 
     def children(self) -> tuple[ChildStatus, ...]:

@@ -22,6 +22,8 @@ from quant.allocation import AllocationParameters
 from quant.orders.parameters import DeskParameters, FeedLimits
 from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.quoting.market_signals import SignalUse
+from quant.quoting.throttles import ThrottleParameters
 from quant.risk import RiskParameters
 from quant.selection.discovery import DiscoveryParameters
 from quant.signals.volatility import VolatilityParameters
@@ -145,6 +147,8 @@ class Settings:
     markets: MarketParameters = attrs.field(factory=MarketParameters)
     quoting: AvellanedaStoikovParameters = attrs.field(factory=AvellanedaStoikovParameters)
     volatility: VolatilityParameters = attrs.field(factory=VolatilityParameters)
+    signals: SignalUse = attrs.field(factory=SignalUse)
+    throttles: ThrottleParameters = attrs.field(factory=ThrottleParameters)
     orders: DeskParameters = attrs.field(factory=DeskParameters)
     risk: RiskSettings = attrs.field(factory=RiskSettings)
     stop_loss: StopLossParameters = attrs.field(factory=StopLossParameters)

@@ -8,6 +8,7 @@ import attrs
 
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side
+from quant.rewards.terms import LiquidityTerms
 
 
 class BookCondition(enum.StrEnum):
@@ -109,6 +110,15 @@ class MarketRules:
     close_time_ms: int
     exchange_index: int
     mutually_exclusive: bool
+
+
+@attrs.frozen(kw_only=True)
+class ProgramTerms:
+    """All liquidity programs of one market, running and announced; none where it has none any more."""
+
+    ticker: str
+    programs: tuple[LiquidityTerms, ...]
+    heard_at_s: float
 
 
 @attrs.frozen(kw_only=True)

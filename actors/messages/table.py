@@ -18,6 +18,7 @@ from actors.messages.market import (
     MarketEnded,
     MarketRules,
     ProgramClaims,
+    ProgramTerms,
     TickerView,
     TradeSeen,
     WantedMarkets,
@@ -47,6 +48,7 @@ from actors.messages.orders import (
     WireHealth,
     WorkingOrders,
 )
+from actors.messages.refill import OpenStake, StoreStake
 from actors.runtime.channels import ChannelSpec, Policy
 from actors.runtime.lifecycle import ActorExited, ActorStarted
 
@@ -131,6 +133,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         ("market", "order_desk", "portfolio_risk", "stop_loss", "snapshot"),
         keyed=True,
     ),
+    _latest(ProgramTerms, ("discovery",), ("market",), keyed=True),
     ChannelSpec(
         message=WantedMarkets,
         policy=Policy.LATEST,
@@ -169,10 +172,17 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     # Money.
     _block(RecordFills, 64, ("fill_reconciler",), ("ledger",)),
     _block(ReadNumberedFills, 64, ("order_desk", "portfolio_risk"), ("ledger",)),
+    _block(OpenStake, 64, ("market",), ("ledger",)),
+    _block(StoreStake, 64, ("market",), ("ledger",)),
     _latest(FillsComplete, ("fill_reconciler",), ("ledger",)),
-    _latest(FillTape, ("ledger",), ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot")),
+    _latest(
+        FillTape,
+        ("ledger",),
+        ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot", "market"),
+        quiet_to=("market",),
+    ),
     _latest(PositionView, ("portfolio_risk",), ("market", "stop_loss", "snapshot"), keyed=True),
-    _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot")),
+    _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot", "market"), quiet_to=("market",)),
     _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
     _block(RecordVerdicts, 4, ("discovery",), ("ledger",)),
     _block(Record, 1_024, ("discovery", "order_desk", "portfolio_risk", "records"), ("ledger",)),

@@ -50,7 +50,7 @@ class EventParameters:
     twice, and for buying YES of exclusive outcomes for a dollar or more together.
     """
 
-    stakes: tuple[StakeParameters, ...]
+    stakes: tuple[StakeParameters, ...] = ()
     is_exclusive: bool = False
     max_count_e2: CountE2 | None = None
     max_money_e6: MoneyE6 | None = None
@@ -180,7 +180,7 @@ def _round_price(
     base = _base(side, leg, inputs, parameters.repost_base)
     if base is not None and parameters.repost_base is RepostBase.MARKET_MEAN:
         base = _floor(side, base, grid)
-    return None if base is None else _floor(side, base - parameters.cents_off_e4, grid)
+    return None if base is None else _floor(side, base - parameters.off_e4, grid)
 
 
 def _base(side: Side, leg: LegState, inputs: QuoteInputs, base: RepostBase) -> int | None:

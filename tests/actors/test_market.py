@@ -15,7 +15,7 @@ from actors.runtime.child import ChildContext, silent_log
 from actors.runtime.seams import virtual_seams
 from actors.runtime.switchboard import Switchboard
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
-from quant.signals.volatility import VolatilityParameters
+from quant.quoting.maker import MakerParameters
 from tests.actors.listings import live_book, tradable
 
 RULES, LIVE = tradable("M"), live_book("M")
@@ -39,7 +39,13 @@ class Stage:
             seams=virtual_seams(1, 1_700_000_000_000),
             log=silent_log("market:M"),
         )
-        maker = MarketMaker(context, "M", MarketParameters(), AvellanedaStoikovParameters(), VolatilityParameters())
+        sizes = MarketParameters()
+        parameters = MakerParameters(
+            strategy=AvellanedaStoikovParameters(),
+            order_size_e2=sizes.order_size_e2,
+            max_position_e2=sizes.max_position_e2,
+        )
+        maker = MarketMaker(context, "M", parameters)
         nursery.start_soon(maker.run, lambda: None)
 
     async def wish_on(self, book: BookView, rules: MarketRules = RULES) -> TargetQuotes:
