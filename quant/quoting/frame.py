@@ -126,9 +126,11 @@ def quote_around(
         place_ask(ask, touch.best_bid, touch.best_ask, grid, placement),
         parameters,
     )
-    return attrs.evolve(
-        decision,
+    return QuoteDecision(
+        bid=decision.bid,
+        ask=decision.ask,
         reasons=view.reasons + decision.reasons,
+        fair_value=decision.fair_value,
         reservation=reservation,
         total_spread=total,
         sigma=view.sigma,

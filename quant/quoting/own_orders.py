@@ -2,8 +2,7 @@
 quotes.
 
 A book may lag our own picture of our orders by a message, either way; a level is therefore never left negative, and one
-of
-which only dust remains is dropped with it.
+of which nothing remains is dropped with it.
 """
 
 from __future__ import annotations
@@ -29,8 +28,14 @@ def others_levels(levels: Iterable[Level], own: Iterable[OwnOrder], side: Side) 
     for order in own:
         if order.side is side:
             mine[order.price_e4] = mine.get(order.price_e4, 0) + order.remaining_e2
-    left = (
-        Level(price_e4=level.price_e4, count_e2=CountE2(level.count_e2 - mine.get(level.price_e4, 0)))
-        for level in levels
-    )
-    return tuple(level for level in left if level.count_e2 > 0)
+    levels = tuple(levels)
+    if not mine:
+        return levels
+    left: list[Level] = []
+    for level in levels:
+        ours_e2 = mine.get(level.price_e4)
+        if ours_e2 is None:  # nearly always; this runs at every change of the book
+            left.append(level)
+        elif level.count_e2 > ours_e2:
+            left.append(Level(price_e4=level.price_e4, count_e2=CountE2(level.count_e2 - ours_e2)))
+    return tuple(left)
