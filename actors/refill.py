@@ -58,8 +58,8 @@ class RefillMaker:
         """Quotes until cancelled. Raises StoredStateBroken where the Ledger's row cannot be read."""
         self._voice = MarketVoice(self.context, self.ticker)
         stake = next((each for each in self.event.stakes if each.ticker == self.ticker), None)
+        started()  # before the Ledger answers: the supervisor of all markets waits for this
         maker = None if stake is None else await self._opened(stake)
-        started()
         while True:
             batch = await self.context.mailbox.receive(timeout_s=HEARTBEAT_S)
             has_gap = self._take(batch, maker)

@@ -11,7 +11,7 @@ from quant.invariants import InvariantViolation
 from quant.orders.desk import Desk
 from quant.orders.planner import Wanted, room_of
 from tests.quant.builders import fill
-from tests.quant.orders.sentences import context, created, resting, wanted
+from tests.quant.orders.sentences import context, create, created, resting, wanted
 from tests.quant.orders.test_desk import PERMIT, allow, answer, new_desk, send, target
 
 
@@ -57,7 +57,7 @@ def test_a_wish_that_lags_its_fills_neither_regrows_nor_repeats_the_order() -> N
 
 def test_what_other_orders_of_the_side_may_still_fill_counts() -> None:
     desk = desk_wanting(bounded(4_400, 1_000, 1_000))
-    other = resting(order_id="o-9")
+    other = resting(create("us-9"), order_id="o-9")
     desk.adopt(other)
     other.end(5_000, outcome="canceled")  # gone, with fills that may still come
     (command,) = send(desk)
