@@ -22,7 +22,7 @@ TERMS = LiquidityTerms(
     ticker=WITH_PROGRAM,
     start_ms=WALL_START_MS - 3_600_000,
     end_ms=WALL_START_MS + int(ENDS_S * 1000),
-    period_reward_e6=MoneyE6(500_000_000),
+    period_reward_e6=MoneyE6(20_000_000_000),
     target_e2=CountE2(30_000),
 )
 PROGRAMS = {
