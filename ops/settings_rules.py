@@ -133,6 +133,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _between("quoting.sizing.price_bands.soft_edge", 0, 0.5, "the bands are mirrored at 50 cents"),
     _between("quoting.sizing.position_buffer", 0, 0.9, "it is a share of the position limit"),
+    _between("quoting.sizing.long_dated_factor", 0, 1, "it is a share of the position limit"),
     _positive("volatility.half_life_s"),
     _between("volatility.sample_spacing_s", 1, 600, "faster sampling counts the bounce as volatility"),
     _between("volatility.prior_sigma", 0.00001, 1, "dollars per square root of a second"),

@@ -7,15 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Level, Side
+from quant.quoting import incentive
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
-from quant.quoting.decision import QuoteDecision
+from quant.quoting.decision import QuoteDecision, QuoteInputs
 from quant.quoting.directive import Directive, Mode
 from quant.quoting.glft import GlftParameters
 from quant.quoting.hybrid import HybridParameters
-from quant.quoting.incentive import IncentiveParameters
-from quant.quoting.maker import Limits, Maker, MakerParameters
+from quant.quoting.incentive import IncentiveFacts, IncentiveParameters
+from quant.quoting.maker import Limits, Maker, MakerParameters, QuotedBy
 from quant.quoting.market_signals import (
     DOCUMENTS_GAMMA,
     DOCUMENTS_K,
@@ -31,7 +33,7 @@ from quant.quoting.touch import TouchParameters
 from quant.rewards.terms import LiquidityTerms
 from quant.signals.regime import Regime
 from quant.signals.volatility import VolatilityParameters
-from tests.quant.builders import CENT_GRID, level
+from tests.quant.builders import CENT_GRID, level, prices
 from tests.quant.rewards.builders import START_MS, TERMS, with_
 
 PARAMETERS = MakerParameters(
@@ -50,10 +52,6 @@ def maker(parameters: MakerParameters = PARAMETERS, category: str = "Economics")
 
 def at(made: Maker, now_s: float, bids: tuple[Level, ...] = BIDS, asks: tuple[Level, ...] = ASKS) -> QuoteDecision:
     return made.decide(bids, asks, now_s, START_MS + int(now_s * 1000))
-
-
-def prices(decision: QuoteDecision) -> tuple[int | None, int | None]:
-    return (decision.bid and decision.bid.price_e4, decision.ask and decision.ask.price_e4)
 
 
 def test_without_rules_tradability_or_others_nothing_is_quoted_and_the_reason_is_told() -> None:
@@ -75,7 +73,7 @@ def test_own_orders_are_no_book_to_it() -> None:
 @pytest.mark.parametrize(
     "strategy", [AvellanedaStoikovParameters(), GlftParameters(), HybridParameters(), TouchParameters()]
 )
-def test_every_strategy_keeps_to_the_limits_of_risk(strategy: object) -> None:
+def test_every_strategy_keeps_to_the_limits_of_risk(strategy: QuotedBy) -> None:
     made = maker(attrs.evolve(PARAMETERS, strategy=strategy))
     free = at(made, 0.0)
     assert free.bid is not None
@@ -235,11 +233,17 @@ def test_incentive_quotes_while_a_program_runs_and_stops_with_it() -> None:
 
 
 def test_incentive_is_weighed_at_its_own_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    from quant.quoting import incentive
-
     asked: list[float] = []
     real = incentive.quote
-    monkeypatch.setattr(incentive, "quote", lambda *given: (asked.append(now_s), real(*given))[1])
+    now_s = 0.0
+
+    def noted(
+        inputs: QuoteInputs, facts: IncentiveFacts, parameters: IncentiveParameters, grid: PriceGrid
+    ) -> QuoteDecision:
+        asked.append(now_s)
+        return real(inputs, facts, parameters, grid)
+
+    monkeypatch.setattr(incentive, "quote", noted)
     made = incentive_maker(TERMS)
     for number in range(40):  # a new depth every 50 ms
         now_s = number * 0.05
@@ -287,7 +291,7 @@ def test_what_rests_accrues_in_the_shadow_once_a_second() -> None:
 )
 @settings(max_examples=120, deadline=None)
 def test_over_any_books_quotes_are_on_the_grid_apart_inside_and_within_limits(
-    steps: list[tuple[float, int, int, int]], strategy: object, position_e2: int
+    steps: list[tuple[float, int, int, int]], strategy: QuotedBy, position_e2: int
 ) -> None:
     made = maker(attrs.evolve(PARAMETERS, strategy=strategy))
     made.programs_seen((TERMS,))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kalshi.numbers import CountE2, PriceE4
 from quant.quoting.decision import QuoteDecision, QuoteTarget
 from quant.quoting.throttles import Condition, Observation, ThrottleParameters, ThrottleState, observe, throttled
-from tests.quant.builders import CENT_GRID
+from tests.quant.builders import CENT_GRID, prices
 
 PARAMETERS = ThrottleParameters()
 GOOD = Observation(time_s=0.0, spread_e4=200, depth_e2=50_000)
@@ -27,10 +27,6 @@ def after(*looks: Observation, every_s: float = 1.0, state: ThrottleState = Thro
     for number, look in enumerate(looks, start=1):
         state = observe(state, attrs.evolve(look, time_s=start_s + number * every_s), PARAMETERS)
     return state
-
-
-def prices(decision: QuoteDecision) -> tuple[int | None, int | None]:
-    return (decision.bid and decision.bid.price_e4, decision.ask and decision.ask.price_e4)
 
 
 def let_through(state: ThrottleState, position_e2: int = 0, wanted: QuoteDecision = QUOTES) -> QuoteDecision:
