@@ -154,9 +154,7 @@ class Maker:
             return QuoteDecision.nothing(*directive.reasons)
         verdict = signals.verdict(now_s)
         inputs = self._inputs(look, signals)
-        wanted = self._wanted(
-            inputs, MarketDepth(bids=bids, asks=asks, own=self._own, now_ms=now_ms), verdict, grid, now_s
-        )
+        wanted = self._wanted(inputs, bids, asks, verdict, grid, now_s, now_ms)
         if directive.mode is Mode.REDUCE_ONLY:
             return directives.reduce_only(wanted, inputs, directive, grid)
         if self.parameters.freezes_on_stale_regime and signals.is_stale:
@@ -180,6 +178,7 @@ class Maker:
             depth_e2=min(bid_depth_e2, ask_depth_e2),
             step_e4=100 if above_e4 is None else above_e4 - best_bid_e4,
             seconds_to_close=(self._close_time_ms - now_ms) / 1000,
+            mid=(best_bid_e4 + asks[0].price_e4) / 20_000,
         )
 
     @staticmethod
@@ -210,10 +209,18 @@ class Maker:
         )
 
     def _wanted(
-        self, inputs: QuoteInputs, depth: MarketDepth, verdict: Verdict, grid: PriceGrid, now_s: float
+        self,
+        inputs: QuoteInputs,
+        bids: tuple[Level, ...],
+        asks: tuple[Level, ...],
+        verdict: Verdict,
+        grid: PriceGrid,
+        now_s: float,
+        now_ms: int,
     ) -> QuoteDecision:
         strategy = self.parameters.strategy
         if isinstance(strategy, IncentiveParameters):
+            depth = MarketDepth(bids=bids, asks=asks, own=self._own, now_ms=now_ms)
             self._incentive, decision = incentive_beat.decide(
                 self._incentive, inputs, depth, self._programs, strategy, grid, now_s
             )

@@ -93,11 +93,7 @@ class Look:
     depth_e2: int  # of the thinner side
     step_e4: int  # the tick at the bid
     seconds_to_close: float
-
-    @property
-    def mid(self) -> float:
-        """Dollars."""
-        return (self.bid.price_e4 + self.ask.price_e4) / 20_000
+    mid: float  # dollars
 
 
 class MarketSignals:
@@ -116,6 +112,8 @@ class MarketSignals:
         self._flow_z: float | None = None
         self._flow_z_second = -1
         self._markouts: MarkoutState = markouts.initial(self._markout_parameters)
+        self._last_seen: tuple[float, float] | None = None  # time and mid, for markouts that begin later
+        self._is_marking = False
         self._is_stale = True
 
     def observe(self, look: Look) -> None:
@@ -127,7 +125,10 @@ class MarketSignals:
             self._flow_z = order_flow.z(self._flow, time_s, self._flow_parameters)
         if self.use.estimate is VolatilityEstimate.SIMPLE:
             self._simple = volatility.observe(self._simple, time_s, mid, self._simple_parameters)
-        self._markouts = markouts.observed(self._markouts, time_s, mid, self._markout_parameters)
+        self._last_seen = time_s, mid
+        if self._is_marking:
+            self._markouts = markouts.observed(self._markouts, time_s, mid, self._markout_parameters)
+            self._is_marking = any(one.pending for one in self._markouts.horizons)
         self._observe_prices(look, mid)
 
     def _observe_prices(self, look: Look, mid: float) -> None:
@@ -160,6 +161,9 @@ class MarketSignals:
 
     def filled(self, time_s: float, side: Side, price_e4: PriceE4, count_e2: CountE2) -> None:
         """Takes in a fill of ours, for its markouts."""
+        if not self._is_marking and self._last_seen is not None:
+            self._markouts = markouts.observed(self._markouts, *self._last_seen, self._markout_parameters)
+        self._is_marking = True
         fill = MarkedFill(time_s=time_s, side=side, price_e4=price_e4, count_e2=count_e2)
         self._markouts = markouts.filled(self._markouts, fill, self._markout_parameters)
 

@@ -31,11 +31,13 @@ def others_levels(levels: Iterable[Level], own: Iterable[OwnOrder], side: Side) 
     levels = tuple(levels)
     if not mine:
         return levels
-    left: list[Level] = []
-    for level in levels:
-        ours_e2 = mine.get(level.price_e4)
-        if ours_e2 is None:  # nearly always; this runs at every change of the book
-            left.append(level)
-        elif level.count_e2 > ours_e2:
-            left.append(Level(price_e4=level.price_e4, count_e2=CountE2(level.count_e2 - ours_e2)))
+    left = list(levels)
+    for price_e4, ours_e2 in mine.items():  # few, and near the top: this runs at every change of the book
+        for place, level in enumerate(left):
+            if level.price_e4 == price_e4:
+                if level.count_e2 > ours_e2:
+                    left[place] = Level(price_e4=price_e4, count_e2=CountE2(level.count_e2 - ours_e2))
+                else:
+                    del left[place]
+                break
     return tuple(left)

@@ -101,7 +101,7 @@ def observe(state: ThrottleState, seen: Observation, parameters: ThrottleParamet
     is_check = seen.time_s - state.checked_s >= parameters.check_every_s
     is_shock = bad[3] and Condition.SPREAD_SHOCK not in state.acting
     if not (is_check or is_shock):
-        if all(watch.was_bad or not now for watch, now in zip(state.watches, bad, strict=True)):
+        if not any(bad) or all(watch.was_bad or not now for watch, now in zip(state.watches, bad, strict=True)):
             return state  # nearly always: a look between two checks that shows nothing new
         watches = tuple(
             Watch(watch.is_acting, watch.run, watch.was_bad or now)
@@ -118,14 +118,15 @@ def observe(state: ThrottleState, seen: Observation, parameters: ThrottleParamet
 
 def _bad(seen: Observation, parameters: ThrottleParameters) -> tuple[bool, ...]:
     z, limit = seen.flow_z, parameters.one_sided_flow_z
-    has_flow = z is not None and limit is not None
+    if limit is None or z is None:
+        z, limit = 0.0, 1.0
     return (
         seen.spread_e4 > parameters.wide_spread_e4,
         seen.depth_e2 < parameters.thin_depth_e2,
         seen.wrong_share is not None and seen.wrong_share >= parameters.wrong_share,
         seen.spread_e4 > parameters.shock_spread_e4,
-        has_flow and (z or 0.0) >= (limit or 0.0),
-        has_flow and -(z or 0.0) >= (limit or 0.0),
+        z >= limit,
+        -z >= limit,
     )
 
 

@@ -184,6 +184,7 @@ def look(second: float, mid_e4: int, half_e4: int = 100) -> Look:
         depth_e2=50_000,
         step_e4=100,
         seconds_to_close=86_400.0,
+        mid=mid_e4 / 10_000,
     )
 
 
