@@ -150,16 +150,16 @@ class Room:
         unit_cost_e4 = max(1, order_cost_e6(self.side, price_e4, CountE2(1)))
         # What closes an opposite position takes no cash.
         affordable_e2 = max(0, -self.held_e2) + max(0, self.free_e6 // unit_cost_e4)
-        room_e2 = min(self.cap_e2 - self.held_e2, affordable_e2)
+        bound_e2 = self.cap_e2 - self.held_e2
         if self.may_fill_e2 is not None:
-            room_e2 = min(room_e2, self.may_fill_e2)
-        return CountE2(max(0, room_e2 - self.unbooked_e2))
+            bound_e2 = min(bound_e2, self.may_fill_e2)
+        return CountE2(max(0, min(bound_e2, affordable_e2) - self.unbooked_e2))
 
 
 def room_of(present: TrackedOrder | None, context: SideContext, table: OrderTable, parameters: DeskParameters) -> Room:
     """Returns the room under position cap and cash for an order in the place of `present`."""
-    elsewhere_e2 = table.open_e2(context.ticker, context.side, without=present)
-    held_e2 = context.position_e2 * context.side.sign + elsewhere_e2
+    held_e2 = context.position_e2 * context.side.sign + table.open_e2(context.ticker, context.side, without=present)
+    elsewhere_e2 = held_e2 - context.position_e2 * context.side.sign
     shard_e6, total_e6 = table.bounds_e6(context.exchange_index, without=present)
     return Room(
         held_e2=CountE2(held_e2),
