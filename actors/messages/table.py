@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from actors.messages.control import SystemSnapshot
 from actors.messages.lifecycle import Alert, Heartbeat, KillMarket, StopWanted, Switches
 from actors.messages.market import (
@@ -90,6 +92,11 @@ def _latest(
         key=_ticker if keyed else None,
         quiet_to=quiet_to,
     )
+
+
+def _also_quietly_to(spec: ChannelSpec, receiver: str) -> ChannelSpec:
+    """Returns the channel with one more receiver, whom its messages do not wake."""
+    return attrs.evolve(spec, receivers=(*spec.receivers, receiver), quiet_to=(*spec.quiet_to, receiver))
 
 
 def _block(message: type, bound: int, senders: tuple[str, ...], receivers: tuple[str, ...]) -> ChannelSpec:
@@ -175,14 +182,11 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _block(OpenStake, 64, ("market",), ("ledger",)),
     _block(StoreStake, 64, ("market",), ("ledger",)),
     _latest(FillsComplete, ("fill_reconciler",), ("ledger",)),
-    _latest(
-        FillTape,
-        ("ledger",),
-        ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot", "market"),
-        quiet_to=("market",),
+    _also_quietly_to(
+        _latest(FillTape, ("ledger",), ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot")), "market"
     ),
     _latest(PositionView, ("portfolio_risk",), ("market", "stop_loss", "snapshot"), keyed=True),
-    _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot", "market"), quiet_to=("market",)),
+    _also_quietly_to(_latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot")), "market"),
     _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
     _block(RecordVerdicts, 4, ("discovery",), ("ledger",)),
     _block(Record, 1_024, ("discovery", "order_desk", "portfolio_risk", "records"), ("ledger",)),
