@@ -59,6 +59,8 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
             markets_max=settings.allocation.max_markets_with_orders,
             max_position_e2=risk.max_position_e2,
         ),
+        signals=settings.signals,
+        throttles=settings.throttles,
         window=supervision.markets,
         quarantine=supervision.quarantine,
         back_off=supervision.back_off,

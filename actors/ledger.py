@@ -16,6 +16,7 @@ from pathlib import Path
 
 import attrs
 
+from actors import ledger_stakes
 from actors.messages.lifecycle import Heartbeat
 from actors.messages.money import (
     FILL_TAPE_LENGTH,
@@ -27,6 +28,7 @@ from actors.messages.money import (
     RecordFills,
     RecordVerdicts,
 )
+from actors.messages.refill import OpenStake, StakeOpened, StakeStored, StoreStake
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
@@ -83,7 +85,7 @@ class LedgerStore:
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA + _VERDICTS)
+            self._db.executescript(_SCHEMA + _VERDICTS + ledger_stakes.SCHEMA)
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             row = self._db.execute("SELECT COALESCE(MAX(fill_seq), 0) FROM fills").fetchone()
         except sqlite3.Error as error:
@@ -143,6 +145,27 @@ class LedgerStore:
         except sqlite3.Error as error:
             self._rollback()
             raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
+
+    def open_stake(self, asked: OpenStake) -> StakeOpened:
+        """Returns a refill stake and its market's fills; begins it where it is new."""
+        try:
+            ledger_stakes.begin(self._db, asked, self.last_seq)
+            rows = self._db.execute("SELECT * FROM fills WHERE ticker = ? ORDER BY fill_seq", (asked.ticker,))
+            fills = tuple(_numbered(row) for row in rows)
+            return ledger_stakes.opened(self._db, asked, self.last_seq, fills)
+        except sqlite3.Error as error:
+            raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
+
+    def store_stake(self, asked: StoreStake) -> StakeStored:
+        """Stores a refill stake's state where its program's caps let it, in one transaction."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            stored = ledger_stakes.store(self._db, asked)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
+        return stored
 
     def _rollback(self) -> None:
         if self._db.in_transaction:
@@ -284,6 +307,10 @@ class Ledger:
                     reply.put(FillsRecorded(new=new, last_seq=store.last_seq))
                 case ReadNumberedFills(after_seq=after_seq, reply=reply):
                     reply.put(await self.context.seams.offload(store.fills_after, after_seq))
+                case OpenStake(reply=reply):
+                    reply.put(await self.context.seams.offload(store.open_stake, message))
+                case StoreStake(reply=reply):
+                    reply.put(await self.context.seams.offload(store.store_stake, message))
                 case _:
                     pass
 

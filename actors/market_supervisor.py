@@ -18,9 +18,10 @@ import trio
 from actors.market import MarketMaker, MarketParameters
 from actors.market_configurer import MarketConfigurer
 from actors.messages.lifecycle import Heartbeat, KillMarket
-from actors.messages.market import Assignment, Assignments, BookView, MarketRules
+from actors.messages.market import Assignment, Assignments, BookView, MarketRules, ProgramTerms
 from actors.messages.money import PositionView
 from actors.messages.orders import TargetQuotes, WorkingOrders
+from actors.refill import RefillMaker
 from actors.runtime.child import ChildStatus
 from actors.runtime.lifecycle import LifecycleEvent
 from actors.runtime.supervisor import (
@@ -38,12 +39,15 @@ from quant.market_configuration import ConfigurationLimits, MarketConfiguration
 from quant.market_profiles import MarketConfigurationParameters
 from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
-from quant.quoting.incentive import IncentiveParameters
+from quant.quoting.maker import MakerParameters, QuotedBy
+from quant.quoting.market_signals import SignalUse
 from quant.quoting.refill import EventParameters
+from quant.quoting.throttles import ThrottleParameters
 from quant.signals.volatility import VolatilityParameters
 
 HEARTBEAT_S = 1.0
 GRACE_S = 1.0
+SESSIONS = "volatility"  # programs that select so quote on the word of their sessions alone
 
 
 @attrs.frozen(kw_only=True)
@@ -56,6 +60,8 @@ class MarketsParameters:
     volatility: VolatilityParameters
     configuration: MarketConfigurationParameters
     limits: ConfigurationLimits
+    signals: SignalUse
+    throttles: ThrottleParameters
     window: RestartWindow
     quarantine: RestartWindow
     back_off: BackOff
@@ -160,33 +166,39 @@ class MarketSupervisor:
     async def _add(self, assignment: Assignment, configuration: MarketConfiguration) -> None:
         seams = self.context.seams
         self._present[assignment.ticker] = _Present(assignment, configuration, seams.now())
-        await self._supervisor.add_child(self._spec(assignment.ticker, configuration))
+        await self._supervisor.add_child(self._spec(assignment, configuration))
         await self.context.outbox.send(self._configurer.record(assignment, configuration, seams.wall_ms()))
 
-    def _spec(self, ticker: str, configuration: MarketConfiguration) -> ChildSpec:
-        sizes = MarketParameters(
-            order_size_e2=configuration.order_size_e2, max_position_e2=configuration.max_position_e2
-        )
-
+    def _spec(self, assignment: Assignment, configuration: MarketConfiguration) -> ChildSpec:
+        ticker, program = assignment.ticker, self.parameters.programs[assignment.program]
         strategy = configuration.strategy
-        assert not isinstance(strategy, IncentiveParameters | EventParameters)  # no program has one of these
 
         def factory(context: ChildContext) -> Actor:
-            return MarketMaker(
-                context=context,
-                ticker=ticker,
-                sizes=sizes,
-                strategy=strategy,
-                volatility=configuration.volatility,
-            )
+            if isinstance(strategy, EventParameters):
+                return RefillMaker(context, ticker, assignment.program, strategy, configuration.max_position_e2)
+            return MarketMaker(context, ticker, self._maker_parameters(program, strategy, configuration))
 
-        keyed: tuple[type, ...] = (BookView, MarketRules, PositionView, WorkingOrders)
+        keyed: tuple[type, ...] = (BookView, MarketRules, PositionView, WorkingOrders, ProgramTerms)
         return ChildSpec(
             name=f"market:{ticker}",
             factory=factory,
             restart=Restart.PERMANENT,
             grace_s=GRACE_S,
             mailbox_keys=dict.fromkeys(keyed, ticker),
+        )
+
+    def _maker_parameters(
+        self, program: Program, strategy: QuotedBy, configuration: MarketConfiguration
+    ) -> MakerParameters:
+        return MakerParameters(
+            strategy=strategy,
+            order_size_e2=configuration.order_size_e2,
+            max_position_e2=configuration.max_position_e2,
+            volatility=configuration.volatility,
+            signals=self.parameters.signals,
+            throttles=program.throttles or self.parameters.throttles,
+            freezes_on_stale_regime=program.freezes_on_stale_regime,
+            needs_directive=program.selection.value == SESSIONS,
         )
 
     def children(self) -> tuple[ChildStatus, ...]:

@@ -28,6 +28,7 @@ from actors.messages.orders import (
     OrderList,
     PermitView,
     PrivateOrderSeen,
+    QuoteTarget,
     RaiseIncarnation,
     ReadOrders,
     Recovered,
@@ -647,11 +648,17 @@ def _book_top(view: BookView) -> BookTop:
 
 def _target(message: TargetQuotes) -> Target:
     return Target(
-        bid=Wanted(price_e4=message.bid.price_e4, count_e2=message.bid.count_e2) if message.bid else None,
-        ask=Wanted(price_e4=message.ask.price_e4, count_e2=message.ask.count_e2) if message.ask else None,
+        bid=_wanted(message.bid),
+        ask=_wanted(message.ask),
         generation=message.generation,
         incarnation=message.incarnation,
     )
+
+
+def _wanted(target: QuoteTarget | None) -> Wanted | None:
+    if target is None:
+        return None
+    return Wanted(price_e4=target.price_e4, count_e2=target.count_e2, filled_max_e2=target.filled_max_e2)
 
 
 def _working(order: TrackedOrder) -> WorkingOrder:

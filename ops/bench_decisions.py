@@ -41,13 +41,13 @@ from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.decision import QuoteDecision, QuoteInputs
 from quant.quoting.glft import GlftParameters
 from quant.quoting.hybrid import HybridParameters
+from quant.quoting.maker import MakerParameters
 from quant.quoting.own_orders import OwnOrder, others_levels
 from quant.quoting.refill import refill
 from quant.quoting.refill_state import StakeParameters, StakeState
 from quant.quoting.strategies import StrategyParameters
 from quant.quoting.touch import TouchParameters
 from quant.rewards.terms import DEPTH_RULE_FROM_MS, LiquidityTerms
-from quant.signals.volatility import VolatilityParameters
 
 SEED: Final = 20_261_126
 VIEWS: Final = 400
@@ -196,7 +196,11 @@ def _market_maker(parameters: StrategyParameters, first: BookView) -> Decide:
     mailbox = _HandMailbox(name, (), seams.now, 1)
     outbox = switchboard.outbox(name)
     context = ChildContext(name=name, incarnation=1, mailbox=mailbox, outbox=outbox, seams=seams, log=silent_log(name))
-    maker = MarketMaker(context, _TICKER, MarketParameters(), parameters, VolatilityParameters())
+    sizes = MarketParameters()
+    maker_parameters = MakerParameters(
+        strategy=parameters, order_size_e2=sizes.order_size_e2, max_position_e2=sizes.max_position_e2
+    )
+    maker = MarketMaker(context, _TICKER, maker_parameters)
     life = maker.run(lambda: None)
 
     def hand(batch: tuple[object, ...]) -> None:

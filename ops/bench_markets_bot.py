@@ -63,7 +63,7 @@ from ops.bench_stream_server import KEY_ID, bench_tickers
 from quant.orders.commands import OutcomeKind
 from quant.orders.parameters import DeskParameters, FeedLimits
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
-from quant.signals.volatility import VolatilityParameters
+from quant.quoting.maker import MakerParameters
 
 TRANSPORT: Final = "fast"
 # The account's tier is "prime": 4,800 write tokens a second, three seconds of them at most.
@@ -181,7 +181,13 @@ class Bot:
             return self._seams.wall_ms()
 
         context = attrs.evolve(context, seams=attrs.evolve(self._seams, wall_ms=counted_wall_ms))
-        return MarketMaker(context, ticker, MarketParameters(), AvellanedaStoikovParameters(), VolatilityParameters())
+        sizes = MarketParameters()
+        parameters = MakerParameters(
+            strategy=AvellanedaStoikovParameters(),
+            order_size_e2=sizes.order_size_e2,
+            max_position_e2=sizes.max_position_e2,
+        )
+        return MarketMaker(context, ticker, parameters)
 
     async def _connect(self, nursery: trio.Nursery) -> Socket:
         headers = list(self._signer.headers("GET", SOCKET_PATH, self._seams.wall_ms()).items())

@@ -23,6 +23,8 @@ from quant.market_profiles import MarketConfigurationParameters
 from quant.orders.parameters import DeskParameters, FeedLimits
 from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.quoting.market_signals import SignalUse
+from quant.quoting.throttles import ThrottleParameters
 from quant.risk import RiskParameters
 from quant.selection.discovery import DiscoveryParameters
 from quant.signals.volatility import VolatilityParameters
@@ -147,6 +149,8 @@ class Settings:
     market_configuration: MarketConfigurationParameters = attrs.field(factory=MarketConfigurationParameters)
     quoting: AvellanedaStoikovParameters = attrs.field(factory=AvellanedaStoikovParameters)
     volatility: VolatilityParameters = attrs.field(factory=VolatilityParameters)
+    signals: SignalUse = attrs.field(factory=SignalUse)
+    throttles: ThrottleParameters = attrs.field(factory=ThrottleParameters)
     orders: DeskParameters = attrs.field(factory=DeskParameters)
     risk: RiskSettings = attrs.field(factory=RiskSettings)
     stop_loss: StopLossParameters = attrs.field(factory=StopLossParameters)

@@ -20,6 +20,9 @@ from ops.modes import is_loopback
 from ops.settings import Settings
 from ops.settings_convert import Problem, plain, section_fields, shown_value, yaml_key
 from quant.programs import Program, SelectionKind
+from quant.quoting.market_signals import SignalUse
+from quant.quoting.strategies import StrategyName
+from quant.signals.regime import Regime
 
 # Durations, sizes and amounts: a negative one means nothing anywhere.
 _NEVER_NEGATIVE = re.compile(r"_(s|ms|e2|e4|e6)(_|$)|_(max|min)$|(^|_)max_|_connections$|^(retention|interval)")
@@ -107,6 +110,14 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "programs",
+        "must have the section refill with at least one stake where the strategy is refill",
+        lambda settings: all(
+            program.strategy is not StrategyName.REFILL or (program.refill is not None and program.refill.stakes)
+            for program in settings.programs.values()
+        ),
+    ),
+    Rule(
+        "programs",
         "must have sizes above 0, and no order size above the position limit",
         lambda settings: all(_sizes_fit(program, settings) for program in settings.programs.values()),
     ),
@@ -123,9 +134,16 @@ RULES: tuple[Rule, ...] = (
     ),
     _between("quoting.sizing.price_bands.soft_edge", 0, 0.5, "the bands are mirrored at 50 cents"),
     _between("quoting.sizing.position_buffer", 0, 0.9, "it is a share of the position limit"),
+    _between("quoting.sizing.long_dated_factor", 0, 1, "it is a share of the position limit"),
     _positive("volatility.half_life_s"),
     _between("volatility.sample_spacing_s", 1, 600, "faster sampling counts the bounce as volatility"),
     _between("volatility.prior_sigma", 0.00001, 1, "dollars per square root of a second"),
+    Rule(
+        "signals",
+        "must name regimes in upper case, with factors above 0",
+        lambda settings: _factors_fit(settings.signals),
+    ),
+    _between("throttles.wrong_share", 0, 1, "it is a share of the fills"),
     _between("orders.lease_floor_s", 10, 86_400, "renewals at half-life must fit into the write budget"),
     _between("orders.regrow_below_share", 0, 1, "it is a share of the wanted size"),
     _between("orders.command_valid_s", 0.01, 5, "a command decided on older facts must not go out"),
@@ -229,7 +247,7 @@ def _selects_something(program: Program) -> bool:
         case SelectionKind.SCORED:
             return True
         case SelectionKind.TICKERS:
-            return bool(program.tickers)
+            return bool(program.listed_tickers)
         case SelectionKind.EVENTS:
             return bool(program.events)
         case SelectionKind.SERIES:
@@ -242,6 +260,13 @@ def _sizes_fit(program: Program, settings: Settings) -> bool:
     size_e2 = settings.markets.order_size_e2 if program.order_size_e2 is None else program.order_size_e2
     limit_e2 = settings.markets.max_position_e2 if program.max_position_e2 is None else program.max_position_e2
     return 0 < size_e2 <= limit_e2
+
+
+def _factors_fit(use: SignalUse) -> bool:
+    regimes = {regime.value for regime in Regime}
+    factors = (use.gamma_by_regime, use.k_by_regime, use.k_by_category)
+    are_positive = all(factor > 0 for table in factors for factor in table.values())
+    return are_positive and regimes >= {*use.gamma_by_regime, *use.k_by_regime}
 
 
 def _is_address(url: str | None, secure: str, plain_scheme: str) -> bool:

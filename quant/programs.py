@@ -18,7 +18,11 @@ from kalshi.numbers import CountE2
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.glft import GlftParameters
 from quant.quoting.hybrid import HybridParameters
-from quant.quoting.strategies import StrategyName, StrategyParameters
+from quant.quoting.incentive import IncentiveParameters
+from quant.quoting.maker import QuotedBy
+from quant.quoting.refill import EventParameters
+from quant.quoting.strategies import StrategyName
+from quant.quoting.throttles import ThrottleParameters
 from quant.quoting.touch import TouchParameters
 from quant.selection.discovery import Candidate, DiscoveryParameters, rank
 from quant.selection.series import (
@@ -55,13 +59,22 @@ class Program:
     glft: GlftParameters | None = None  # None, here and below: the defaults of the strategy
     hybrid: HybridParameters | None = None
     touch: TouchParameters | None = None
+    incentive: IncentiveParameters | None = None
+    refill: EventParameters | None = None  # the stakes of the strategy refill; a market without one is not quoted
+    throttles: ThrottleParameters | None = None  # None: the section `throttles`
+    freezes_on_stale_regime: bool = False
     order_size_e2: CountE2 | None = None
     max_position_e2: CountE2 | None = None
     priority: int = 10
     is_enabled: bool = True
     is_configured_per_market: bool = True  # sizes and parameters are fitted to each market, within those above
 
-    def parameters(self, default: AvellanedaStoikovParameters) -> StrategyParameters:
+    @property
+    def listed_tickers(self) -> tuple[str, ...]:
+        """The markets that it names: its own list, or those of its stakes."""
+        return self.tickers or tuple(stake.ticker for stake in (self.refill or EventParameters()).stakes)
+
+    def parameters(self, default: AvellanedaStoikovParameters) -> QuotedBy | EventParameters:
         """Returns the parameters of the program's strategy; `default` are those of Avellaneda-Stoikov without any."""
         match self.strategy:
             case StrategyName.AVELLANEDA_STOIKOV:
@@ -72,6 +85,10 @@ class Program:
                 return self.hybrid or HybridParameters()
             case StrategyName.TOUCH:
                 return self.touch or TouchParameters()
+            case StrategyName.INCENTIVE:
+                return self.incentive or IncentiveParameters()
+            case StrategyName.REFILL:
+                return self.refill or EventParameters()
 
 
 @attrs.frozen(kw_only=True)
@@ -99,7 +116,7 @@ def select(program: Program, listed: Iterable[Listed], now_ms: int, discovery: D
         case SelectionKind.SCORED:
             return _scored(tuple(each.candidate for each in listed), now_ms, discovery)
         case SelectionKind.TICKERS:
-            return _in_order(select_tickers(markets, program.tickers))
+            return _in_order(select_tickers(markets, program.listed_tickers))
         case SelectionKind.EVENTS:
             return _in_order(*(select_event(markets, event) for event in dict.fromkeys(program.events)))
         case SelectionKind.SERIES:

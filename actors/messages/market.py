@@ -9,6 +9,7 @@ import attrs
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side
 from quant.market_configuration import LiquidityFacts
+from quant.rewards.terms import LiquidityTerms
 
 
 class BookCondition(enum.StrEnum):
@@ -118,6 +119,15 @@ class MarketLiquidity:
 
     ticker: str
     facts: LiquidityFacts
+
+
+@attrs.frozen(kw_only=True)
+class ProgramTerms:
+    """All liquidity programs of one market, running and announced; none where it has none any more."""
+
+    ticker: str
+    programs: tuple[LiquidityTerms, ...]
+    heard_at_s: float
 
 
 @attrs.frozen(kw_only=True)

@@ -21,8 +21,13 @@ from quant.orders.commands import CommandClass, OutcomeKind
 
 @attrs.frozen(kw_only=True)
 class QuoteTarget:
+    """One order that should rest. `filled_max_e2`, where given, is the most that all numbered fills of this side of the
+    market, since the Ledger began, may ever come to: however late a wish or a fill is heard of, no order passes it.
+    """
+
     price_e4: PriceE4
     count_e2: CountE2
+    filled_max_e2: CountE2 | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from actors.messages.control import SystemSnapshot
 from actors.messages.lifecycle import Alert, Heartbeat, KillMarket, StopWanted, Switches
 from actors.messages.market import (
@@ -19,6 +21,7 @@ from actors.messages.market import (
     MarketLiquidity,
     MarketRules,
     ProgramClaims,
+    ProgramTerms,
     TickerView,
     TradeSeen,
     WantedMarkets,
@@ -48,6 +51,7 @@ from actors.messages.orders import (
     WireHealth,
     WorkingOrders,
 )
+from actors.messages.refill import OpenStake, StoreStake
 from actors.runtime.channels import ChannelSpec, Policy
 from actors.runtime.lifecycle import ActorExited, ActorStarted
 
@@ -89,6 +93,11 @@ def _latest(
         key=_ticker if keyed else None,
         quiet_to=quiet_to,
     )
+
+
+def _also_quietly_to(spec: ChannelSpec, receiver: str) -> ChannelSpec:
+    """Returns the channel with one more receiver, whom its messages do not wake."""
+    return attrs.evolve(spec, receivers=(*spec.receivers, receiver), quiet_to=(*spec.quiet_to, receiver))
 
 
 def _block(message: type, bound: int, senders: tuple[str, ...], receivers: tuple[str, ...]) -> ChannelSpec:
@@ -134,6 +143,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         quiet_to=("market_supervisor",),
     ),
     _latest(MarketLiquidity, ("discovery",), ("market_supervisor",), keyed=True, quiet_to=("market_supervisor",)),
+    _latest(ProgramTerms, ("discovery",), ("market",), keyed=True),
     ChannelSpec(
         message=WantedMarkets,
         policy=Policy.LATEST,
@@ -172,10 +182,14 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     # Money.
     _block(RecordFills, 64, ("fill_reconciler",), ("ledger",)),
     _block(ReadNumberedFills, 64, ("order_desk", "portfolio_risk"), ("ledger",)),
+    _block(OpenStake, 64, ("market",), ("ledger",)),
+    _block(StoreStake, 64, ("market",), ("ledger",)),
     _latest(FillsComplete, ("fill_reconciler",), ("ledger",)),
-    _latest(FillTape, ("ledger",), ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot")),
+    _also_quietly_to(
+        _latest(FillTape, ("ledger",), ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot")), "market"
+    ),
     _latest(PositionView, ("portfolio_risk",), ("market", "stop_loss", "snapshot"), keyed=True),
-    _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot")),
+    _also_quietly_to(_latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot")), "market"),
     _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
     _block(RecordVerdicts, 4, ("discovery",), ("ledger",)),
     _block(Record, 1_024, ("discovery", "market_supervisor", "order_desk", "portfolio_risk", "records"), ("ledger",)),

@@ -100,12 +100,20 @@ class MarketDesk:
     max_long_e2: CountE2 = CountE2(0)
     max_short_e2: CountE2 = CountE2(0)
     position_e2: CountE2 = CountE2(0)
+    filled_e2: dict[Side, int] = attrs.field(factory=lambda: dict.fromkeys(Side, 0))  # by all numbered fills, ever
     cooling_until_s: dict[Side, float] = attrs.field(factory=dict)
     reasons: tuple[str, ...] = ()
 
     def cap_e2(self, side: Side) -> CountE2:
         """How far the position may go in this side's direction (positive)."""
         return self.max_long_e2 if side is Side.BID else self.max_short_e2
+
+    def may_fill_e2(self, side: Side) -> int | None:
+        """How much more may be filled on a side by its target's own bound; None where it has none."""
+        wanted = None if self.target is None else self.target.side(side)
+        if wanted is None or wanted.filled_max_e2 is None:
+            return None
+        return wanted.filled_max_e2 - self.filled_e2[side]
 
 
 class Desk:
@@ -215,6 +223,7 @@ class Desk:
         self.watermark = fill_seq
         market = self.market(fill.ticker)
         market.position_e2 = CountE2(market.position_e2 + fill.side.sign * fill.count_e2)
+        market.filled_e2[fill.side] += fill.count_e2
         self.table.fill_booked(fill)
         return True
 
@@ -278,9 +287,12 @@ class Desk:
         check(is_alone or isinstance(request, AmendOrder), "I25", f"{order.ticker}: a second {side} quote")
         assert isinstance(request, CreateOrder | AmendOrder)
         total_e2 = request.count_e2 if isinstance(request, CreateOrder) else request.total_count_e2
-        elsewhere_e2 = market.position_e2 * side.sign + self.table.open_e2(order.ticker, side, without=order)
-        worst_e2 = elsewhere_e2 + total_e2 - order.filled_booked_e2
+        open_e2 = self.table.open_e2(order.ticker, side, without=order) + total_e2 - order.filled_booked_e2
+        worst_e2 = market.position_e2 * side.sign + open_e2
         check(worst_e2 <= market.cap_e2(side), "I8", f"{order.ticker}: {side} could reach {worst_e2}")
+        may_fill_e2 = market.may_fill_e2(side)
+        is_bounded = may_fill_e2 is None or open_e2 <= may_fill_e2
+        check(is_bounded, "I8", f"{order.ticker}: {side} could fill {open_e2} of {may_fill_e2}")
         has_lease = request.expiration_ts_s is not None
         has_group = isinstance(request, AmendOrder) or request.order_group_id is not None
         check(has_lease and has_group, "I29", f"{order.ticker}: a quote without group or expiry")
@@ -470,6 +482,7 @@ class Desk:
             now_s=now_s,
             wall_s=wall_s,
             cooling_until_s=market.cooling_until_s.get(side, now_s),
+            may_fill_e2=market.may_fill_e2(side),
         )
 
     def _plan_exit(self, ticker: str, market: MarketDesk, facts: MarketFacts, now_s: float) -> ExitPlan:

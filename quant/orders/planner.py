@@ -46,8 +46,11 @@ from quant.orders.tracked import OrderState, TrackedOrder
 
 @attrs.frozen(kw_only=True)
 class Wanted:
+    """One order that should rest; `filled_max_e2` bounds what all numbered fills of its side may ever come to."""
+
     price_e4: PriceE4
     count_e2: CountE2
+    filled_max_e2: CountE2 | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -71,6 +74,7 @@ class SideContext:
     now_s: float
     wall_s: float
     cooling_until_s: float  # no create, move or wanted shrink of this side before
+    may_fill_e2: int | None = None  # by all orders of this side together, beyond the booked fills; None: no such bound
 
 
 @attrs.frozen(kw_only=True)
@@ -140,18 +144,23 @@ class Room:
     free_e6: int
     side: Side
     cap_e2: CountE2
+    may_fill_e2: int | None  # beyond what other orders of the side may still fill
 
     def at_e2(self, price_e4: PriceE4) -> CountE2:
         """Returns how much may rest at this price."""
         unit_cost_e4 = max(1, order_cost_e6(self.side, price_e4, CountE2(1)))
         # What closes an opposite position takes no cash.
         affordable_e2 = max(0, -self.held_e2) + max(0, self.free_e6 // unit_cost_e4)
-        return CountE2(max(0, min(self.cap_e2 - self.held_e2, affordable_e2) - self.unbooked_e2))
+        bound_e2 = self.cap_e2 - self.held_e2
+        if self.may_fill_e2 is not None:
+            bound_e2 = min(bound_e2, self.may_fill_e2)
+        return CountE2(max(0, min(bound_e2, affordable_e2) - self.unbooked_e2))
 
 
 def room_of(present: TrackedOrder | None, context: SideContext, table: OrderTable, parameters: DeskParameters) -> Room:
     """Returns the room under position cap and cash for an order in the place of `present`."""
     held_e2 = context.position_e2 * context.side.sign + table.open_e2(context.ticker, context.side, without=present)
+    elsewhere_e2 = held_e2 - context.position_e2 * context.side.sign
     shard_e6, total_e6 = table.bounds_e6(context.exchange_index, without=present)
     return Room(
         held_e2=CountE2(held_e2),
@@ -159,6 +168,7 @@ def room_of(present: TrackedOrder | None, context: SideContext, table: OrderTabl
         free_e6=min(context.cash_available_e6 - shard_e6, parameters.resting_value_max_e6 - total_e6),
         side=context.side,
         cap_e2=context.cap_e2,
+        may_fill_e2=None if context.may_fill_e2 is None else context.may_fill_e2 - elsewhere_e2,
     )
 
 

@@ -55,6 +55,7 @@ class IncentiveParameters(GuardParameters):
     net_per_hour_min_e6: float = 0.0
     skew_steps_max: int = attrs.field(default=2, validator=_not_negative)  # at the full position
     adding_fullness_max: float = 0.5  # rewards are for resting: half the limit is left for what must be worked off
+    ask_every_s: float = 0.5  # how often at most all of this is weighed anew; the documents' pace of replacements
     adding_price_min_e4: int = 500  # under five cents bought contracts have hardly ever paid
     expectation: ExpectationParameters = attrs.field(factory=ExpectationParameters)
     # Joining earns the same weight as improving and is filled less; the scorer decides where one step is allowed.

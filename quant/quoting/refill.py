@@ -11,8 +11,8 @@
 4. After a round that was filled within `fast_fill_s` the leg waits for `cooldown_s`.
 5. Both legs together must leave something of the dollar that a pair pays: where reposting has moved them into each
    other, the younger one is withheld (both, where they are of one age).
-6. Position limits and risk's hold through quant.quoting.sizing, with neutral bands and no buffer: the figures are a
-   person's own, and fractions are left to rest.
+6. Position limits and risk's hold through quant.quoting.sizing, with neutral bands, no buffer and no haircut: the
+   figures are a person's own, and fractions are left to rest.
 
 Source: feature D4; the design documents' per-stake form.
 """
@@ -36,6 +36,7 @@ _SIZING: Final = SizingParameters(
     position_buffer=0.0,
     size_step_e2=1,
     order_min_e2=1,
+    long_dated_factor=1.0,
     price_bands=PriceBandParameters(soft_edge=0.0, hard_edge=0.0),
 )
 # Sizing asks for a price only to find its band, and there is none.
@@ -50,7 +51,7 @@ class EventParameters:
     twice, and for buying YES of exclusive outcomes for a dollar or more together.
     """
 
-    stakes: tuple[StakeParameters, ...]
+    stakes: tuple[StakeParameters, ...] = ()
     is_exclusive: bool = False
     max_count_e2: CountE2 | None = None
     max_money_e6: MoneyE6 | None = None
@@ -180,7 +181,7 @@ def _round_price(
     base = _base(side, leg, inputs, parameters.repost_base)
     if base is not None and parameters.repost_base is RepostBase.MARKET_MEAN:
         base = _floor(side, base, grid)
-    return None if base is None else _floor(side, base - parameters.cents_off_e4, grid)
+    return None if base is None else _floor(side, base - parameters.off_e4, grid)
 
 
 def _base(side: Side, leg: LegState, inputs: QuoteInputs, base: RepostBase) -> int | None:

@@ -41,7 +41,7 @@ class RepostBase(enum.Enum):
 class StakeParameters:
     """One stake's form. Raises ValueError for a form that loses by construction or can never post.
 
-    `cents_off_e4` is taken off the base, in 1/10,000 dollar; a negative one is added to it.
+    `off_e4` is taken off the base, in 1/10,000 dollar; a negative one is added to it.
     """
 
     ticker: str
@@ -51,7 +51,7 @@ class StakeParameters:
     no_price_e4: PriceE4 | None = None
     reload_fraction: float = attrs.field(default=1.0, validator=attrs.validators.ge(0.0))  # refill all of it
     repost_base: RepostBase = RepostBase.PREVIOUS_FILL
-    cents_off_e4: int = 0
+    off_e4: int = 0
     price_min_e4: PriceE4 = attrs.field(default=PriceE4(100))
     price_max_e4: PriceE4 = attrs.field(default=PriceE4(9_900))
     max_count_e2: CountE2 | None = None

@@ -2,11 +2,14 @@
 
 1. A side's room is the distance from the position to that side's limit, less a buffer: fills that are on
    their way when the limit is reached need somewhere to go. Reducing a position has room for all of it.
-2. The limit is the smallest of the strategy's, the price band's share of it, and risk's.
+2. The limit is the smallest of the strategy's, the price band's share of it, and risk's. Where the close is known to
+   be farther away than `long_dated_s`, the strategy's is cut once more: what is held there binds money for long.
 3. Sizes are whole contracts by default: a fraction pays rounding fees.
 """
 
 from __future__ import annotations
+
+import math
 
 import attrs
 
@@ -24,6 +27,8 @@ class SizingParameters:
     size_step_e2: int = 100  # whole contracts pay no rounding fee at whole-cent prices
     order_min_e2: int = 100  # one contract; less is not worth a place in the queue
     price_bands: PriceBandParameters = attrs.field(factory=PriceBandParameters)
+    long_dated_s: float = 2_592_000.0  # thirty days; the documents' numbers, here and below
+    long_dated_factor: float = 0.7
 
 
 @attrs.frozen(kw_only=True)
@@ -52,7 +57,8 @@ def sizes(inputs: QuoteInputs, price: float, parameters: SizingParameters) -> Si
 
 def _rooms(inputs: QuoteInputs, factor: float, parameters: SizingParameters) -> tuple[int, int]:
     """Returns the room for bids and asks in 1/100 contract; negative where a limit is already passed."""
-    own_limit = int(inputs.max_position_e2 * factor)
+    is_long_dated = parameters.long_dated_s < inputs.seconds_to_close < math.inf
+    own_limit = int(inputs.max_position_e2 * factor * (parameters.long_dated_factor if is_long_dated else 1.0))
     long_limit = own_limit if inputs.max_long_e2 is None else min(own_limit, inputs.max_long_e2)
     short_limit = own_limit if inputs.max_short_e2 is None else min(own_limit, inputs.max_short_e2)
     kept = 1 - parameters.position_buffer

@@ -2,8 +2,8 @@
 
 A strategy is its parameters: their class says which one. What it remembers of a market between two decisions is a
 value that its caller keeps (`Memory`) and gives back with the next one; a market maker that starts anew begins with an
-empty one. Strategies that need more than a book, a position and a volatility (incentive, refill) have callers of their
-own.
+empty one. Strategies that need more than a book, a position and a volatility have callers of their own: incentive
+quoting (`quant.quoting.incentive_beat`) and refill (`quant.quoting.refill_maker`).
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class StrategyName(enum.Enum):
     GLFT = "glft"
     HYBRID = "hybrid"
     TOUCH = "touch"
+    INCENTIVE = "incentive"
+    REFILL = "refill"
 
 
 @attrs.frozen(kw_only=True)

@@ -105,6 +105,8 @@ def observed(state: MarkoutState, time_s: float, mid: float, parameters: Markout
     """
     if not (math.isfinite(time_s) and math.isfinite(mid)) or time_s < state.mid_time_s:
         return state
+    if not any(one.pending for one in state.horizons):  # nearly always: mids are many and fills are few
+        return MarkoutState(horizons=state.horizons, mid=mid, mid_time_s=time_s, judged=state.judged)
     before = _settled(state, time_s, parameters, includes_now=False)
     now = MarkoutState(horizons=before.horizons, mid=mid, mid_time_s=time_s, judged=before.judged)
     return _settled(now, time_s, parameters, includes_now=True)
@@ -120,7 +122,7 @@ def _settled(state: MarkoutState, time_s: float, parameters: MarkoutParameters, 
         _due_count(one.pending, horizon_s, time_s, includes_now=includes_now)
         for horizon_s, one in zip(parameters.horizons_s, state.horizons, strict=True)
     ]
-    if not any(dues):  # nearly always: mids are many and fills are few
+    if not any(dues):
         return state
     horizons, judged = [], state.judged
     for horizon_s, one, due in zip(parameters.horizons_s, state.horizons, dues, strict=True):

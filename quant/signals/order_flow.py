@@ -70,7 +70,14 @@ def observe(state: OrderFlowState, time_s: float, touch: Touch, parameters: Orde
     if second < state.second:
         return state
     closed = _closed(state, second, parameters)
-    return attrs.evolve(closed, touch=touch, current_e2=closed.current_e2 + flow_e2(state.touch, touch))
+    return OrderFlowState(  # written out, since it runs at every change of the book
+        touch=touch,
+        second=closed.second,
+        current_e2=closed.current_e2 + flow_e2(state.touch, touch),
+        sums_e2=closed.sums_e2,
+        mean_square=closed.mean_square,
+        seconds_seen=closed.seconds_seen,
+    )
 
 
 def _closed(state: OrderFlowState, second: int, parameters: OrderFlowParameters) -> OrderFlowState:

@@ -91,8 +91,7 @@ def regime(signals: PriceSignals, time_s: float, parameters: PriceSignalParamete
     """Returns the regime to act on at `time_s`."""
     if signals.sampler is None:
         return regime_stability.UNKNOWN_YET
-    alive = regime_stability.still_alive(signals.stability, signals.sampler.time_s)
-    return regime_stability.current(alive, time_s, parameters.stability)
+    return regime_stability.current(signals.stability, time_s, parameters.stability, seen_at_s=signals.sampler.time_s)
 
 
 def _seen(signals: PriceSignals, sampler: SamplerState | None) -> PriceSignals:

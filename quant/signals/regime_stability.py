@@ -12,6 +12,8 @@ Source: the documents' regime rules: three in a row, four seconds.
 
 from __future__ import annotations
 
+import math
+
 import attrs
 
 from quant.signals.regime import Regime, RegimeReason, Verdict
@@ -54,16 +56,16 @@ def add(state: StabilityState, time_s: float, verdict: Verdict, parameters: Stab
     )
 
 
-def still_alive(state: StabilityState, time_s: float) -> StabilityState:
-    """Returns the state after the market was seen at `time_s` without anything to judge anew."""
-    return state if state.alive_at_s is None else attrs.evolve(state, alive_at_s=max(state.alive_at_s, time_s))
+def current(
+    state: StabilityState, time_s: float, parameters: StabilityParameters, *, seen_at_s: float = -math.inf
+) -> Verdict:
+    """Returns the regime to act on at `time_s`: UNKNOWN once the last verdict is stale.
 
-
-def current(state: StabilityState, time_s: float, parameters: StabilityParameters) -> Verdict:
-    """Returns the regime to act on at `time_s`: UNKNOWN once the last verdict is stale."""
+    `seen_at_s` is when the market was last seen, where that was later than it was judged.
+    """
     if state.alive_at_s is None:
         return UNKNOWN_YET
-    return STALE if time_s - state.alive_at_s > parameters.stale_after_s else state.held
+    return STALE if time_s - max(state.alive_at_s, seen_at_s) > parameters.stale_after_s else state.held
 
 
 def is_stable(state: StabilityState, parameters: StabilityParameters) -> bool:

@@ -7,16 +7,22 @@ import pytest
 import trio
 import trio.testing
 
-from actors.market import MarketMaker, MarketParameters
+from actors.market import MarketMaker, MarketParameters, directive_of, own_orders
 from actors.messages.market import BookCondition, BookView, MarketRules
-from actors.messages.orders import TargetQuotes
+from actors.messages.money import FillTape, MarketCap, RiskView
+from actors.messages.orders import TargetQuotes, WorkingOrder, WorkingOrders
 from actors.messages.table import CHANNELS
+from actors.messages.volatility import QuoteDirective, QuoteMode
 from actors.runtime.child import ChildContext, silent_log
 from actors.runtime.seams import virtual_seams
 from actors.runtime.switchboard import Switchboard
+from kalshi.numbers import CountE2, PriceE4
+from kalshi.types import Level, Side
+from quant.fills import NumberedFill
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
-from quant.signals.volatility import VolatilityParameters
+from quant.quoting.maker import MakerParameters
 from tests.actors.listings import live_book, tradable
+from tests.quant.builders import fill
 
 RULES, LIVE = tradable("M"), live_book("M")
 
@@ -25,21 +31,27 @@ class Stage:
     """One market maker between a feed and a desk that the test plays."""
 
     def __init__(self) -> None:
-        self._switchboard = Switchboard(CHANNELS, trio.current_time)
-        self._desk = self._switchboard.mailbox("order_desk")
-        self._feed = self._switchboard.outbox("feed")
-        self._discovery = self._switchboard.outbox("discovery")
+        self.switchboard = Switchboard(CHANNELS, trio.current_time)
+        self._desk = self.switchboard.mailbox("order_desk")
+        self._feed = self.switchboard.outbox("feed")
+        self._discovery = self.switchboard.outbox("discovery")
 
     def start(self, nursery: trio.Nursery) -> None:
         context = ChildContext(
             name="market:M",
             incarnation=1,
-            mailbox=self._switchboard.mailbox("market:M"),
-            outbox=self._switchboard.outbox("market:M"),
+            mailbox=self.switchboard.mailbox("market:M"),
+            outbox=self.switchboard.outbox("market:M"),
             seams=virtual_seams(1, 1_700_000_000_000),
             log=silent_log("market:M"),
         )
-        maker = MarketMaker(context, "M", MarketParameters(), AvellanedaStoikovParameters(), VolatilityParameters())
+        sizes = MarketParameters()
+        parameters = MakerParameters(
+            strategy=AvellanedaStoikovParameters(),
+            order_size_e2=sizes.order_size_e2,
+            max_position_e2=sizes.max_position_e2,
+        )
+        maker = MarketMaker(context, "M", parameters)
         nursery.start_soon(maker.run, lambda: None)
 
     async def wish_on(self, book: BookView, rules: MarketRules = RULES) -> TargetQuotes:
@@ -77,3 +89,97 @@ async def test_nothing_is_wanted_in_a_market_that_is_not_tradable(autojump_clock
         halted = await stage.wish_on(attrs.evolve(LIVE, sequence=2), attrs.evolve(RULES, is_tradable=False))
         assert (halted.bid, halted.ask) == (None, None)
         nursery.cancel_scope.cancel()
+
+
+def working(price_e4: int) -> WorkingOrders:
+    order = WorkingOrder(
+        client_order_id="us-1",
+        side=Side.BID,
+        price_e4=PriceE4(price_e4),
+        remaining_e2=CountE2(1_000),
+        state="resting",
+        is_quote=True,
+    )
+    return WorkingOrders(ticker="M", orders=(order,))
+
+
+def risk_says(*caps: MarketCap) -> RiskView:
+    return RiskView(lease_until_s=99.0, is_halted=False, reasons=(), caps=caps, cash_available_e6=(), watermark=0)
+
+
+async def test_risks_word_on_its_own_market_bounds_what_is_wanted(autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        stage = Stage()
+        stage.start(nursery)
+        risk = stage.switchboard.outbox("portfolio_risk")
+        other = MarketCap(ticker="N", max_long_e2=CountE2(0), max_short_e2=CountE2(0), reasons=())
+        own = attrs.evolve(other, ticker="M", max_long_e2=CountE2(400), closed_sides=(Side.ASK,))
+        risk.publish(risk_says(other))
+        free = await stage.wish_on(LIVE)
+        assert free.bid is not None
+        assert free.ask is not None
+        risk.publish(risk_says(other, own))
+        bound = await stage.wish_on(attrs.evolve(LIVE, sequence=2))
+        assert bound.bid is not None
+        assert bound.bid.count_e2 == 300  # a twentieth is kept free, and whole contracts are quoted
+        assert bound.ask is None
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_word_of_risk_and_the_tape_of_fills_wake_no_market(autojump_clock: trio.testing.MockClock) -> None:
+    switchboard = Switchboard(CHANNELS, trio.current_time)
+    mailbox = switchboard.mailbox("market:M")
+    switchboard.outbox("portfolio_risk").publish(risk_says())
+    switchboard.outbox("ledger").publish(FillTape(last_seq=0, fills=(), complete_to_ms=0))
+    began_s = trio.current_time()
+    assert len(await mailbox.receive(timeout_s=1.0)) == 2
+    assert trio.current_time() - began_s == pytest.approx(1.0)
+
+
+async def test_own_fills_that_the_price_moves_against_widen_the_quotes(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        stage = Stage()
+        stage.start(nursery)
+        ledger = stage.switchboard.outbox("ledger")
+        deep = attrs.evolve(
+            LIVE,
+            bids=(Level(price_e4=PriceE4(4_900), count_e2=CountE2(50_000)),),
+            asks=(Level(price_e4=PriceE4(5_100), count_e2=CountE2(50_000)),),
+        )
+        fills = tuple(
+            NumberedFill(fill_seq=seq, fill=fill(Side.BID, 5_500, 100, fill_id=str(seq))) for seq in range(1, 8)
+        )
+        ledger.publish(FillTape(last_seq=1, fills=fills[:1], complete_to_ms=0))  # from before its time
+        await stage.wish_on(deep)
+        ledger.publish(FillTape(last_seq=7, fills=fills, complete_to_ms=0))
+        for number in range(14):
+            last = await stage.wish_on(attrs.evolve(deep, sequence=2 + number, generation=2 + number))
+            await trio.sleep(1.0)
+        assert "throttled: most recent fills went against us" in last.reasons
+        nursery.cancel_scope.cancel()
+
+
+def test_a_directive_of_the_session_manager_reaches_the_maker_as_it_is() -> None:
+    for mode in QuoteMode:
+        said = QuoteDirective(
+            ticker="M",
+            program="sessions",
+            mode=mode,
+            exit_limit_e4=PriceE4(4_700),
+            reasons=("why",),
+            valid_until_s=7.0,
+        )
+        heard = directive_of(said)
+        assert (heard.mode.value, heard.exit_limit_e4, heard.valid_until_s, heard.reasons) == (
+            mode.value,
+            4_700,
+            7.0,
+            ("why",),
+        )
+
+
+def test_own_orders_of_the_desk_are_those_of_the_maker() -> None:
+    (own,) = own_orders(working(4_400))
+    assert (own.side, own.price_e4, own.remaining_e2) == (Side.BID, 4_400, 1_000)

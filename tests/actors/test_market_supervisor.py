@@ -28,6 +28,8 @@ from quant.market_configuration import ConfigurationLimits, LiquidityFacts
 from quant.market_profiles import MarketConfigurationParameters
 from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.quoting.market_signals import SignalUse
+from quant.quoting.throttles import ThrottleParameters
 from quant.signals.regime import Regime, RegimeReason
 from quant.signals.volatility import VolatilityParameters
 from tests.actors.listings import live_book, tradable
@@ -44,6 +46,8 @@ PARAMETERS = MarketsParameters(
     sizes=MarketParameters(),
     quoting=AvellanedaStoikovParameters(),
     volatility=VolatilityParameters(),
+    signals=SignalUse(),
+    throttles=ThrottleParameters(),
     configuration=MarketConfigurationParameters(),
     limits=ConfigurationLimits(
         per_market_cap_e6=100_000_000,

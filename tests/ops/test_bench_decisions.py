@@ -9,7 +9,7 @@ from types import FrameType
 from ops.bench_decisions import LIMIT_US, book_views, deciders, measure_decisions, report_decisions
 from quant.quoting.strategies import StrategyName
 
-STRATEGIES = [*(name.value for name in StrategyName), "incentive", "refill"]
+STRATEGIES = [name.value for name in StrategyName]
 
 
 def test_views_are_two_sided_books_that_follow_on_each_other() -> None:

@@ -16,6 +16,7 @@ from ops.settings import Settings
 from ops.settings_convert import SettingsError, section_fields, yaml_key
 from ops.settings_load import load_settings, plain_settings, settings_from
 from ops.settings_rules import RULES, check_rules, value_at
+from quant.quoting.refill_state import RepostBase, StakeSides
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config.yaml"
@@ -273,3 +274,79 @@ def test_loopback_addresses_need_no_encryption(tmp_path: Path) -> None:
     for host in ("127.0.0.1", "localhost", "[::1]", "127.8.9.1"):
         text = f"exchange: {{base_url: 'http://{host}:80/x', websocket_url: 'ws://{host}:81/y'}}"
         assert loaded(tmp_path, text).exchange.websocket_url == f"ws://{host}:81/y"
+
+
+# -- strategies of programs --
+
+REFILL = """
+programs:
+  stakes:
+    selection: tickers
+    strategy: refill
+    refill:
+      max_count_contracts: 1500
+      max_money_dollars: 700.5
+      stakes:
+        - {ticker: M, count_contracts: 100, sides: both, yes_price_cents: 45, no_price_cents: 40, off_cents: -1,
+           repost_base: market_best_offer, reload_fraction: 0.75, max_count_contracts: 1000}
+        - {ticker: N, count_contracts: 10, sides: "no", no_price_cents: 4.5}
+"""
+
+
+def test_a_refill_form_is_read_in_units_for_people_and_names_its_own_markets(tmp_path: Path) -> None:
+    program = loaded(tmp_path, REFILL).programs["stakes"]
+    assert program.refill is not None
+    first, second = program.refill.stakes
+    assert program.listed_tickers == ("M", "N")
+    assert (program.refill.max_count_e2, program.refill.max_money_e6) == (150_000, 700_500_000)
+    assert (first.count_e2, first.yes_price_e4, first.no_price_e4, first.off_e4) == (10_000, 4_500, 4_000, -100)
+    assert (first.repost_base, first.max_count_e2) == (RepostBase.MARKET_BEST_OFFER, 100_000)
+    assert (second.sides, second.no_price_e4) == (StakeSides.NO, 450)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "rule"),
+    [
+        ("no_price_cents: 40", "no_price_cents: 60", "programs.stakes.refill.stakes", "less than the dollar"),
+        ("ticker: N", "ticker: M", "programs.stakes.refill", "one stake"),
+        ("count_contracts: 10,", "count_contracts: 0.5,", "programs.stakes.refill.stakes", "must be >= 1"),
+    ],
+)
+def test_a_refill_form_that_loses_by_construction_is_refused(
+    tmp_path: Path, old: str, new: str, key: str, rule: str
+) -> None:
+    found = problems(tmp_path, REFILL.replace(old, new))
+    assert any(name.startswith(key) and rule in text for name, text in found.items()), found
+
+
+def test_refill_without_stakes_is_refused(tmp_path: Path) -> None:
+    text = "programs: {p: {selection: tickers, tickers: [M], strategy: refill}}"
+    assert "at least one stake" in problems(tmp_path, text)["programs"]
+
+
+def test_incentive_and_throttles_of_a_program_are_its_own(tmp_path: Path) -> None:
+    text = """
+programs:
+  p:
+    strategy: incentive
+    incentive: {ask_every_s: 2}
+    throttles: {wide_spread_cents: 4}
+    freezes_on_stale_regime: true
+"""
+    program = loaded(tmp_path, text).programs["p"]
+    assert program.incentive is not None
+    assert program.throttles is not None
+    assert (program.incentive.ask_every_s, program.throttles.wide_spread_e4) == (2.0, 400)
+    assert program.throttles.trigger_checks == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "signals: {k_by_regime: {SLEEPY: 1}}",
+        "signals: {gamma_by_regime: {QUIET: 0}}",
+        "signals: {k_by_category: {x: -1}}",
+    ],
+)
+def test_factors_of_unknown_regimes_or_without_a_size_are_refused(tmp_path: Path, text: str) -> None:
+    assert "factors above 0" in problems(tmp_path, text)["signals"]

@@ -125,7 +125,7 @@ def test_a_reload_is_of_whole_contracts_or_none(fraction: float, reload_e2: int 
 
 
 @pytest.mark.parametrize(
-    ("base", "cents_off_e4", "price_e4"),
+    ("base", "off_e4", "price_e4"),
     [
         (RepostBase.PREVIOUS_FILL, 0, 4_500),
         (RepostBase.PREVIOUS_FILL, 200, 4_300),
@@ -136,8 +136,8 @@ def test_a_reload_is_of_whole_contracts_or_none(fraction: float, reload_e2: int 
         (RepostBase.MARKET_BEST_OFFER, 300, 4_800),
     ],
 )
-def test_a_later_round_takes_its_price_from_the_base(base: RepostBase, cents_off_e4: int, price_e4: int) -> None:
-    stake = attrs.evolve(STAKE, repost_base=base, cents_off_e4=cents_off_e4)
+def test_a_later_round_takes_its_price_from_the_base(base: RepostBase, off_e4: int, price_e4: int) -> None:
+    stake = attrs.evolve(STAKE, repost_base=base, off_e4=off_e4)
     assert step(after_first_round(stake), stake, at_s=61.0).decision.bid == target(price_e4, 75_000)
 
 
@@ -179,7 +179,7 @@ def test_the_first_round_needs_no_market() -> None:
 
 @pytest.mark.parametrize(("bound_e4", "is_posted"), [(4_300, True), (4_301, False)])
 def test_a_price_under_the_bounds_is_not_posted(bound_e4: int, is_posted: bool) -> None:
-    stake = attrs.evolve(STAKE, cents_off_e4=200, price_min_e4=PriceE4(bound_e4))
+    stake = attrs.evolve(STAKE, off_e4=200, price_min_e4=PriceE4(bound_e4))
     again = step(after_first_round(stake), stake, at_s=61.0)
     assert (again.decision.bid is not None) is is_posted
     assert ("bid: 43 cents are outside of the stake's bounds" in again.decision.reasons) is not is_posted
@@ -187,7 +187,7 @@ def test_a_price_under_the_bounds_is_not_posted(bound_e4: int, is_posted: bool) 
 
 @pytest.mark.parametrize(("bound_e4", "is_posted"), [(4_700, True), (4_699, False)])
 def test_a_price_over_the_bounds_is_not_posted(bound_e4: int, is_posted: bool) -> None:
-    stake = attrs.evolve(STAKE, cents_off_e4=-200, price_max_e4=PriceE4(bound_e4))
+    stake = attrs.evolve(STAKE, off_e4=-200, price_max_e4=PriceE4(bound_e4))
     assert (step(after_first_round(stake), stake, at_s=61.0).decision.bid is not None) is is_posted
 
 
@@ -394,7 +394,7 @@ def test_no_order_crosses_leaves_the_grid_or_passes_a_limit_or_a_cap(
         no_price_e4=no,
         reload_fraction=reload,
         repost_base=base,
-        cents_off_e4=cents_off,
+        off_e4=cents_off,
         max_count_e2=CountE2(caps[0]),
         max_money_e6=MoneyE6(caps[1]),
     )
@@ -473,7 +473,7 @@ def test_a_mirrored_stake_in_a_mirrored_book_gives_mirrored_quotes(
         yes_price_e4=yes,
         no_price_e4=no,
         repost_base=base,
-        cents_off_e4=cents_off * 100,
+        off_e4=cents_off * 100,
     )
     flipped_stake = attrs.evolve(stake, yes_price_e4=no, no_price_e4=yes)
     bid, ask = level(bid_at * 100), level((bid_at + wide) * 100)

@@ -16,7 +16,6 @@ from quant.signals.regime_stability import (
     add,
     current,
     is_stable,
-    still_alive,
 )
 
 PARAMETERS = StabilityParameters()
@@ -35,7 +34,7 @@ def after(*verdicts: Verdict) -> StabilityState:
 
 def test_before_the_first_verdict_nothing_is_known() -> None:
     assert current(StabilityState(), 5.0, PARAMETERS) == UNKNOWN_YET
-    assert still_alive(StabilityState(), 5.0) == StabilityState()
+    assert current(StabilityState(), 6.0, PARAMETERS, seen_at_s=5.0) == UNKNOWN_YET
 
 
 def test_two_equal_verdicts_are_not_enough_and_three_are() -> None:
@@ -66,8 +65,9 @@ def test_a_regime_is_stale_after_four_seconds_of_silence() -> None:
     state = after(QUIET, QUIET, QUIET)
     assert current(state, 10.0, PARAMETERS) == QUIET
     assert current(state, 10.1, PARAMETERS) == STALE
-    assert current(still_alive(state, 9.0), 13.0, PARAMETERS) == QUIET
-    assert still_alive(state, 1.0).alive_at_s == 6.0
+    assert current(state, 13.0, PARAMETERS, seen_at_s=9.0) == QUIET
+    assert current(state, 13.1, PARAMETERS, seen_at_s=9.0).reason is RegimeReason.STALE
+    assert current(state, 10.0, PARAMETERS, seen_at_s=1.0) == QUIET
 
 
 @given(st.lists(st.sampled_from(VERDICTS), min_size=1, max_size=30))

@@ -1,0 +1,246 @@
+"""The market maker of one market: facts in, what should rest out. It decides, and neither waits nor sends.
+
+A decision goes through these, in this order:
+
+1. What makes quoting impossible: no rules, a market that is not tradable, nobody else on a side.
+2. The signals take in the book without our own orders.
+3. The directive of the program that owns the market, where there is one (`quant.quoting.directive`); a stale regime,
+   where the program says that it freezes.
+4. The strategy, with gamma and k of the present regime, and with risk's limits beside its own.
+5. The throttles (`quant.quoting.throttles`), and a directive that lets only the position be worked off.
+
+It is an object with methods and no value that is replaced, because it runs at every change of a book: copies of a state
+this wide would cost more than the thinking. Its parts are values of pure modules.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from kalshi.grid import PriceGrid
+from kalshi.numbers import CountE2, PriceE4
+from kalshi.types import Level, Side
+from quant.quoting import directive as directives
+from quant.quoting import incentive_beat, throttles
+from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.quoting.decision import QuoteDecision, QuoteInputs
+from quant.quoting.directive import Directive, Mode
+from quant.quoting.glft import GlftParameters
+from quant.quoting.incentive import IncentiveParameters
+from quant.quoting.incentive_beat import IncentiveMemory, MarketDepth
+from quant.quoting.market_signals import Look, MarketSignals, SignalUse, scaled
+from quant.quoting.own_orders import OwnOrder, others_levels
+from quant.quoting.strategies import Memory, StrategyParameters, decide, horizon_cap_s, position_seen
+from quant.quoting.throttles import Observation, ThrottleParameters, ThrottleState
+from quant.rewards.terms import LiquidityTerms
+from quant.signals.regime import Regime, Verdict
+from quant.signals.volatility import VolatilityParameters
+
+QuotedBy = StrategyParameters | IncentiveParameters
+
+
+@attrs.frozen(kw_only=True)
+class MakerParameters:
+    """One market's strategy, sizes in 1/100 contract, and how its signals are used."""
+
+    strategy: QuotedBy
+    order_size_e2: CountE2
+    max_position_e2: CountE2
+    volatility: VolatilityParameters = attrs.field(factory=VolatilityParameters)
+    signals: SignalUse = attrs.field(factory=SignalUse)
+    throttles: ThrottleParameters = attrs.field(factory=ThrottleParameters)
+    freezes_on_stale_regime: bool = False
+    needs_directive: bool = False  # it may be quoted on the word of its program's sessions alone
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """Risk's word on one market: how far the position may go either way, and sides where nothing may rest."""
+
+    max_long_e2: CountE2 | None = None
+    max_short_e2: CountE2 | None = None
+    closed_sides: tuple[Side, ...] = ()
+
+
+_UNLIMITED = Limits()
+
+
+class Maker:
+    """See the module; times are monotonic seconds, exchange times milliseconds."""
+
+    def __init__(self, parameters: MakerParameters) -> None:
+        self.parameters = parameters
+        self._grid: PriceGrid | None = None
+        self._close_time_ms = 0
+        self._is_tradable = False
+        self._position_e2 = CountE2(0)
+        self._own: tuple[OwnOrder, ...] = ()
+        self._limits = _UNLIMITED
+        self._memory = Memory()
+        self._signals: MarketSignals | None = None
+        self._by_regime: dict[Regime, StrategyParameters] = {}
+        self._throttles = ThrottleState()
+        self._directive: Directive | None = None
+        self._programs: tuple[LiquidityTerms, ...] = ()
+        self._incentive = IncentiveMemory()
+        self._horizon_cap_s = (
+            float("inf") if isinstance(parameters.strategy, IncentiveParameters) else horizon_cap_s(parameters.strategy)
+        )
+
+    # -- facts in --
+
+    def rules_seen(self, grid: PriceGrid, close_time_ms: int, category: str, *, is_tradable: bool) -> None:
+        """The market's rules; the first ones say of which kind it is."""
+        self._grid, self._close_time_ms, self._is_tradable = grid, close_time_ms, is_tradable
+        if self._signals is None:
+            self._signals = MarketSignals(self.parameters.signals, self.parameters.volatility, category)
+
+    def position_seen(
+        self, position_e2: CountE2, average_entry_e4: PriceE4 | None, mark_e4: PriceE4 | None, now_s: float
+    ) -> None:
+        """The position by the numbered fills."""
+        self._position_e2 = position_e2
+        self._memory = position_seen(self._memory, position_e2, average_entry_e4, mark_e4, now_s)
+
+    def orders_seen(self, own: tuple[OwnOrder, ...]) -> None:
+        """Our orders that rest, or may."""
+        self._own = own
+
+    def limits_seen(self, limits: Limits) -> None:
+        """Risk's newest word."""
+        self._limits = limits
+
+    def filled(self, side: Side, price_e4: PriceE4, count_e2: CountE2, now_s: float) -> None:
+        """A fill of ours, as it is heard of."""
+        if self._signals is not None:
+            self._signals.filled(now_s, side, price_e4, count_e2)
+
+    def directed(self, directive: Directive) -> None:
+        """The owning program's newest directive."""
+        self._directive = directive
+
+    def programs_seen(self, programs: tuple[LiquidityTerms, ...]) -> None:
+        """The liquidity programs of the market, whole."""
+        self._programs = programs
+
+    # -- out --
+
+    @property
+    def accrued_e6(self) -> float:
+        """The shadow accrual of the known programs since this maker began, in 1/1,000,000 dollar."""
+        return incentive_beat.total_accrued_e6(self._incentive, self._programs)
+
+    def decide(
+        self, book_bids: tuple[Level, ...], book_asks: tuple[Level, ...], now_s: float, now_ms: int
+    ) -> QuoteDecision:
+        """Returns what should rest on a live book whose levels, best first, have our own orders in them."""
+        grid, signals = self._grid, self._signals
+        if grid is None or signals is None:
+            return QuoteDecision.nothing("waiting for the book and the market's rules")
+        if not self._is_tradable:
+            return QuoteDecision.nothing("the market is not tradable now")
+        bids, asks = book_bids, book_asks
+        if self._own:
+            bids, asks = others_levels(bids, self._own, Side.BID), others_levels(asks, self._own, Side.ASK)
+        if not bids or not asks:
+            return QuoteDecision.nothing("nobody else quotes both sides")
+        look = self._look(bids, asks, grid, now_s, now_ms)
+        signals.observe(look)
+        if self.parameters.throttles.is_enabled:
+            seen = self._observation(look, signals)
+            self._throttles = throttles.observe(self._throttles, seen, self.parameters.throttles)
+        directive = directives.in_force(self._directive, now_s, is_needed=self.parameters.needs_directive)
+        if directive.mode is Mode.FREEZE:
+            return QuoteDecision.nothing(*directive.reasons)
+        verdict = signals.verdict(now_s)
+        inputs = self._inputs(look, signals)
+        wanted = self._wanted(inputs, bids, asks, verdict, grid, now_s, now_ms)
+        if directive.mode is Mode.REDUCE_ONLY:
+            return directives.reduce_only(wanted, inputs, directive, grid)
+        if self.parameters.freezes_on_stale_regime and signals.is_stale:
+            return QuoteDecision.nothing("the regime is stale")
+        return throttles.throttled(self._throttles, wanted, self._position_e2, grid, self.parameters.throttles)
+
+    def _look(
+        self, bids: tuple[Level, ...], asks: tuple[Level, ...], grid: PriceGrid, now_s: float, now_ms: int
+    ) -> Look:
+        best_bid_e4 = bids[0].price_e4
+        above_e4 = grid.step_above(best_bid_e4)
+        bid_depth_e2 = ask_depth_e2 = 0
+        for level in bids:
+            bid_depth_e2 += level.count_e2
+        for level in asks:
+            ask_depth_e2 += level.count_e2
+        return Look(
+            time_s=now_s,
+            bid=bids[0],
+            ask=asks[0],
+            depth_e2=min(bid_depth_e2, ask_depth_e2),
+            step_e4=100 if above_e4 is None else above_e4 - best_bid_e4,
+            seconds_to_close=(self._close_time_ms - now_ms) / 1000,
+            mid=(best_bid_e4 + asks[0].price_e4) / 20_000,
+        )
+
+    @staticmethod
+    def _observation(look: Look, signals: MarketSignals) -> Observation:
+        return Observation(
+            time_s=look.time_s,
+            spread_e4=look.ask.price_e4 - look.bid.price_e4,
+            depth_e2=look.depth_e2,
+            wrong_share=signals.wrong_share(look.time_s),
+            flow_z=signals.flow_z,
+        )
+
+    def _inputs(self, look: Look, signals: MarketSignals) -> QuoteInputs:
+        limits = self._limits
+        horizon_s = max(1.0, min(look.seconds_to_close, self._horizon_cap_s))
+        return QuoteInputs(
+            best_bid=look.bid,
+            best_ask=look.ask,
+            position_e2=self._position_e2,
+            max_position_e2=self.parameters.max_position_e2,
+            order_size_e2=self.parameters.order_size_e2,
+            sigma_dollars_per_sqrt_s=signals.sigma(look, horizon_s),
+            seconds_to_close=look.seconds_to_close,
+            max_long_e2=limits.max_long_e2,
+            max_short_e2=limits.max_short_e2,
+            bid_allowed=Side.BID not in limits.closed_sides,
+            ask_allowed=Side.ASK not in limits.closed_sides,
+        )
+
+    def _wanted(
+        self,
+        inputs: QuoteInputs,
+        bids: tuple[Level, ...],
+        asks: tuple[Level, ...],
+        verdict: Verdict,
+        grid: PriceGrid,
+        now_s: float,
+        now_ms: int,
+    ) -> QuoteDecision:
+        strategy = self.parameters.strategy
+        if isinstance(strategy, IncentiveParameters):
+            depth = MarketDepth(bids=bids, asks=asks, own=self._own, now_ms=now_ms)
+            self._incentive, decision = incentive_beat.decide(
+                self._incentive, inputs, depth, self._programs, strategy, grid, now_s
+            )
+            return decision
+        self._memory, decision = decide(self._memory, inputs, self._in_regime(verdict, strategy), grid, now_s)
+        return _explained(decision, verdict)
+
+    def _in_regime(self, verdict: Verdict, strategy: StrategyParameters) -> StrategyParameters:
+        if not isinstance(strategy, AvellanedaStoikovParameters | GlftParameters) or self._signals is None:
+            return strategy
+        found = self._by_regime.get(verdict.regime)
+        if found is None:
+            found = scaled(strategy, verdict.regime, self._signals.category, self.parameters.signals)
+            self._by_regime[verdict.regime] = found
+        return found
+
+
+def _explained(decision: QuoteDecision, verdict: Verdict) -> QuoteDecision:
+    """Names the regime among the reasons where it is one that changes something."""
+    if verdict.regime in (Regime.UNKNOWN, Regime.QUIET, Regime.MEAN_REVERTING):
+        return decision
+    reason = f"regime {verdict.regime.value}: {verdict.reason.value.replace('_', ' ')}"
+    return attrs.evolve(decision, reasons=(*decision.reasons, reason))
