@@ -8,6 +8,7 @@ import attrs
 
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side
+from quant.rewards.terms import LiquidityTerms
 
 
 class BookCondition(enum.StrEnum):
@@ -161,6 +162,15 @@ class Assignments:
     """Who may quote which market, whole."""
 
     assignments: tuple[Assignment, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ProgramTerms:
+    """The liquidity programs of one claimed market as they were last read; empty where there is none any more."""
+
+    ticker: str
+    programs: tuple[LiquidityTerms, ...]
+    heard_at_s: float
 
 
 @attrs.frozen(kw_only=True)

@@ -18,6 +18,7 @@ from actors.messages.market import (
     MarketEnded,
     MarketRules,
     ProgramClaims,
+    ProgramTerms,
     TickerView,
     TradeSeen,
     WantedMarkets,
@@ -47,6 +48,7 @@ from actors.messages.orders import (
     WireHealth,
     WorkingOrders,
 )
+from actors.messages.selection import KeepLearned, ReadLearned
 from actors.runtime.channels import ChannelSpec, Policy
 from actors.runtime.lifecycle import ActorExited, ActorStarted
 
@@ -116,7 +118,7 @@ def _lifecycle(message: type) -> ChannelSpec:
 CHANNELS: tuple[ChannelSpec, ...] = (
     # Market data: conflated, so a slow market neither slows the feed nor acts on an old book.
     _latest(BookView, ("feed",), ("market", "order_desk", "portfolio_risk", "snapshot"), keyed=True),
-    _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk"), keyed=True),
+    _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk", "discovery"), keyed=True, quiet_to=("discovery",)),
     _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "snapshot"), quiet_to=("order_desk",)),
     _sample(TradeSeen, 256, ("feed",), ("market",)),
     _latest(MarketEnded, ("feed", "discovery"), ("portfolio_risk", "discovery", "order_desk"), keyed=True),
@@ -156,9 +158,16 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         receivers=("snapshot",),
         key=lambda message: str(message.program),
     ),
+    _latest(ProgramTerms, ("discovery",), ("market",), keyed=True),
     # Quotes and orders.
     _latest(TargetQuotes, ("market",), ("order_desk", "snapshot"), keyed=True),
-    _latest(WorkingOrders, ("order_desk",), ("market", "snapshot", "portfolio_risk"), keyed=True),
+    _latest(
+        WorkingOrders,
+        ("order_desk",),
+        ("market", "snapshot", "portfolio_risk", "discovery"),
+        keyed=True,
+        quiet_to=("discovery",),
+    ),
     _latest(PermitView, ("order_desk",), ("wire", "snapshot")),
     _latest(ExitClaim, ("stop_loss",), ("order_desk",), keyed=True),
     _latest(ExitStatus, ("order_desk",), ("stop_loss", "snapshot"), keyed=True),
@@ -170,11 +179,24 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _block(RecordFills, 64, ("fill_reconciler",), ("ledger",)),
     _block(ReadNumberedFills, 64, ("order_desk", "portfolio_risk"), ("ledger",)),
     _latest(FillsComplete, ("fill_reconciler",), ("ledger",)),
-    _latest(FillTape, ("ledger",), ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot")),
-    _latest(PositionView, ("portfolio_risk",), ("market", "stop_loss", "snapshot"), keyed=True),
+    _latest(
+        FillTape,
+        ("ledger",),
+        ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot", "discovery"),
+        quiet_to=("discovery",),
+    ),
+    _latest(
+        PositionView,
+        ("portfolio_risk",),
+        ("market", "stop_loss", "snapshot", "discovery"),
+        keyed=True,
+        quiet_to=("discovery",),
+    ),
     _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot")),
     _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
     _block(RecordVerdicts, 4, ("discovery",), ("ledger",)),
+    _block(KeepLearned, 16, ("discovery",), ("ledger",)),
+    _block(ReadLearned, 4, ("discovery",), ("ledger",)),
     _block(Record, 1_024, ("discovery", "order_desk", "portfolio_risk", "records"), ("ledger",)),
     # Life.
     ChannelSpec(

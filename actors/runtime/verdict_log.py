@@ -1,0 +1,75 @@
+"""What selections said, for the Ledger: verdicts that differ from those of the run before, and one row per run.
+
+A verdict stands until the next one of the same market, so that a run over sixty thousand markets writes little but its
+first time. What was said is remembered as a number of eight bytes; past `VERDICTS_KEPT_MAX` markets a verdict is said
+again at every run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from actors.messages.market import DiscoveryReport
+from actors.messages.money import MarketVerdict, Record, RecordVerdicts
+from actors.runtime.supervisor import ChildContext
+from quant.selection.series import SelectionVerdict
+
+VERDICTS_KEPT_MAX: Final = 200_000  # over all programs
+VERDICTS_AT_ONCE: Final = 500
+REASONS_TOLD_MAX: Final = 20
+
+
+@attrs.define(eq=False)
+class VerdictLog:
+    """The verdicts said so far; see the module."""
+
+    context: ChildContext
+    _said: dict[str, dict[str, int]] = attrs.field(factory=dict, init=False)
+
+    async def record(self, program: str, verdicts: Iterable[SelectionVerdict]) -> None:
+        """Records those of the verdicts that are new."""
+        new = [verdict for verdict in verdicts if self._is_new(program, verdict)]
+        at_ms = self.context.seams.wall_ms()
+        for start in range(0, len(new), VERDICTS_AT_ONCE):
+            batch = tuple(
+                MarketVerdict(ticker=verdict.ticker, is_selected=verdict.is_selected, reasons=verdict.reasons)
+                for verdict in new[start : start + VERDICTS_AT_ONCE]
+            )
+            await self.context.outbox.send(RecordVerdicts(program=program, verdicts=batch, at_ms=at_ms))
+
+    def _is_new(self, program: str, verdict: SelectionVerdict) -> bool:
+        said = self._said.setdefault(program, {})
+        meaning = hash((verdict.is_selected, verdict.reasons))
+        if said.get(verdict.ticker) == meaning:
+            return False
+        if verdict.ticker in said or sum(map(len, self._said.values())) < VERDICTS_KEPT_MAX:
+            said[verdict.ticker] = meaning
+        return True
+
+    async def report(
+        self, program: str, scanned: int, eligible: int, selected: tuple[str, ...], refused: Counter[str]
+    ) -> None:
+        """Publishes what a run looked at and chose, and records it."""
+        report = DiscoveryReport(
+            program=program,
+            scanned=scanned,
+            eligible=eligible,
+            selected=selected,
+            rejected_by_reason=tuple(refused.most_common(REASONS_TOLD_MAX)),
+            at_ms=self.context.seams.wall_ms(),
+        )
+        self.context.outbox.publish(report)
+        self.context.log.info(f"{program}: {scanned} markets, {eligible} eligible, {len(selected)} selected")
+        values = (
+            ("program", program),
+            ("scanned", scanned),
+            ("eligible", eligible),
+            ("selected", " ".join(selected)),
+            ("rejected", "; ".join(f"{count} {reason}" for reason, count in report.rejected_by_reason)),
+            ("at_ms", report.at_ms),
+        )
+        await self.context.outbox.send(Record(table="discovery_runs", values=values))
