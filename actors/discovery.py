@@ -285,8 +285,10 @@ class Discovery:
             self._claim(name, selection.wanted)
         self._publish_terms(claimed)
         for name, selection in selections.items():
-            for verdict in selection.verdicts:
-                run.count(name, verdict)
+            for part in slices(selection.verdicts):
+                for verdict in part:
+                    run.count(name, verdict)
+                await trio.lowlevel.checkpoint()
             selected = tuple(ticker for ticker, _ in selection.wanted)
             refused = run.refused.get(name, Counter())
             await self._log.report(name, run.scanned, selection.eligible, selected, refused)

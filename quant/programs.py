@@ -134,7 +134,9 @@ def selecting(
     """Does what `select` does, in steps."""
     match program.selection:
         case SelectionKind.SCORED:
-            return (yield from _scored(tuple(each.candidate for each in listed), now_ms, discovery))
+            candidates = tuple(each.candidate for each in listed)
+            yield
+            return (yield from _scored(candidates, now_ms, discovery))
         case SelectionKind.INCENTIVES:
             return (yield from _by_incentives(program, listed, now_ms))
         case SelectionKind.TICKERS:

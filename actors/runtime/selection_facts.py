@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import attrs
+import trio
 
 from actors.messages.orders import WorkingOrders
 from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadIncentives, ReadTape, TapeRead
@@ -33,6 +34,7 @@ from quant.rewards.terms import LiquidityTerms, TermsChoices
 from quant.selection.activity import HOUR_MS, Activity, activity
 from quant.selection.admission import AdmissionFacts, AdmissionParameters, admission_refusals
 from quant.selection.toxicity import ToxicityParameters
+from quant.steps import slices
 
 PROGRAM_PAGES_MAX: Final = 40  # of a thousand: five times what has ever run at once
 MARKETS_MAX: Final = 2_000  # tapes, standstills and own orders kept
@@ -99,9 +101,11 @@ class SelectionFacts:
             page = await self.reader.read(ReadIncentives(cursor=cursor), IncentivePage)
             if page is None:
                 return
-            for program in page.programs:
-                if (terms := terms_of(program, self.parameters.terms)) is not None:
-                    found.setdefault(program.ticker, []).append(terms)
+            for part in slices(page.programs):
+                for program in part:
+                    if (terms := terms_of(program, self.parameters.terms)) is not None:
+                        found.setdefault(program.ticker, []).append(terms)
+                await trio.lowlevel.checkpoint()
             if not page.cursor or page.cursor == cursor:
                 break
             cursor = page.cursor

@@ -8,15 +8,17 @@ again at every run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
+import trio
 
 from actors.messages.market import DiscoveryReport
 from actors.messages.money import MarketVerdict, Record, RecordVerdicts
 from actors.runtime.supervisor import ChildContext
 from quant.selection.series import SelectionVerdict
+from quant.steps import slices
 
 VERDICTS_KEPT_MAX: Final = 200_000  # over all programs
 VERDICTS_AT_ONCE: Final = 500
@@ -30,16 +32,18 @@ class VerdictLog:
     context: ChildContext
     _said: dict[str, dict[str, int]] = attrs.field(factory=dict, init=False)
 
-    async def record(self, program: str, verdicts: Iterable[SelectionVerdict]) -> None:
-        """Records those of the verdicts that are new."""
-        new = [verdict for verdict in verdicts if self._is_new(program, verdict)]
-        at_ms = self.context.seams.wall_ms()
-        for start in range(0, len(new), VERDICTS_AT_ONCE):
+    async def record(self, program: str, verdicts: Sequence[SelectionVerdict]) -> None:
+        """Records those of the verdicts that are new, slice by slice."""
+        for part in slices(verdicts, VERDICTS_AT_ONCE):
             batch = tuple(
                 MarketVerdict(ticker=verdict.ticker, is_selected=verdict.is_selected, reasons=verdict.reasons)
-                for verdict in new[start : start + VERDICTS_AT_ONCE]
+                for verdict in part
+                if self._is_new(program, verdict)
             )
-            await self.context.outbox.send(RecordVerdicts(program=program, verdicts=batch, at_ms=at_ms))
+            if batch:
+                at_ms = self.context.seams.wall_ms()
+                await self.context.outbox.send(RecordVerdicts(program=program, verdicts=batch, at_ms=at_ms))
+            await trio.lowlevel.checkpoint()
 
     def _is_new(self, program: str, verdict: SelectionVerdict) -> bool:
         said = self._said.setdefault(program, {})

@@ -165,15 +165,22 @@ def ranking(candidates: tuple[Candidate, ...], now_ms: int, parameters: Discover
     """Does what `rank` does, in steps."""
     candidates = tuple({candidate.ticker: candidate for candidate in candidates}.values())
     refused: dict[str, tuple[str, ...]] = {}
+    yield
     for part in slices(candidates):
         refused.update((candidate.ticker, refusals(candidate, now_ms, parameters)) for candidate in part)
         yield
     passed = [candidate for candidate in candidates if not refused[candidate.ticker]]
+    yield
     volume = _scaled([candidate.volume_24h_e2 for candidate in passed])
     yield
     scores = yield from _scores(passed, now_ms, parameters)
-    bands = {candidate.ticker: _band(share) for candidate, share in zip(passed, volume, strict=True)}
     yield
+    bands: dict[str, VolumeBand] = {}
+    for start in range(0, len(passed), SLICE):
+        end = start + SLICE
+        for candidate, share in zip(passed[start:end], volume[start:end], strict=True):
+            bands[candidate.ticker] = _band(share)
+        yield
     ordered = yield from _ordered(passed, scores)
     selected, held_back = yield from _select(ordered, parameters)
     verdicts: list[Verdict] = []

@@ -13,6 +13,7 @@ import trio
 from actors.discovery import Discovery, DiscoveryTiming
 from actors.ledger import Ledger
 from actors.messages.market import (
+    DiscoveryReport,
     EventPage,
     MarketRules,
     ProgramClaims,
@@ -123,6 +124,7 @@ class Exchange:
 
     pages: list[tuple[Event, ...]]
     programs: list[IncentiveProgram] = attrs.field(factory=list)
+    programs_per_page: int = 1
     books: dict[str, BookSnapshot] = attrs.field(factory=dict)
     tapes: dict[str, tuple[PublicTrade, ...]] = attrs.field(factory=dict)
     failures: int = 0  # of the next reads
@@ -139,9 +141,9 @@ class Exchange:
                 following = str(number + 1) if number + 1 < len(self.pages) else ""
                 return EventPage(events=self.pages[number], cursor=following)
             case ReadIncentives(cursor=cursor):
-                number = int(cursor or 0)  # one program a page
-                following = str(number + 1) if number + 1 < len(self.programs) else ""
-                return IncentivePage(programs=tuple(self.programs[number : number + 1]), cursor=following)
+                end = int(cursor or 0) + self.programs_per_page
+                page = tuple(self.programs[end - self.programs_per_page : end])
+                return IncentivePage(programs=page, cursor=str(end) if end < len(self.programs) else "")
             case ReadBooks(tickers=tickers):
                 return BooksRead(books=tuple(self.books[one] for one in tickers if one in self.books))
             case ReadTape(ticker=ticker):
@@ -165,7 +167,7 @@ class Stage:
     timing: DiscoveryTiming = attrs.field(factory=DiscoveryTiming)
     switchboard: Switchboard = attrs.field(init=False)
     claims: dict[str, ProgramClaims] = attrs.field(factory=dict, init=False)
-    claims_at_s: list[float] = attrs.field(factory=list, init=False)
+    reports: dict[str, DiscoveryReport] = attrs.field(factory=dict, init=False)
     terms: dict[str, ProgramTerms] = attrs.field(factory=dict, init=False)
     rules: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
     incarnation: int = attrs.field(default=0, init=False)
@@ -186,12 +188,13 @@ class Stage:
     @asynccontextmanager
     async def playing(self) -> AsyncIterator[None]:
         """Runs wire, Ledger and listeners while the body runs."""
-        for name in ("wire", "ledger", "allocation", "market:any", "discovery"):
+        for name in ("wire", "ledger", "allocation", "market:any", "snapshot", "discovery"):
             self.switchboard.mailbox(name)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._wire)
             nursery.start_soon(self._listen, "allocation")
             nursery.start_soon(self._listen, "market:any")
+            nursery.start_soon(self._listen, "snapshot")
             nursery.start_soon(Ledger(self.context("ledger"), self.ledger_path).run, lambda: None)
             yield
             nursery.cancel_scope.cancel()
@@ -241,9 +244,10 @@ class Stage:
                 match message:
                     case ProgramClaims():
                         self.claims[message.program] = message
-                        self.claims_at_s.append(trio.current_time())
                     case ProgramTerms():
                         self.terms[message.ticker] = message
+                    case DiscoveryReport():
+                        self.reports[message.program] = message
                     case MarketRules():
                         self.rules[message.ticker] = message
                     case _:
