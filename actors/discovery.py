@@ -54,7 +54,7 @@ from quant.selection.toxicity import adverse_selection_per_contract, block_reaso
 from quant.signals.markouts import MarkedFill
 from quant.steps import Steps, slices
 
-PAGES_MAX: Final = 400  # of 200 events: a universe of 80,000 events is past anything listed
+PAGES_MAX: Final = 800  # of 100 events: a universe of 80,000 events is past anything listed
 RULES_KEPT_MAX: Final = 1_000
 CLAIMS_TTL_FACTOR: Final = 6.0  # claims outlive this many missed runs
 JUDGED_AT_ONCE: Final = 50  # markets, some two milliseconds

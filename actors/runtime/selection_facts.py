@@ -36,7 +36,7 @@ from quant.selection.admission import AdmissionFacts, AdmissionParameters, admis
 from quant.selection.toxicity import ToxicityParameters
 from quant.steps import slices
 
-PROGRAM_PAGES_MAX: Final = 40  # of a thousand: five times what has ever run at once
+PROGRAM_PAGES_MAX: Final = 80  # of five hundred: five times what has ever run at once
 MARKETS_MAX: Final = 2_000  # tapes, standstills and own orders kept
 TAPE_VALID_FACTOR: Final = 3.0
 

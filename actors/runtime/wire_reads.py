@@ -23,6 +23,9 @@ from kalshi.types import ExchangePosition, Order
 
 PAGES_MAX = 50
 FILLS_PER_PAGE = 200
+# A page is parsed in one go, which holds up the loop: twenty microseconds a market, five markets an event.
+EVENTS_PER_PAGE = 100
+PROGRAMS_PER_PAGE = 500
 TRADES_PER_PAGE = 500  # a few milliseconds to read; what is past it is a busy market in any case
 AS_OF_SHARED_S: Final = 0.25
 
@@ -52,7 +55,7 @@ class WireReads:
                 return await self._account(priority)
             case ReadEvents(cursor=cursor):
                 events, following = await client.events_page(
-                    cursor, status="open", with_nested_markets=True, priority=priority
+                    cursor, limit=EVENTS_PER_PAGE, status="open", with_nested_markets=True, priority=priority
                 )
                 return EventPage(events=events, cursor=following)
             case ReadMarket(ticker=ticker):
@@ -61,7 +64,7 @@ class WireReads:
                 return BookRead(ticker=ticker, book=await client.order_book(ticker, priority=priority))
             case ReadIncentives(cursor=cursor):
                 programs, following = await client.incentive_programs_page(
-                    cursor, status="active", kind="liquidity", priority=priority
+                    cursor, limit=PROGRAMS_PER_PAGE, status="active", kind="liquidity", priority=priority
                 )
                 return IncentivePage(programs=programs, cursor=following)
             case ReadBooks(tickers=tickers):
