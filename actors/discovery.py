@@ -11,6 +11,7 @@
    restart neither forgives nor condemns.
 5. Tapes and books are read after the claims, for the leading markets only: what is not known yet refuses nothing, and
    is known at the next run.
+6. Where we rest in a market with a reward program, its shadow accrues (actors.runtime.reward_watch).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import trio
 from actors.messages.lifecycle import Heartbeat, Switches
 from actors.messages.market import (
     Assignments,
+    BookView,
     Claim,
     EventPage,
     MarketEnded,
@@ -40,6 +42,7 @@ from actors.messages.selection import KeepLearned, ReadLearned
 from actors.runtime.asking import ask_until_answered
 from actors.runtime.listing_views import listed, rules_of
 from actors.runtime.paced_reader import PacedReader
+from actors.runtime.reward_watch import RewardWatch
 from actors.runtime.selection_facts import FactsParameters, SelectionFacts
 from actors.runtime.supervisor import ChildContext
 from actors.runtime.verdict_log import VerdictLog
@@ -99,6 +102,7 @@ class Discovery:
     _facts: SelectionFacts = attrs.field(init=False)
     _fills: OwnFills = attrs.field(init=False)
     _log: VerdictLog = attrs.field(init=False)
+    _rewards: RewardWatch = attrs.field(factory=RewardWatch, init=False)
     _published: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
     _terms: dict[str, ProgramTerms] = attrs.field(factory=dict, init=False)
     _assigned: frozenset[str] = attrs.field(default=frozenset(), init=False)
@@ -152,6 +156,9 @@ class Discovery:
         learned = self._fills.settle(self.context.seams.now(), self.context.seams.wall_ms())
         if learned:
             await self.context.outbox.send(KeepLearned(learned=learned))
+        now_s, now_ms = self.context.seams.now(), self.context.seams.wall_ms()
+        for row in self._rewards.look(self._facts.programs, self._facts.own, now_s, now_ms):
+            await self.context.outbox.send(row)
 
     def _take_in(self, message: object) -> None:
         match message:
@@ -166,6 +173,8 @@ class Discovery:
                 self._facts.working_orders(message)
             case TickerView(yes_bid_e4=bid_e4, yes_ask_e4=ask_e4) if 0 < bid_e4 < ask_e4 < ONE_DOLLAR_E4:
                 self._fills.mid_seen(message.ticker, message.heard_at_s, (bid_e4 + ask_e4) / 2 / ONE_DOLLAR_E4)
+            case BookView():
+                self._rewards.book_seen(message)
             case FillTape():
                 self._take_fills(message)
             case PositionView(ticker=ticker):
@@ -289,9 +298,8 @@ class Discovery:
                 for verdict in part:
                     run.count(name, verdict)
                 await trio.lowlevel.checkpoint()
-            selected = tuple(ticker for ticker, _ in selection.wanted)
             refused = run.refused.get(name, Counter())
-            await self._log.report(name, run.scanned, selection.eligible, selected, refused)
+            await self._log.report(name, run.scanned, selection, refused, self._rewards.ledger)
             await self._log.record(name, selection.verdicts)
         self._leading = frozenset(leading)
         return tuple(dict.fromkeys(leading))

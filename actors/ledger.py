@@ -68,10 +68,12 @@ CREATE TABLE IF NOT EXISTS toxicity (
     kind TEXT NOT NULL, name TEXT NOT NULL, at_ms INTEGER NOT NULL, contracts REAL NOT NULL,
     markout_dollars REAL NOT NULL, pnl_dollars REAL NOT NULL, excluded_until_ms INTEGER NOT NULL,
     exclusions INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (kind, name));
+CREATE TABLE IF NOT EXISTS rewards (
+    program_id TEXT, ticker TEXT, shadow_e6 INTEGER, paid_e6 INTEGER, is_over INTEGER, at_ms INTEGER);
 CREATE TABLE IF NOT EXISTS realised_seen (ticker TEXT PRIMARY KEY, net_e6 INTEGER NOT NULL);
 """
 _RECORD_FIELDS = tuple(field.name for field in attrs.fields(ToxicityRecord))  # the columns' order
-_TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs"})
+_TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs", "rewards"})
 
 
 class LedgerBroken(Exception):

@@ -6,7 +6,7 @@ import enum
 
 import attrs
 
-from kalshi.numbers import CountE2, PriceE4
+from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side
 from quant.rewards.terms import LiquidityTerms
 
@@ -183,6 +183,8 @@ class DiscoveryReport:
     selected: tuple[str, ...]
     rejected_by_reason: tuple[tuple[str, int], ...]
     at_ms: int
+    rewards_shadow_e6: float = 0.0  # of all programs: what is accruing by our own count; an estimate, in no total
+    rewards_booked_e6: MoneyE6 = attrs.field(default=MoneyE6(0))
 
 
 # -- Reads of market facts, carried out by the Wire. --

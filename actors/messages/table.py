@@ -117,7 +117,13 @@ def _lifecycle(message: type) -> ChannelSpec:
 
 CHANNELS: tuple[ChannelSpec, ...] = (
     # Market data: conflated, so a slow market neither slows the feed nor acts on an old book.
-    _latest(BookView, ("feed",), ("market", "order_desk", "portfolio_risk", "snapshot"), keyed=True),
+    _latest(
+        BookView,
+        ("feed",),
+        ("market", "order_desk", "portfolio_risk", "snapshot", "discovery"),
+        keyed=True,
+        quiet_to=("discovery",),
+    ),
     _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk", "discovery"), keyed=True, quiet_to=("discovery",)),
     _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "snapshot"), quiet_to=("order_desk",)),
     _sample(TradeSeen, 256, ("feed",), ("market",)),

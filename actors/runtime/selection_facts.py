@@ -79,17 +79,17 @@ class SelectionFacts:
     programs_at_s: float = attrs.field(default=-math.inf, init=False)
     _tapes: dict[str, Activity] = attrs.field(factory=dict, init=False)
     _standstills: dict[str, _Standstill] = attrs.field(factory=dict, init=False)
-    _own: dict[str, tuple[OwnOrder, ...]] = attrs.field(factory=dict, init=False)
+    own: dict[str, tuple[OwnOrder, ...]] = attrs.field(factory=dict, init=False)
 
     def working_orders(self, working: WorkingOrders) -> None:
         """Takes our orders in one market."""
-        self._own.pop(working.ticker, None)
+        self.own.pop(working.ticker, None)
         if working.orders:
-            self._own[working.ticker] = tuple(
+            self.own[working.ticker] = tuple(
                 OwnOrder(side=order.side, price_e4=order.price_e4, remaining_e2=order.remaining_e2)
                 for order in working.orders
             )
-            keep_newest(self._own, MARKETS_MAX)
+            keep_newest(self.own, MARKETS_MAX)
 
     async def read_programs(self) -> None:
         """Reads the running programs where the last list is too old."""
@@ -123,7 +123,7 @@ class SelectionFacts:
         return books
 
     def _of_others(self, book: BookSnapshot) -> Book:
-        own = self._own.get(book.ticker, ())
+        own = self.own.get(book.ticker, ())
         return Book(
             bids=others_levels(book.bids, own, Side.BID),
             asks=others_levels(book.asks, own, Side.ASK),
@@ -153,7 +153,7 @@ class SelectionFacts:
     def watch(self, market: Market) -> None:
         """Notes what the list shows of a leading market."""
         shown: tuple[int, ...] = (market.volume_e2, market.last_price_e4)
-        if market.ticker not in self._own:
+        if market.ticker not in self.own:
             shown += (market.yes_bid_e4, market.yes_ask_e4, market.yes_bid_size_e2, market.yes_ask_size_e2)
         before = self._standstills.pop(market.ticker, None)
         is_still = before is not None and _is_same(before.shown, shown)

@@ -17,6 +17,8 @@ import trio
 from actors.messages.market import DiscoveryReport
 from actors.messages.money import MarketVerdict, Record, RecordVerdicts
 from actors.runtime.supervisor import ChildContext
+from quant.programs import ProgramSelection
+from quant.rewards.ledger import RewardLedger
 from quant.selection.series import SelectionVerdict
 from quant.steps import slices
 
@@ -55,9 +57,15 @@ class VerdictLog:
         return True
 
     async def report(
-        self, program: str, scanned: int, eligible: int, selected: tuple[str, ...], refused: Counter[str]
+        self,
+        program: str,
+        scanned: int,
+        selection: ProgramSelection,
+        refused: Counter[str],
+        rewards: RewardLedger,
     ) -> None:
         """Publishes what a run looked at and chose, and records it."""
+        eligible, selected = selection.eligible, tuple(ticker for ticker, _ in selection.wanted)
         report = DiscoveryReport(
             program=program,
             scanned=scanned,
@@ -65,6 +73,8 @@ class VerdictLog:
             selected=selected,
             rejected_by_reason=tuple(refused.most_common(REASONS_TOLD_MAX)),
             at_ms=self.context.seams.wall_ms(),
+            rewards_shadow_e6=rewards.shadow_open_e6,
+            rewards_booked_e6=rewards.booked_e6,
         )
         self.context.outbox.publish(report)
         self.context.log.info(f"{program}: {scanned} markets, {eligible} eligible, {len(selected)} selected")

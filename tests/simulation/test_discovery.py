@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import attrs
 import trio
 
@@ -43,6 +45,10 @@ def test_a_market_with_a_running_program_is_quoted_and_one_without_is_told_why_n
             assert said.startswith(f"{without} is not quoted: no program has it")
             assert "selection by rewards: not selected: " in said
             assert "no liquidity program is running" in said
+            await trio.sleep(10)
+            shadow = re.search(r"rewards: \$0.00 booked, \$(\d+\.\d\d) by our own count", life.snapshot.discovery)
+            assert shadow is not None, life.snapshot.discovery
+            assert float(shadow[1]) > 0
             life.request_stop("the scenario says so")
 
     run_world(
