@@ -195,7 +195,7 @@ class Stage:
             nursery.start_soon(self._listen, "allocation")
             nursery.start_soon(self._listen, "market:any")
             nursery.start_soon(self._listen, "snapshot")
-            nursery.start_soon(Ledger(self.context("ledger"), self.ledger_path).run, lambda: None)
+            nursery.start_soon(self._ledger)
             yield
             nursery.cancel_scope.cancel()
 
@@ -205,9 +205,8 @@ class Stage:
         self.incarnation += 1
         if self.incarnation > 1:
             self.switchboard.reincarnate("discovery", self.incarnation)
-        actor = Discovery(self.context("discovery"), self.parameters, self.timing, self.programs, self.facts)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(actor.run, lambda: None)
+            nursery.start_soon(self._actor)
             yield
             nursery.cancel_scope.cancel()
 
@@ -229,6 +228,13 @@ class Stage:
                 return
             await trio.sleep(0.5)
         raise AssertionError(f"not within {within_s:g} s; claimed is {self.claims}")
+
+    async def _ledger(self) -> None:
+        await Ledger(self.context("ledger"), self.ledger_path).run(lambda: None)
+
+    async def _actor(self) -> None:
+        actor = Discovery(self.context("discovery"), self.parameters, self.timing, self.programs, self.facts)
+        await actor.run(lambda: None)
 
     async def _wire(self) -> None:
         mailbox = self.switchboard.mailbox("wire")
