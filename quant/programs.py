@@ -236,7 +236,11 @@ def _scored(candidates: tuple[Candidate, ...], now_ms: int, parameters: Discover
     verdicts: list[SelectionVerdict] = []
     for part in slices(outcome.verdicts):
         verdicts += (
-            SelectionVerdict(ticker=verdict.ticker, is_selected=verdict.ticker in selected, reasons=verdict.reasons)
+            SelectionVerdict(
+                ticker=verdict.ticker,
+                is_selected=verdict.ticker in selected,
+                reasons=verdict.reasons or (f"its volume is {verdict.volume_band}",),
+            )
             for verdict in part
         )
         yield
