@@ -81,7 +81,7 @@ class Watch(trio.abc.Instrument):
         self._since_s, self._collecting_s = time.thread_time(), 0.0
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        if "Discovery.run" in task.name:
+        if "Stage._actor" in task.name:
             self.steps_s.append(time.thread_time() - self._since_s - self._collecting_s)
             self.collector_s.append(self._collecting_s)
 
