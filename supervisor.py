@@ -97,6 +97,7 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
                 settings.discovery,
                 DiscoveryTiming(interval_s=settings.discovery.interval_s),
                 settings.programs,
+                settings.discovery.facts,
             ),
         ),
     )

@@ -1,46 +1,69 @@
 """DiscoveryActor: reads the open events page by page in the background, and claims for each program what it selects.
 
-It never blocks trading: its reads have the lowest priority, and its claims are a whole set that replaces the older one.
-The
-rules of every market that it claims, or has ever claimed, are published with it, for all who need price ranges, shard
-and
-close time.
+1. It never blocks trading. Its reads have the lowest priority and a pace; between two pages, and between two slices of
+   markets that it judges, others run.
+2. A page is judged when it comes, and what is refused is forgotten (quant.scanning). Claims are a whole set that
+   replaces the older one; they outlive some missed runs, and no more.
+3. The rules of every market that it claims, or has ever claimed, are published with it, for all who need price ranges,
+   shard and close time; the reward programs of what is claimed as well.
+4. Our own fills are followed to the price ten seconds later, and realised PnL by market. Where they lost, no program
+   gets the market for a while (quant.selection.toxicity). What was learned is stored with the Ledger at once, so that a
+   restart neither forgives nor condemns.
+5. Tapes and books are read after the claims, for the leading markets only: what is not known yet refuses nothing, and
+   is known at the next run.
+6. Where we rest in a market with a reward program, its shadow accrues (actors.runtime.reward_watch).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
 import attrs
+import trio
 
 from actors.messages.lifecycle import Heartbeat, Switches
 from actors.messages.market import (
     Assignments,
+    BookView,
     Claim,
-    DiscoveryReport,
     EventPage,
     MarketEnded,
-    MarketLiquidity,
     MarketRules,
     ProgramClaims,
+    ProgramTerms,
     ReadEvents,
+    TickerView,
 )
-from actors.messages.money import MarketVerdict, Record, RecordVerdicts
-from actors.runtime.asking import ask_wire
+from actors.messages.money import FillTape, PositionView
+from actors.messages.orders import WorkingOrders
+from actors.messages.selection import KeepLearned, ReadLearned
+from actors.runtime.asking import ask_until_answered
+from actors.runtime.listing_views import liquidity_of, listed, rules_of
+from actors.runtime.paced_reader import PacedReader
+from actors.runtime.reward_watch import RewardWatch
+from actors.runtime.selection_facts import FactsParameters, SelectionFacts
 from actors.runtime.supervisor import ChildContext
-from kalshi.numbers import ONE_DOLLAR_E4
-from kalshi.types import Event, Market, MarketStatus
-from quant.market_configuration import LiquidityFacts
-from quant.programs import Listed, Program, ProgramSelection, select
-from quant.selection.discovery import Candidate, DiscoveryParameters
-from quant.selection.series import ListedMarket, SelectionVerdict
+from actors.runtime.verdict_log import VerdictLog
+from kalshi.numbers import ONE_DOLLAR_E4, MoneyE6
+from kalshi.types import Event, Market
+from quant.programs import Program, ProgramSelection, SelectionKind
+from quant.scanning import Scan
+from quant.selection.discovery import DiscoveryParameters
+from quant.selection.experience import HORIZON_S, Learned, OwnFills
+from quant.selection.series import SelectionVerdict
+from quant.selection.toxicity import adverse_selection_per_contract, block_reason
+from quant.signals.markouts import MarkedFill
+from quant.steps import Steps, slices
 
-VERDICTS_KEPT_MAX = 200_000  # over all programs: what is past it is said again at every run
-VERDICTS_AT_ONCE = 500
-PAGES_MAX = 400  # of 200 events: a universe of 80,000 events is past anything listed
-RULES_KEPT_MAX = 1_000
-CLAIMS_TTL_FACTOR = 6.0  # claims outlive this many missed runs
+PAGES_MAX: Final = 800  # of 100 events: a universe of 80,000 events is past anything listed
+RULES_KEPT_MAX: Final = 1_000
+CLAIMS_TTL_FACTOR: Final = 6.0  # claims outlive this many missed runs
+JUDGED_AT_ONCE: Final = 50  # markets, some two milliseconds
+LISTEN_EVERY_S: Final = 1.0  # prices for markouts come quietly: somebody has to look
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -51,6 +74,22 @@ class DiscoveryTiming:
 
 
 @attrs.define(eq=False)
+class _Run:
+    """One reading of the universe: a scan per program that is on, and the rules of what they keep."""
+
+    scans: Mapping[str, Scan]
+    began_s: float
+    found: dict[str, tuple[Event, Market]] = attrs.field(factory=dict)  # what may still be selected, as it was listed
+    seen: set[str] = attrs.field(factory=set)  # of those whose rules are published
+    scanned: int = 0
+    refused: dict[str, Counter[str]] = attrs.field(factory=dict)
+
+    def count(self, name: str, verdict: SelectionVerdict) -> None:
+        if not verdict.is_selected and verdict.reasons:
+            self.refused.setdefault(name, Counter())[verdict.reasons[0]] += 1
+
+
+@attrs.define(eq=False)
 class Discovery:
     """The actor; see the module."""
 
@@ -58,41 +97,105 @@ class Discovery:
     parameters: DiscoveryParameters
     timing: DiscoveryTiming
     programs: Mapping[str, Program]
+    facts_parameters: FactsParameters = attrs.field(factory=FactsParameters)
+    _reader: PacedReader = attrs.field(init=False)
+    _facts: SelectionFacts = attrs.field(init=False)
+    _fills: OwnFills = attrs.field(init=False)
+    _log: VerdictLog = attrs.field(init=False)
+    _rewards: RewardWatch = attrs.field(factory=RewardWatch, init=False)
     _published: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
+    _terms: dict[str, ProgramTerms] = attrs.field(factory=dict, init=False)
     _assigned: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    _leading: frozenset[str] = attrs.field(default=frozenset(), init=False)
     _claiming: set[str] = attrs.field(factory=set, init=False)
     _switches: Switches = attrs.field(factory=Switches, init=False)
-    _verdicts: dict[tuple[str, str], SelectionVerdict] = attrs.field(factory=dict, init=False)
+    _fill_seq: int = attrs.field(default=0, init=False)
+    _last_run_s: float = attrs.field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        parameters = self.facts_parameters
+        self._reader = PacedReader(self.context, parameters.read_every_s, self._listen)
+        self._facts = SelectionFacts(parameters, self.parameters.recent_window_s, self._reader, self.context.seams)
+        self._fills = OwnFills(parameters.toxicity)
+        self._log = VerdictLog(self.context)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Runs discovery every interval until cancelled."""
         started()
-        now = self.context.seams.now
+        stored = await ask_until_answered(self.context, lambda slot: ReadLearned(reply=slot))
+        assert isinstance(stored, Learned)
+        self._fills.restore(stored)
         while True:
-            began_s = now()
-            events = await self._read_universe()
-            if events is not None:
-                await self._work_in(events)
-            await self._rest(max(1.0, began_s + self.timing.interval_s - now()))
+            began_s, programs = self.context.seams.now(), self._switches.programs
+            leading = await self._run_once(began_s)
+            if leading is not None:
+                await self._facts.read_tapes(leading)
+            await self._rest(max(1.0, began_s + self.timing.interval_s - self.context.seams.now()), programs)
 
-    async def _rest(self, seconds: float) -> None:
+    # What others say.
+
+    async def _rest(self, seconds: float, programs: tuple[tuple[str, bool], ...]) -> None:
         """Waits for the next run, at once after a program was switched; takes in what comes meanwhile."""
-        until_s, programs = self.context.seams.now() + seconds, self._switches.programs
+        until_s = self.context.seams.now() + seconds
         while (left_s := until_s - self.context.seams.now()) > 0 and self._switches.programs == programs:
-            self.context.outbox.publish(
-                Heartbeat(actor="discovery", incarnation=self.context.incarnation, at_s=self.context.seams.now())
-            )
-            for message in await self.context.mailbox.receive(timeout_s=left_s):
-                match message:
-                    case Assignments():
-                        self._assigned = frozenset(a.ticker for a in message.assignments)
-                    case MarketEnded():
-                        self._market_ended(message)
-                    case Switches():
-                        self._switches = message
-                        self._give_up_what_is_off()
-                    case _:
-                        pass
+            await self._listen_once(min(left_s, LISTEN_EVERY_S))
+
+    async def _listen(self, seconds: float) -> None:
+        """Takes in what comes for so long; at once what has come where it is no time at all."""
+        until_s = self.context.seams.now() + seconds
+        await self._listen_once(min(seconds, LISTEN_EVERY_S))
+        while (left_s := until_s - self.context.seams.now()) > 0:
+            await self._listen_once(min(left_s, LISTEN_EVERY_S))
+
+    async def _listen_once(self, timeout_s: float) -> None:
+        now_s = self.context.seams.now()
+        self.context.outbox.publish(Heartbeat(actor="discovery", incarnation=self.context.incarnation, at_s=now_s))
+        batch = await self.context.mailbox.receive(timeout_s=timeout_s)
+        for message in sorted(batch, key=lambda one: not isinstance(one, TickerView)):  # prices before what they price
+            self._take_in(message)
+        learned = self._fills.settle(self.context.seams.now(), self.context.seams.wall_ms())
+        if learned:
+            await self.context.outbox.send(KeepLearned(learned=learned))
+        now_s, now_ms = self.context.seams.now(), self.context.seams.wall_ms()
+        for row in self._rewards.look(self._facts.programs, self._facts.own, now_s, now_ms):
+            await self.context.outbox.send(row)
+
+    def _take_in(self, message: object) -> None:
+        match message:
+            case Assignments():
+                self._assigned = frozenset(a.ticker for a in message.assignments)
+            case MarketEnded():
+                self._market_ended(message)
+            case Switches():
+                self._switches = message
+                self._give_up_what_is_off()
+            case WorkingOrders():
+                self._facts.working_orders(message)
+            case TickerView(yes_bid_e4=bid_e4, yes_ask_e4=ask_e4) if 0 < bid_e4 < ask_e4 < ONE_DOLLAR_E4:
+                self._fills.mid_seen(message.ticker, message.heard_at_s, (bid_e4 + ask_e4) / 2 / ONE_DOLLAR_E4)
+            case BookView():
+                self._rewards.book_seen(message)
+            case FillTape():
+                self._take_fills(message)
+            case PositionView(ticker=ticker):
+                net_e6 = MoneyE6(message.realised_e6 - message.fees_e6)
+                self._fills.realised(ticker, self._series_of(ticker), net_e6, self.context.seams.wall_ms())
+            case _:
+                pass
+
+    def _take_fills(self, tape: FillTape) -> None:
+        now_s, now_ms = self.context.seams.now(), self.context.seams.wall_ms()
+        for numbered in tape.fills:
+            fill, age_s = numbered.fill, max(0.0, (now_ms - numbered.fill.ts_ms) / 1000)
+            if numbered.fill_seq <= self._fill_seq or age_s > HORIZON_S:
+                continue
+            marked = MarkedFill(time_s=now_s - age_s, side=fill.side, price_e4=fill.price_e4, count_e2=fill.count_e2)
+            self._fills.filled(fill.ticker, self._series_of(fill.ticker), marked)
+        self._fill_seq = max(self._fill_seq, tape.last_seq)
+
+    def _series_of(self, ticker: str) -> str:
+        rules = self._published.get(ticker)
+        return ticker.partition("-")[0] if rules is None else rules.series_ticker
 
     def _is_on(self, name: str) -> bool:
         return self._switches.is_enabled(name, self.programs[name].is_enabled)
@@ -100,7 +203,7 @@ class Discovery:
     def _give_up_what_is_off(self) -> None:
         for name in self.programs:
             if name in self._claiming and not self._is_on(name):
-                self._claim(name, ProgramSelection(wanted=(), eligible=0, verdicts=()))
+                self._claim(name, ())
                 self._claiming.discard(name)
 
     def _market_ended(self, ended: MarketEnded) -> None:
@@ -108,45 +211,115 @@ class Discovery:
         if rules is not None and rules.is_tradable:
             self._publish_rules(attrs.evolve(rules, is_tradable=ended.kind == "activated"))
 
-    async def _read_universe(self) -> tuple[Event, ...] | None:
-        events: list[Event] = []
+    # One run.
+
+    async def _run_once(self, began_s: float) -> tuple[str, ...] | None:
+        """Reads and judges everything, and claims; returns the leading markets, or None where the reading failed."""
+        on = {name: program for name, program in self.programs.items() if self._is_on(name)}
+        if any(_needs_terms(program) for program in on.values()):
+            await self._facts.read_programs()
+        run = _Run({name: Scan(program, self.parameters) for name, program in on.items()}, began_s)
         cursor = ""
         for _ in range(PAGES_MAX):
-            page = await ask_wire(self.context, ReadEvents(cursor=cursor))
-            if not isinstance(page, EventPage):
-                self.context.log.warning(f"discovery could not read the open events: {page}")
+            page = await self._reader.read(ReadEvents(cursor=cursor), EventPage)
+            if page is None:
                 return None
-            events += page.events
+            await self._take_page(run, page)
             if not page.cursor or page.cursor == cursor:
                 break
             cursor = page.cursor
-        return tuple(events)
+        self._publish_missing(run.seen)
+        return await self._decide(run)
 
-    async def _work_in(self, events: tuple[Event, ...]) -> None:
-        pairs = [(event, market) for event in events for market in event.markets]
-        listed = tuple(
-            Listed(market=_listed(event, market), candidate=_candidate(event, market)) for event, market in pairs
-        )
+    async def _take_page(self, run: _Run, page: EventPage) -> None:
+        """Judges the markets of one page, slice by slice."""
+        pairs = [(event, market) for event in page.events for market in event.markets]
+        settled: dict[str, list[SelectionVerdict]] = {name: [] for name in run.scans}
         now_ms = self.context.seams.wall_ms()
-        selections = {
-            name: select(program, listed, now_ms, self.parameters)
-            for name, program in self.programs.items()
-            if self._is_on(name)
-        }
-        chosen = {ticker for selection in selections.values() for ticker, _ in selection.wanted}
-        chosen |= self._published.keys() | self._assigned
-        for event, market in pairs:
-            if market.ticker in chosen:
-                self._publish_rules(_rules(event, market))
-                self.context.outbox.publish(_liquidity(market))
-        self._publish_missing({market.ticker for _, market in pairs})
+        for part in slices(pairs, JUDGED_AT_ONCE):
+            for event, market in part:
+                self._take_market(run, event, market, now_ms, settled)
+            await trio.lowlevel.checkpoint()
+        run.scanned += len(pairs)
+        for name, verdicts in settled.items():
+            await self._log.record(name, verdicts)
+
+    def _take_market(
+        self, run: _Run, event: Event, market: Market, now_ms: int, settled: dict[str, list[SelectionVerdict]]
+    ) -> None:
+        ticker, memory, facts = market.ticker, self._fills.memory, self._facts
+        if ticker in self._leading:
+            facts.watch(market)
+        each = listed(
+            event,
+            market,
+            block_reason=block_reason(memory, ticker, event.series_ticker, now_ms),
+            held_back=facts.refusals(market, now_ms),
+            activity=facts.tape(ticker),
+            programs=facts.programs.get(ticker, ()),
+            adverse_selection_per_contract=adverse_selection_per_contract(
+                memory, ticker, now_ms, self.facts_parameters.toxicity
+            ),
+        )
+        for name, scan in run.scans.items():
+            if (verdict := scan.take(each, now_ms)) is not None:
+                settled[name].append(verdict)
+                run.count(name, verdict)
+        if ticker in self._published or ticker in self._assigned:
+            run.seen.add(ticker)
+            self._publish_market(event, market)
+        elif any(scan.keeps(ticker) for scan in run.scans.values()):
+            run.found[ticker] = (event, market)
+
+    async def _decide(self, run: _Run) -> tuple[str, ...]:
+        """Selects of what was kept and claims it; returns the leading markets of all programs."""
+        leading: list[str] = []
+        selections: dict[str, ProgramSelection] = {}
+        for name, scan in run.scans.items():
+            wanted = await self._stepwise(scan.books_wanted(self.context.seams.wall_ms()))
+            for ticker, book in (await self._facts.read_books(wanted)).items():
+                scan.give_book(ticker, book)
+            selections[name] = await self._stepwise(scan.end(self.context.seams.wall_ms()))
+            leading += selections[name].leading
+        self._last_run_s = self.context.seams.now() - run.began_s
+        claimed: set[str] = set()
         for name, selection in selections.items():
             if not self._is_on(name):
-                continue  # switched off while the others were recorded
+                continue  # switched off meanwhile
+            claimed.update(ticker for ticker, _ in selection.wanted)
+            for ticker, _ in selection.wanted:
+                if ticker in run.found:
+                    self._publish_market(*run.found[ticker])
             self._claiming.add(name)
-            self._claim(name, selection)
-            await self._report(name, selection, len(pairs))
-            await self._record_verdicts(name, selection)
+            self._claim(name, selection.wanted)
+        self._publish_terms(claimed)
+        for name, selection in selections.items():
+            for part in slices(selection.verdicts):
+                for verdict in part:
+                    run.count(name, verdict)
+                await trio.lowlevel.checkpoint()
+            refused = run.refused.get(name, Counter())
+            await self._log.report(name, run.scanned, selection, refused, self._rewards.ledger)
+            await self._log.record(name, selection.verdicts)
+        self._leading = frozenset(leading)
+        return tuple(dict.fromkeys(leading))
+
+    async def _stepwise(self, steps: Steps[T]) -> T:
+        """Returns the result of a calculation, letting others run after every step."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                await trio.lowlevel.checkpoint()
+                return result
+            await trio.lowlevel.checkpoint()
+
+    # What it says.
+
+    def _publish_market(self, event: Event, market: Market) -> None:
+        self._publish_rules(rules_of(event, market))
+        self.context.outbox.publish(liquidity_of(market))
 
     def _publish_rules(self, rules: MarketRules) -> None:
         if self._published.get(rules.ticker) == rules:
@@ -166,109 +339,36 @@ class Discovery:
             if rules.is_tradable:
                 self._publish_rules(attrs.evolve(rules, is_tradable=False))
 
-    def _claim(self, name: str, selection: ProgramSelection) -> None:
-        program = self.programs[name]
+    def _publish_terms(self, wanted: set[str]) -> None:
+        """Says the reward programs of what is claimed or quoted, and of whom they were said before, again with the
+        newest list.
+        """
+        for ticker in sorted((wanted | self._assigned) & self._facts.programs.keys() | self._terms.keys()):
+            terms = ProgramTerms(
+                ticker=ticker,
+                programs=self._facts.programs.get(ticker, ()),
+                heard_at_s=self._facts.programs_at_s,
+            )
+            if self._terms.get(ticker) != terms:
+                self._terms[ticker] = terms
+                self.context.outbox.publish(terms)
+            if not terms.programs and ticker not in wanted:
+                del self._terms[ticker]
+
+    def _claim(self, name: str, wanted: tuple[tuple[str, float], ...]) -> None:
+        between_s = self.timing.interval_s + self._last_run_s
         self.context.outbox.publish(
             ProgramClaims(
                 program=name,
-                priority=program.priority,
+                priority=self.programs[name].priority,
                 claims=tuple(
-                    Claim(ticker=ticker, score=score, reasons=(f"selected by {name}",))
-                    for ticker, score in selection.wanted
+                    Claim(ticker=ticker, score=score, reasons=(f"selected by {name}",)) for ticker, score in wanted
                 ),
-                expires_at_s=self.context.seams.now() + CLAIMS_TTL_FACTOR * self.timing.interval_s,
+                expires_at_s=self.context.seams.now() + CLAIMS_TTL_FACTOR * between_s,
             )
         )
 
-    async def _report(self, name: str, selection: ProgramSelection, scanned: int) -> None:
-        refused = [verdict for verdict in selection.verdicts if not verdict.is_selected]
-        counts = Counter(verdict.reasons[0] for verdict in refused if verdict.reasons)
-        report = DiscoveryReport(
-            program=name,
-            scanned=scanned,
-            eligible=selection.eligible,
-            selected=tuple(ticker for ticker, _ in selection.wanted),
-            rejected_by_reason=tuple(counts.most_common(20)),
-            at_ms=self.context.seams.wall_ms(),
-        )
-        self.context.outbox.publish(report)
-        self.context.log.info(f"{name}: {scanned} markets, {report.eligible} eligible, {len(report.selected)} selected")
-        values = (
-            ("program", name),
-            ("scanned", scanned),
-            ("eligible", report.eligible),
-            ("selected", " ".join(report.selected)),
-            ("rejected", "; ".join(f"{count} {reason}" for reason, count in report.rejected_by_reason)),
-            ("at_ms", report.at_ms),
-        )
-        await self.context.outbox.send(Record(table="discovery_runs", values=values))
 
-    async def _record_verdicts(self, name: str, selection: ProgramSelection) -> None:
-        """Records what is new: a verdict stands until the next one of the same market."""
-        new = []
-        for verdict in selection.verdicts:
-            key = (name, verdict.ticker)
-            if self._verdicts.get(key) != verdict:
-                new.append(
-                    MarketVerdict(ticker=verdict.ticker, is_selected=verdict.is_selected, reasons=verdict.reasons)
-                )
-                if key in self._verdicts or len(self._verdicts) < VERDICTS_KEPT_MAX:
-                    self._verdicts[key] = verdict
-        at_ms = self.context.seams.wall_ms()
-        for start in range(0, len(new), VERDICTS_AT_ONCE):
-            batch = tuple(new[start : start + VERDICTS_AT_ONCE])
-            await self.context.outbox.send(RecordVerdicts(program=name, verdicts=batch, at_ms=at_ms))
-
-
-def _listed(event: Event, market: Market) -> ListedMarket:
-    return ListedMarket(
-        ticker=market.ticker,
-        event_ticker=event.ticker,
-        series_ticker=event.series_ticker,
-        status=market.status,
-        close_time_ms=market.close_time_ms,
-        volume_e2=market.volume_24h_e2,
-    )
-
-
-def _candidate(event: Event, market: Market) -> Candidate:
-    return Candidate(
-        ticker=market.ticker,
-        event_ticker=event.ticker,
-        category=event.category,
-        status=market.status,
-        market_type=market.market_type,
-        open_time_ms=market.open_time_ms,
-        close_time_ms=market.close_time_ms,
-        yes_bid_e4=market.yes_bid_e4 if market.yes_bid_e4 > 0 else None,
-        yes_ask_e4=market.yes_ask_e4 if 0 < market.yes_ask_e4 < ONE_DOLLAR_E4 else None,
-        yes_bid_size_e2=market.yes_bid_size_e2,
-        yes_ask_size_e2=market.yes_ask_size_e2,
-        volume_24h_e2=market.volume_24h_e2,
-    )
-
-
-def _liquidity(market: Market) -> MarketLiquidity:
-    facts = LiquidityFacts(
-        bid_e4=market.yes_bid_e4 if market.yes_bid_e4 > 0 else None,
-        ask_e4=market.yes_ask_e4 if 0 < market.yes_ask_e4 < ONE_DOLLAR_E4 else None,
-        bid_size_e2=market.yes_bid_size_e2,
-        ask_size_e2=market.yes_ask_size_e2,
-        volume_24h_e2=market.volume_24h_e2,
-    )
-    return MarketLiquidity(ticker=market.ticker, facts=facts)
-
-
-def _rules(event: Event, market: Market) -> MarketRules:
-    return MarketRules(
-        ticker=market.ticker,
-        event_ticker=event.ticker,
-        series_ticker=event.series_ticker,
-        category=event.category,
-        title=market.title,
-        is_tradable=market.status is MarketStatus.ACTIVE,
-        price_ranges=market.price_ranges,
-        close_time_ms=market.close_time_ms,
-        exchange_index=market.exchange_index,
-        mutually_exclusive=event.mutually_exclusive,
-    )
+def _needs_terms(program: Program) -> bool:
+    """Whether its selection or its strategy is made of reward programs."""
+    return program.selection is SelectionKind.INCENTIVES or program.strategy.value == "incentive"

@@ -29,10 +29,14 @@ from actors.messages.money import (
     RecordVerdicts,
 )
 from actors.messages.refill import OpenStake, StakeOpened, StakeStored, StoreStake
+from actors.messages.selection import KeepLearned, ReadLearned
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
 from quant.fills import NumberedFill
+from quant.selection.experience import MARKETS_MAX, Learned
+from quant.selection.toxicity import SUBJECTS_MAX
+from quant.selection.toxicity import Record as ToxicityRecord
 
 HEARTBEAT_S = 1.0
 SCHEMA_VERSION = 1
@@ -65,7 +69,17 @@ CREATE TABLE IF NOT EXISTS verdicts (
     reasons TEXT NOT NULL, at_ms INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS verdicts_by_ticker ON verdicts (ticker, program, at_ms);
 """
-_TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs", "market_configurations"})
+_LEARNED = """
+CREATE TABLE IF NOT EXISTS toxicity (
+    kind TEXT NOT NULL, name TEXT NOT NULL, at_ms INTEGER NOT NULL, contracts REAL NOT NULL,
+    markout_dollars REAL NOT NULL, pnl_dollars REAL NOT NULL, excluded_until_ms INTEGER NOT NULL,
+    exclusions INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (kind, name));
+CREATE TABLE IF NOT EXISTS rewards (
+    program_id TEXT, ticker TEXT, shadow_e6 INTEGER, paid_e6 INTEGER, is_over INTEGER, at_ms INTEGER);
+CREATE TABLE IF NOT EXISTS realised_seen (ticker TEXT PRIMARY KEY, net_e6 INTEGER NOT NULL);
+"""
+_RECORD_FIELDS = tuple(field.name for field in attrs.fields(ToxicityRecord))  # the columns' order
+_TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs", "market_configurations", "rewards"})
 
 
 class LedgerBroken(Exception):
@@ -85,7 +99,7 @@ class LedgerStore:
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA + _VERDICTS + ledger_stakes.SCHEMA)
+            self._db.executescript(_SCHEMA + _VERDICTS + _LEARNED + ledger_stakes.SCHEMA)
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             row = self._db.execute("SELECT COALESCE(MAX(fill_seq), 0) FROM fills").fetchone()
         except sqlite3.Error as error:
@@ -166,6 +180,41 @@ class LedgerStore:
             self._rollback()
             raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
         return stored
+
+    def keep_learned(self, batches: tuple[Learned, ...]) -> None:
+        """Stores what own fills taught, in one transaction."""
+        records = [
+            (kind, name, *attrs.astuple(record))
+            for learned in batches
+            for kind, named in (("market", learned.markets), ("series", learned.series))
+            for name, record in named
+        ]
+        sums = [one for learned in batches for one in learned.realised]
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR REPLACE INTO toxicity VALUES (?,?,?,?,?,?,?,?,?)", records)
+            self._db.executemany("INSERT OR REPLACE INTO realised_seen VALUES (?,?)", sums)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
+
+    def learned(self) -> Learned:
+        """Returns what own fills taught, of each kind the newest, oldest first."""
+        newest = "SELECT * FROM toxicity WHERE kind = ? ORDER BY at_ms DESC, name LIMIT ?"
+        markets, series = (
+            tuple(
+                (str(row[1]), ToxicityRecord(**dict(zip(_RECORD_FIELDS, row[2:], strict=True))))
+                for row in self._db.execute(newest, (kind, SUBJECTS_MAX))
+            )
+            for kind in ("market", "series")
+        )
+        sums = self._db.execute("SELECT * FROM realised_seen ORDER BY rowid DESC LIMIT ?", (MARKETS_MAX,)).fetchall()
+        return Learned(
+            markets=markets[::-1],
+            series=series[::-1],
+            realised=tuple((str(ticker), MoneyE6(_int(net_e6))) for ticker, net_e6 in reversed(sums)),
+        )
 
     def _rollback(self) -> None:
         if self._db.in_transaction:
@@ -298,6 +347,8 @@ class Ledger:
             await offload(store.record_rows, records)
         if verdicts := tuple(m for m in batch if isinstance(m, RecordVerdicts)):
             await offload(store.record_verdicts, verdicts)
+        if learned := tuple(m.learned for m in batch if isinstance(m, KeepLearned)):
+            await offload(store.keep_learned, learned)
         return added
 
     async def _answer(self, store: LedgerStore, batch: tuple[object, ...], new: int) -> None:
@@ -311,6 +362,8 @@ class Ledger:
                     reply.put(await self.context.seams.offload(store.open_stake, message))
                 case StoreStake(reply=reply):
                     reply.put(await self.context.seams.offload(store.store_stake, message))
+                case ReadLearned(reply=reply):
+                    reply.put(await self.context.seams.offload(store.learned))
                 case _:
                     pass
 

@@ -14,6 +14,7 @@ Source: Kalshi fixed-point migration pages of 2026-08-20; recorded answers of 20
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NewType
 
 PriceE4 = NewType("PriceE4", int)
@@ -27,6 +28,8 @@ ONE_DOLLAR_E6: Final = MoneyE6(1_000_000)
 
 # A decimal string longer than this is an attack or a defect, never a price, a count or a balance.
 _TEXT_LENGTH_MAX: Final = 32
+# There are few prices and a list of markets repeats them: a whole grid of tenths of a cent, written in a few ways.
+_PRICE_TEXTS_MAX: Final = 4_096
 
 
 class NumberFormatError(ValueError):
@@ -56,6 +59,7 @@ def format_scaled(value: int, decimals: int) -> str:
     return f"{sign}{whole}.{fraction:0{decimals}d}"
 
 
+@lru_cache(maxsize=_PRICE_TEXTS_MAX)
 def parse_price(text: str) -> PriceE4:
     """Returns dollars as text, such as "0.5200", in 1/10,000 dollar. Raises NumberFormatError."""
     return PriceE4(parse_scaled(text, 4))

@@ -62,6 +62,7 @@ class IncentiveProgram:
     is_paid_out: bool
     discount_factor_bps: int | None = None
     target_size_e2: CountE2 | None = None
+    account_reward_max_e6: MoneyE6 | None = None
 
 
 class _Series(msgspec.Struct, gc=False):
@@ -182,6 +183,7 @@ class _Program(msgspec.Struct, gc=False):
     discount_factor_bps: int | None = None
     target_size_fp: str | None = None
     target_size: int | None = None  # its name until early 2026, in whole contracts
+    max_reward_per_account: int | None = None
 
 
 class _ProgramsAnswer(msgspec.Struct):
@@ -336,6 +338,7 @@ def _program(item: _Program) -> IncentiveProgram:
         target: CountE2 | None = parse_count(item.target_size_fp)
     else:
         target = None if item.target_size is None else CountE2(item.target_size * 100)
+    cap = item.max_reward_per_account
     return IncentiveProgram(
         program_id=item.id,
         ticker=item.market_ticker,
@@ -346,4 +349,5 @@ def _program(item: _Program) -> IncentiveProgram:
         is_paid_out=item.paid_out,
         discount_factor_bps=item.discount_factor_bps,
         target_size_e2=target,
+        account_reward_max_e6=None if cap is None else MoneyE6(cap * _CENTI_CENT_E6),
     )

@@ -11,7 +11,11 @@ from __future__ import annotations
 import calendar
 import re
 from email.utils import parsedate_tz
+from functools import lru_cache
 from typing import Final
+
+# Markets of a list open and close together: their times repeat.
+_TIME_TEXTS_MAX: Final = 4_096
 
 _RFC3339: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
@@ -22,6 +26,7 @@ class TimeFormatError(ValueError):
     """The other side sent text that is no time."""
 
 
+@lru_cache(maxsize=_TIME_TEXTS_MAX)
 def parse_time_ms(text: str) -> int:
     """Returns an RFC 3339 time as Unix milliseconds, cut, not rounded. Raises TimeFormatError."""
     match = _RFC3339.fullmatch(text)

@@ -14,6 +14,7 @@ import attrs
 
 from actors.fill_reconciler import FillParameters
 from actors.market import MarketParameters
+from actors.runtime.selection_facts import FactsParameters
 from actors.runtime.supervision import BackOff, RestartWindow
 from kalshi.numbers import MoneyE6
 from kalshi.simulator.queue_model import QueueModel
@@ -78,6 +79,7 @@ class DiscoverySettings(DiscoveryParameters):
     """How often markets are looked for, and what the score of programs that select by it counts."""
 
     interval_s: float = 10.0
+    facts: FactsParameters = attrs.field(factory=FactsParameters)
 
 
 @attrs.frozen(kw_only=True)

@@ -101,6 +101,8 @@ RULES: tuple[Rule, ...] = (
     _between("discovery.interval_s", 1, 86_400, "the exchange's read budget is shared with quoting"),
     _below_key("discovery.price_min_cents", "discovery.price_max_cents", "the band would be empty"),
     _between("discovery.max_per_category_fraction", 0.01, 1, "it is a share of the selection"),
+    _between("discovery.facts.read_every_s", 0.05, 60, "each read takes a twentieth of a basic account's second"),
+    _between("discovery.facts.tapes_max", 0, 1_000, "each one is a read"),
     _between("discovery.markets_max", 1, 1_000, "there must be something to select"),
     _between("allocation.max_markets_with_orders", 1, 1_000, "0 would quote nothing; use kill_switch for that"),
     Rule(
@@ -244,7 +246,7 @@ def _is_negative(key: str, value: Any) -> bool:
 
 def _selects_something(program: Program) -> bool:
     match program.selection:
-        case SelectionKind.SCORED:
+        case SelectionKind.SCORED | SelectionKind.INCENTIVES:
             return True
         case SelectionKind.TICKERS:
             return bool(program.listed_tickers)

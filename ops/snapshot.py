@@ -148,11 +148,17 @@ class SnapshotMaker:
     def _discovery_text(self) -> str:
         if not self._discovery:
             return "first run under way"
-        return "; ".join(
+        newest = max(self._discovery.values(), key=lambda report: report.at_ms)
+        rewards = ""
+        if newest.rewards_shadow_e6 or newest.rewards_booked_e6:
+            shadow, booked = newest.rewards_shadow_e6 / 1_000_000, newest.rewards_booked_e6 / 1_000_000
+            rewards = f"; rewards: ${booked:.2f} booked, ${shadow:.2f} by our own count"
+        runs = "; ".join(
             f"{report.program}: {report.scanned} markets seen, "
             f"{report.eligible} eligible, {len(report.selected)} selected"
             for report in self._discovery.values()
         )
+        return runs + rewards
 
     def _market_rows(self) -> tuple[MarketRow, ...]:
         held = (ticker for ticker, view in self._positions.items() if view.position_e2)

@@ -6,7 +6,7 @@ import enum
 
 import attrs
 
-from kalshi.numbers import CountE2, PriceE4
+from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side
 from quant.market_configuration import LiquidityFacts
 from quant.rewards.terms import LiquidityTerms
@@ -122,15 +122,6 @@ class MarketLiquidity:
 
 
 @attrs.frozen(kw_only=True)
-class ProgramTerms:
-    """All liquidity programs of one market, running and announced; none where it has none any more."""
-
-    ticker: str
-    programs: tuple[LiquidityTerms, ...]
-    heard_at_s: float
-
-
-@attrs.frozen(kw_only=True)
 class MarketEnded:
     """A market closed, was determined or settled. `settlement_e4` is the YES value once it is known."""
 
@@ -183,6 +174,15 @@ class Assignments:
 
 
 @attrs.frozen(kw_only=True)
+class ProgramTerms:
+    """The liquidity programs of one claimed market as they were last read; empty where there is none any more."""
+
+    ticker: str
+    programs: tuple[LiquidityTerms, ...]
+    heard_at_s: float
+
+
+@attrs.frozen(kw_only=True)
 class DiscoveryReport:
     """What the last discovery run looked at and chose, for people."""
 
@@ -192,6 +192,8 @@ class DiscoveryReport:
     selected: tuple[str, ...]
     rejected_by_reason: tuple[tuple[str, int], ...]
     at_ms: int
+    rewards_shadow_e6: float = 0.0  # of all programs: what is accruing by our own count; an estimate, in no total
+    rewards_booked_e6: MoneyE6 = attrs.field(default=MoneyE6(0))
 
 
 # -- Reads of market facts, carried out by the Wire. --

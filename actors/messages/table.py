@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from actors.messages.control import SystemSnapshot
 from actors.messages.lifecycle import Alert, Heartbeat, KillMarket, StopWanted, Switches
 from actors.messages.market import (
@@ -52,6 +50,7 @@ from actors.messages.orders import (
     WorkingOrders,
 )
 from actors.messages.refill import OpenStake, StoreStake
+from actors.messages.selection import KeepLearned, ReadLearned
 from actors.runtime.channels import ChannelSpec, Policy
 from actors.runtime.lifecycle import ActorExited, ActorStarted
 
@@ -95,11 +94,6 @@ def _latest(
     )
 
 
-def _also_quietly_to(spec: ChannelSpec, receiver: str) -> ChannelSpec:
-    """Returns the channel with one more receiver, whom its messages do not wake."""
-    return attrs.evolve(spec, receivers=(*spec.receivers, receiver), quiet_to=(*spec.quiet_to, receiver))
-
-
 def _block(message: type, bound: int, senders: tuple[str, ...], receivers: tuple[str, ...]) -> ChannelSpec:
     return ChannelSpec(
         message=message, policy=Policy.BLOCK, bound=bound, senders=senders, receivers=receivers, key=None
@@ -125,8 +119,14 @@ def _lifecycle(message: type) -> ChannelSpec:
 
 CHANNELS: tuple[ChannelSpec, ...] = (
     # Market data: conflated, so a slow market neither slows the feed nor acts on an old book.
-    _latest(BookView, ("feed",), ("market", "order_desk", "portfolio_risk", "snapshot"), keyed=True),
-    _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk"), keyed=True),
+    _latest(
+        BookView,
+        ("feed",),
+        ("market", "order_desk", "portfolio_risk", "snapshot", "discovery"),
+        keyed=True,
+        quiet_to=("discovery",),
+    ),
+    _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk", "discovery"), keyed=True, quiet_to=("discovery",)),
     _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "snapshot"), quiet_to=("order_desk",)),
     _sample(TradeSeen, 256, ("feed",), ("market",)),
     _latest(MarketEnded, ("feed", "discovery"), ("portfolio_risk", "discovery", "order_desk"), keyed=True),
@@ -171,7 +171,13 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     ),
     # Quotes and orders.
     _latest(TargetQuotes, ("market",), ("order_desk", "snapshot"), keyed=True),
-    _latest(WorkingOrders, ("order_desk",), ("market", "snapshot", "portfolio_risk"), keyed=True),
+    _latest(
+        WorkingOrders,
+        ("order_desk",),
+        ("market", "snapshot", "portfolio_risk", "discovery"),
+        keyed=True,
+        quiet_to=("discovery",),
+    ),
     _latest(PermitView, ("order_desk",), ("wire", "snapshot")),
     _latest(ExitClaim, ("stop_loss",), ("order_desk",), keyed=True),
     _latest(ExitStatus, ("order_desk",), ("stop_loss", "snapshot"), keyed=True),
@@ -185,13 +191,24 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _block(OpenStake, 64, ("market",), ("ledger",)),
     _block(StoreStake, 64, ("market",), ("ledger",)),
     _latest(FillsComplete, ("fill_reconciler",), ("ledger",)),
-    _also_quietly_to(
-        _latest(FillTape, ("ledger",), ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot")), "market"
+    _latest(
+        FillTape,
+        ("ledger",),
+        ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot", "discovery", "market"),
+        quiet_to=("discovery", "market"),
     ),
-    _latest(PositionView, ("portfolio_risk",), ("market", "stop_loss", "snapshot"), keyed=True),
-    _also_quietly_to(_latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot")), "market"),
+    _latest(
+        PositionView,
+        ("portfolio_risk",),
+        ("market", "stop_loss", "snapshot", "discovery"),
+        keyed=True,
+        quiet_to=("discovery",),
+    ),
+    _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot", "market"), quiet_to=("market",)),
     _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
     _block(RecordVerdicts, 4, ("discovery",), ("ledger",)),
+    _block(KeepLearned, 16, ("discovery",), ("ledger",)),
+    _block(ReadLearned, 4, ("discovery",), ("ledger",)),
     _block(Record, 1_024, ("discovery", "market_supervisor", "order_desk", "portfolio_risk", "records"), ("ledger",)),
     # Life.
     ChannelSpec(

@@ -16,12 +16,17 @@ import attrs
 from actors.messages.market import BookRead, EventPage, MarketRead, ReadBook, ReadEvents, ReadMarket
 from actors.messages.money import AccountRead, FillPage, ReadAccount, ReadFills
 from actors.messages.orders import OrderList, ReadOrders, ReadRequest
+from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadIncentives, ReadTape, TapeRead
 from kalshi.budget import Priority
 from kalshi.rest import RestClient, read_all
 from kalshi.types import ExchangePosition, Order
 
 PAGES_MAX = 50
 FILLS_PER_PAGE = 200
+# A page is parsed in one go, which holds up the loop: twenty microseconds a market, five markets an event.
+EVENTS_PER_PAGE = 100
+PROGRAMS_PER_PAGE = 500
+TRADES_PER_PAGE = 500  # a few milliseconds to read; what is past it is a busy market in any case
 AS_OF_SHARED_S: Final = 0.25
 
 
@@ -50,13 +55,25 @@ class WireReads:
                 return await self._account(priority)
             case ReadEvents(cursor=cursor):
                 events, following = await client.events_page(
-                    cursor, status="open", with_nested_markets=True, priority=priority
+                    cursor, limit=EVENTS_PER_PAGE, status="open", with_nested_markets=True, priority=priority
                 )
                 return EventPage(events=events, cursor=following)
             case ReadMarket(ticker=ticker):
                 return MarketRead(market=await client.market(ticker, priority=priority), heard_at_s=self.now())
             case ReadBook(ticker=ticker):
                 return BookRead(ticker=ticker, book=await client.order_book(ticker, priority=priority))
+            case ReadIncentives(cursor=cursor):
+                programs, following = await client.incentive_programs_page(
+                    cursor, limit=PROGRAMS_PER_PAGE, status="active", kind="liquidity", priority=priority
+                )
+                return IncentivePage(programs=programs, cursor=following)
+            case ReadBooks(tickers=tickers):
+                return BooksRead(books=await client.order_books(tickers, priority=priority))
+            case ReadTape(ticker=ticker, min_ts_s=min_ts_s):
+                trades, _ = await client.trades_page(
+                    limit=TRADES_PER_PAGE, ticker=ticker, min_ts_s=min_ts_s, priority=priority
+                )
+                return TapeRead(trades=trades)
             case _:
                 raise TypeError(f"the Wire does not know the read {type(request.read).__name__}")
 

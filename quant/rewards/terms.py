@@ -41,6 +41,16 @@ class RuleChoice(enum.Enum):
     DEPTH = "depth"
 
 
+@attrs.frozen(kw_only=True)
+class TermsChoices:
+    """How programs are read where the published terms leave it open; see `LiquidityTerms`."""
+
+    rule_choice: RuleChoice = RuleChoice.BY_DATE
+    tick_e4: int = attrs.field(default=100, validator=attrs.validators.gt(0))
+    boundary_counts_whole: bool = True
+    dropped_snapshots_shrink_pool: bool = True
+
+
 def rule_of(start_ms: int, choice: RuleChoice) -> Rule:
     """Returns the rule of a program that starts at `start_ms` (exchange time)."""
     match choice:

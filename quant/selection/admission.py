@@ -2,12 +2,13 @@
 
 1. Two-sided flow: within the window takers must have traded on both sides. One-sided flow is somebody who knows, and
    a maker who only ever buys. A market without enough trades to tell is refused as quiet, unless the window's least
-   number of trades is zero.
+   number of trades is zero. Where so few trades have been seen that even fair flow is often one-sided by chance, the
+   sides are not judged (`sides_judged_from`).
 2. A dead book: a side is empty or thinner than its least number of levels, the book is crossed, or nothing, neither a
    trade nor a change of the book, has moved for longer than allowed.
 3. About to expire, or expiring later than anybody asked for.
 
-Every failed check is named.
+Every failed check is named. What is not known refuses nothing.
 
 Source: features C5 and C6 (throttle without trades, least levels, latest expiry), and the design documents' defaults.
 """
@@ -15,10 +16,13 @@ Source: features C5 and C6 (throttle without trades, least levels, latest expiry
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import attrs
 
 from kalshi.types import Level
+
+ONE_SIDED: Final = "flow is one-sided"
 
 
 @attrs.frozen(kw_only=True)
@@ -26,6 +30,7 @@ class AdmissionParameters:
     """How much life a market must show."""
 
     trades_min: int = 2  # within the flow window: fewer say nothing about two sides
+    sides_judged_from: int = 2  # trades: at 20, fair flow looks one-sided once in 20,000 times
     minority_share_min: float = 0.1  # of the trades, on the rarer side: one in ten still brings positions back
     no_trades_max_s: float = 1_800.0  # the documents' throttle: half an hour without a trade
     no_change_max_s: float = 600.0  # a book that nobody has touched for ten minutes belongs to nobody
@@ -36,16 +41,16 @@ class AdmissionParameters:
 
 @attrs.frozen(kw_only=True)
 class AdmissionFacts:
-    """One market as our own feed sees it: best levels first, without our orders; counts are of the flow window.
+    """One market as we see it: best levels first, without our orders; counts are of the flow window.
 
-    An age is None where it is not known, as right after the start; that refuses nothing.
+    A fact is None where it is not known, as right after the start; that refuses nothing.
     """
 
-    bids: tuple[Level, ...]
-    asks: tuple[Level, ...]
-    taker_buys: int
-    taker_sells: int
     seconds_to_close: float
+    bids: tuple[Level, ...] | None = None
+    asks: tuple[Level, ...] | None = None
+    taker_buys: int | None = None
+    taker_sells: int | None = None
     last_trade_age_s: float | None = None
     last_change_age_s: float | None = None
 
@@ -60,23 +65,27 @@ def admission_refusals(facts: AdmissionFacts, parameters: AdmissionParameters) -
 
 
 def _flow_refusals(facts: AdmissionFacts, parameters: AdmissionParameters) -> tuple[str, ...]:
+    if facts.taker_buys is None or facts.taker_sells is None:
+        return ()
     total = facts.taker_buys + facts.taker_sells
     if total < parameters.trades_min:
         return ("too few trades",)
     rarer = min(facts.taker_buys, facts.taker_sells)
-    if total > 0 and rarer < parameters.minority_share_min * total:
-        return ("flow is one-sided",)
+    if total >= max(1, parameters.sides_judged_from) and rarer < parameters.minority_share_min * total:
+        return (ONE_SIDED,)
     return ()
 
 
 def _book_refusals(facts: AdmissionFacts, parameters: AdmissionParameters) -> tuple[str, ...]:
     reasons = []
-    if not facts.bids or not facts.asks:
-        reasons.append("the book is one-sided or empty")
-    elif facts.bids[0].price_e4 >= facts.asks[0].price_e4:
-        reasons.append("the book is crossed or locked")
-    elif min(len(facts.bids), len(facts.asks)) < parameters.levels_min:
-        reasons.append(f"a side of the book has fewer than {parameters.levels_min} levels")
+    bids, asks = facts.bids, facts.asks
+    if bids is not None and asks is not None:
+        if not bids or not asks:
+            reasons.append("the book is one-sided or empty")
+        elif bids[0].price_e4 >= asks[0].price_e4:
+            reasons.append("the book is crossed or locked")
+        elif min(len(bids), len(asks)) < parameters.levels_min:
+            reasons.append(f"a side of the book has fewer than {parameters.levels_min} levels")
     if facts.last_trade_age_s is not None and facts.last_trade_age_s > parameters.no_trades_max_s:
         reasons.append(f"no trade for more than {parameters.no_trades_max_s:g} s")
     if facts.last_change_age_s is not None and facts.last_change_age_s > parameters.no_change_max_s:

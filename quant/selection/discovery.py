@@ -8,6 +8,9 @@
    free afterwards go to the best of those that only the category's fraction had held back. So with a quarter
    per category at least four categories are taken wherever four have a candidate.
 4. Equal scores are ordered by ticker, so the same candidates always give the same selection.
+5. Activity counts twice. To be scored a market needs recent trades, or the daily volume that stands for them. To be
+   quoted it needs `execution_trades_min` of them, and what is not known yet does not pass; such a market keeps its
+   score and its place in the order, and who is asked to read more reads the leading ones first.
 
 Volume is counted in contracts: a contract's notional value is one dollar, so "5,000 dollars" are 5,000
 contracts.
@@ -18,6 +21,7 @@ Source: the design documents' discovery and scorer sections; feature C3.
 from __future__ import annotations
 
 import enum
+import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -26,7 +30,10 @@ import attrs
 
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import MarketStatus
+from quant.steps import SLICE, Steps, finished, slices
 
+LEADING_PER_PLACE: Final = 2  # how many lead: enough to fill every place though half of them are held back
+_RUN: Final = 1_000  # candidates sorted in one go, a millisecond
 _DAY_S: Final = 86_400.0
 _HOUR_S: Final = 3_600.0
 
@@ -72,7 +79,10 @@ class DiscoveryParameters:
     windows: Mapping[str, TimeWindow] = attrs.field(factory=_default_windows)  # by lower-case category
     excluded_categories: frozenset[str] = frozenset({"long-tail-politics", "niche-rankings"})  # illiquid
     volume_24h_min_e2: int = 500_000  # 5,000 contracts; less does not pay for the attention
-    recent_trades_min: int = 0  # scoring level; the quoting strategy may ask for more
+    recent_window_s: float = 1_800.0  # what "recent" means of trades: the documents' throttle, half an hour
+    recent_trades_min: int = 0  # scoring level
+    bypass_volume_24h_e2: int = 1_000_000  # 10,000 contracts a day stand for recent trades at the scoring level
+    execution_trades_min: int = 0  # to be quoted; the documents ask for 10
     price_min_e4: int = 1_500  # outside 15 to 85 cents a contract is a longshot
     price_max_e4: int = 8_500
     spread_max_e4: int = 1_000  # beyond 10 cents there is no market to make, only one to be picked off in
@@ -88,7 +98,8 @@ class Candidate:
     """One market as the exchange lists it. Prices are None where that side is empty; `recent_trades` if not
     known.
 
-    `block_reason` is anything from outside that rules the market out, such as a toxic history.
+    `block_reason` is anything from outside that rules the market out, such as a toxic history; `held_back` are reasons
+    why it may be scored but not quoted now.
     """
 
     ticker: str
@@ -106,6 +117,7 @@ class Candidate:
     recent_volume_1h_e2: CountE2 = attrs.field(default=CountE2(0))
     recent_trades: int | None = None
     block_reason: str | None = None
+    held_back: tuple[str, ...] = ()
 
 
 class VolumeBand(enum.StrEnum):
@@ -131,35 +143,60 @@ class Verdict:
 
 @attrs.frozen(kw_only=True)
 class DiscoveryOutcome:
-    """The selection, best first, and a verdict for every candidate, in the order in which they came."""
+    """The selection, best first, and a verdict for every candidate, in the order in which they came.
+
+    `leading` are the best by score, selected or not: those of whom it is worth knowing more.
+    """
 
     selected: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
+    leading: tuple[str, ...] = ()
 
 
 def rank(candidates: tuple[Candidate, ...], now_ms: int, parameters: DiscoveryParameters) -> DiscoveryOutcome:
     """Returns which markets to quote at exchange time `now_ms`, and why the others are not among them.
 
-    A thousand candidates take about ten milliseconds; run more than a few thousand off the event loop.
+    A thousand candidates take about ten milliseconds; on an event loop use `ranking`.
     """
+    return finished(ranking(candidates, now_ms, parameters))
+
+
+def ranking(candidates: tuple[Candidate, ...], now_ms: int, parameters: DiscoveryParameters) -> Steps[DiscoveryOutcome]:
+    """Does what `rank` does, in steps."""
     candidates = tuple({candidate.ticker: candidate for candidate in candidates}.values())
-    refused = {candidate.ticker: refusals(candidate, now_ms, parameters) for candidate in candidates}
+    refused: dict[str, tuple[str, ...]] = {}
+    yield
+    for part in slices(candidates):
+        refused.update((candidate.ticker, refusals(candidate, now_ms, parameters)) for candidate in part)
+        yield
     passed = [candidate for candidate in candidates if not refused[candidate.ticker]]
+    yield
     volume = _scaled([candidate.volume_24h_e2 for candidate in passed])
-    scores = _scores(passed, now_ms, parameters)
-    bands = {candidate.ticker: _band(share) for candidate, share in zip(passed, volume, strict=True)}
-    ordered = sorted(passed, key=lambda candidate: (-scores[candidate.ticker], candidate.ticker))
-    selected, held_back = _select(ordered, parameters)
-    verdicts = tuple(
-        Verdict(
-            ticker=candidate.ticker,
-            score=scores.get(candidate.ticker),
-            reasons=refused[candidate.ticker] or held_back.get(candidate.ticker, ()),
-            volume_band=bands.get(candidate.ticker),
+    yield
+    scores = yield from _scores(passed, now_ms, parameters)
+    yield
+    bands: dict[str, VolumeBand] = {}
+    for start in range(0, len(passed), SLICE):
+        end = start + SLICE
+        for candidate, share in zip(passed[start:end], volume[start:end], strict=True):
+            bands[candidate.ticker] = _band(share)
+        yield
+    ordered = yield from _ordered(passed, scores)
+    selected, held_back = yield from _select(ordered, parameters)
+    verdicts: list[Verdict] = []
+    for part in slices(candidates):
+        verdicts += (
+            Verdict(
+                ticker=candidate.ticker,
+                score=scores.get(candidate.ticker),
+                reasons=refused[candidate.ticker] or held_back.get(candidate.ticker, ()),
+                volume_band=bands.get(candidate.ticker),
+            )
+            for candidate in part
         )
-        for candidate in candidates
-    )
-    return DiscoveryOutcome(selected=selected, verdicts=verdicts)
+        yield
+    leading = tuple(candidate.ticker for candidate in ordered[: LEADING_PER_PLACE * parameters.markets_max])
+    return DiscoveryOutcome(selected=selected, verdicts=tuple(verdicts), leading=leading)
 
 
 def refusals(candidate: Candidate, now_ms: int, parameters: DiscoveryParameters) -> tuple[str, ...]:
@@ -183,7 +220,20 @@ def refusals(candidate: Candidate, now_ms: int, parameters: DiscoveryParameters)
 
 
 def _has_too_few_trades(candidate: Candidate, parameters: DiscoveryParameters) -> bool:
-    return candidate.recent_trades is not None and candidate.recent_trades < parameters.recent_trades_min
+    if candidate.recent_trades is None or candidate.volume_24h_e2 > parameters.bypass_volume_24h_e2:
+        return False
+    return candidate.recent_trades < parameters.recent_trades_min
+
+
+def _not_now(candidate: Candidate, parameters: DiscoveryParameters) -> tuple[str, ...]:
+    """Returns why a market that may be scored may not be quoted now."""
+    if parameters.execution_trades_min <= 0:
+        return candidate.held_back
+    if candidate.recent_trades is None:
+        return ("its recent trades are not known yet", *candidate.held_back)
+    if candidate.recent_trades < parameters.execution_trades_min:
+        return ("too few recent trades to be quoted", *candidate.held_back)
+    return candidate.held_back
 
 
 def _book_refusals(candidate: Candidate, parameters: DiscoveryParameters) -> tuple[str, ...]:
@@ -200,7 +250,7 @@ def _book_refusals(candidate: Candidate, parameters: DiscoveryParameters) -> tup
     return tuple(reasons)
 
 
-def _scores(passed: list[Candidate], now_ms: int, parameters: DiscoveryParameters) -> dict[str, float]:
+def _scores(passed: list[Candidate], now_ms: int, parameters: DiscoveryParameters) -> Steps[dict[str, float]]:
     weights = parameters.weights
     features: tuple[tuple[float, Callable[[Candidate], float]], ...] = (
         (weights.volume_24h, lambda candidate: candidate.volume_24h_e2),
@@ -208,11 +258,38 @@ def _scores(passed: list[Candidate], now_ms: int, parameters: DiscoveryParameter
         (weights.book_liquidity, lambda candidate: candidate.yes_bid_size_e2 + candidate.yes_ask_size_e2),
         (weights.spread, _spread_e4),
     )
-    totals = [weights.time_penalty * time_penalty(item.close_time_ms - now_ms, parameters) for item in passed]
+    totals: list[float] = []
+    for part in slices(passed):
+        totals += (weights.time_penalty * time_penalty(item.close_time_ms - now_ms, parameters) for item in part)
+        yield
     for weight, feature in features:
-        shares = _scaled([feature(candidate) for candidate in passed])
+        values: list[float] = []
+        for part in slices(passed):
+            values += map(feature, part)
+            yield
+        shares = _scaled(values)
+        yield
         totals = [total + weight * share for total, share in zip(totals, shares, strict=True)]
+        yield
     return {candidate.ticker: total for candidate, total in zip(passed, totals, strict=True)}
+
+
+def _ordered(passed: list[Candidate], scores: Mapping[str, float]) -> Steps[list[Candidate]]:
+    """Returns the candidates by descending score, then by ticker: sorted in runs, which are merged."""
+
+    def key(candidate: Candidate) -> tuple[float, str]:
+        return (-scores[candidate.ticker], candidate.ticker)
+
+    runs = []
+    for part in slices(passed, _RUN):
+        runs.append(sorted(part, key=key))
+        yield
+    ordered: list[Candidate] = []
+    for candidate in heapq.merge(*runs, key=key):
+        ordered.append(candidate)
+        if len(ordered) % SLICE == 0:
+            yield
+    return ordered
 
 
 def _spread_e4(candidate: Candidate) -> float:
@@ -270,18 +347,22 @@ class _Places:
 
 def _select(
     ordered: list[Candidate], parameters: DiscoveryParameters
-) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+) -> Steps[tuple[tuple[str, ...], dict[str, tuple[str, ...]]]]:
     """Returns the selected tickers, best first, and why each other one was held back."""
     places = _Places(parameters)
     held_back: dict[str, tuple[str, ...]] = {}
     for is_category_capped in (True, False):
-        for candidate in ordered:
-            if candidate.ticker in places.taken:
-                continue
-            reason = places.refusal(candidate, is_category_capped=is_category_capped)
-            if reason is None:
-                places.give(candidate)
-                held_back.pop(candidate.ticker, None)
-            else:
-                held_back[candidate.ticker] = (reason,)
+        for part in slices(ordered):
+            for candidate in part:
+                if candidate.ticker in places.taken:
+                    continue
+                reasons = _not_now(candidate, parameters)
+                if not reasons and (reason := places.refusal(candidate, is_category_capped=is_category_capped)):
+                    reasons = (reason,)
+                if reasons:
+                    held_back[candidate.ticker] = reasons
+                else:
+                    places.give(candidate)
+                    held_back.pop(candidate.ticker, None)
+            yield
     return tuple(item.ticker for item in ordered if item.ticker in places.taken), held_back

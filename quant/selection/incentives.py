@@ -8,6 +8,8 @@
    the least payout by the end of its period, is refused: under a dollar everything is forfeited.
 3. The rank is net reward per day per dollar at risk. What does not net more than `net_per_dollar_day_min` is refused.
 4. The best are taken, an event giving at most `per_event_max` markets. Equal ranks are ordered by ticker.
+5. A whole book costs a read, so that not everybody's is read: `shortlist` names those with the greatest pools per hour
+   of all that pass the filters by the touch in the exchange's list.
 
 A market's own measured markouts, where there are any, take the place of the general adverse selection.
 
@@ -17,16 +19,27 @@ Source: feature C4; strategy notes on how liquidity programs are farmed, and on 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
 
 from kalshi.numbers import CountE2, PriceE4, complement
 from kalshi.types import Level, MarketStatus, Side
-from quant.rewards.expectation import HOUR_S, ExpectationParameters, SideBook, countable, expectation, shortfall_e2
+from quant.rewards.expectation import (
+    HOUR_S,
+    ExpectationParameters,
+    SideBook,
+    countable,
+    expectation,
+    hourly_pool_e6,
+    shortfall_e2,
+)
 from quant.rewards.scoring import as_bids
 from quant.rewards.terms import LiquidityTerms
+from quant.steps import Steps, finished, slices
 
+_FORECASTS: Final = 10  # forecasts in one go, about a millisecond
 _DAY_H: Final = 24.0
 _E4_PER_CENT: Final = 100
 
@@ -44,6 +57,7 @@ class IncentiveDiscoveryParameters:
     price_min_e4: int = 500  # either outcome under five cents is a longshot
     spread_max_e4: int = 1_500  # beyond 15 cents there is no market
     net_per_dollar_day_min: float = 0.0
+    books_max: int = 100  # whole books looked at in one run: one request
     expectation: ExpectationParameters = attrs.field(factory=ExpectationParameters)
 
 
@@ -101,8 +115,18 @@ def rank_incentives(
     candidates: tuple[IncentiveCandidate, ...], now_ms: int, parameters: IncentiveDiscoveryParameters
 ) -> IncentiveOutcome:
     """Returns which markets to rest in at exchange time `now_ms`, and why the others are not among them."""
+    return finished(ranking_incentives(candidates, now_ms, parameters))
+
+
+def ranking_incentives(
+    candidates: tuple[IncentiveCandidate, ...], now_ms: int, parameters: IncentiveDiscoveryParameters
+) -> Steps[IncentiveOutcome]:
+    """Does what `rank_incentives` does, in steps."""
     candidates = tuple({candidate.ticker: candidate for candidate in candidates}.values())
-    verdicts = {candidate.ticker: _judged(candidate, now_ms, parameters) for candidate in candidates}
+    verdicts: dict[str, IncentiveVerdict] = {}
+    for part in slices(candidates, _FORECASTS):
+        verdicts.update((candidate.ticker, _judged(candidate, now_ms, parameters)) for candidate in part)
+        yield
     passed = [candidate for candidate in candidates if not verdicts[candidate.ticker].reasons]
     passed.sort(key=lambda candidate: (-_rank(verdicts[candidate.ticker]), candidate.ticker))
     selected: list[str] = []
@@ -119,6 +143,33 @@ def rank_incentives(
         else:
             verdicts[candidate.ticker] = attrs.evolve(verdicts[candidate.ticker], reasons=(reason,))
     return IncentiveOutcome(selected=tuple(selected), verdicts=tuple(verdicts.values()))
+
+
+def shortlist(
+    candidates: Iterable[IncentiveCandidate], now_ms: int, parameters: IncentiveDiscoveryParameters
+) -> tuple[str, ...]:
+    """Returns the tickers whose whole books are worth reading, the greatest pool per hour first."""
+    return finished(shortlisting(tuple(candidates), now_ms, parameters))
+
+
+def shortlisting(
+    candidates: tuple[IncentiveCandidate, ...], now_ms: int, parameters: IncentiveDiscoveryParameters
+) -> Steps[tuple[str, ...]]:
+    """Does what `shortlist` does, in steps."""
+    pools: dict[str, float] = {}
+    for part in slices(candidates):
+        for candidate in part:
+            if not refusals(candidate, now_ms, parameters):
+                running = (terms for terms in candidate.programs if terms.is_running(now_ms))
+                pools[candidate.ticker] = sum(hourly_pool_e6(terms) for terms in running)
+        yield
+    return tuple(sorted(pools, key=lambda ticker: (-pools[ticker], ticker))[: parameters.books_max])
+
+
+def refusals(candidate: IncentiveCandidate, now_ms: int, parameters: IncentiveDiscoveryParameters) -> tuple[str, ...]:
+    """Returns every filter that the candidate fails, in words; empty where a forecast is worth making."""
+    running = tuple(terms for terms in candidate.programs if terms.is_running(now_ms))
+    return _refusals(candidate, running, now_ms, parameters)
 
 
 def _rank(verdict: IncentiveVerdict) -> float:

@@ -17,6 +17,8 @@ from actors.ledger import LedgerBroken, LedgerStore, latest_verdicts
 from actors.messages.money import MarketVerdict, Record, RecordVerdicts
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
+from quant.selection.experience import Learned
+from quant.selection.toxicity import Record as ToxicityRecord
 
 
 def _fill(n: int, order: str = "o") -> Fill:
@@ -147,3 +149,21 @@ def test_of_each_program_the_latest_verdict_of_a_market_is_told(tmp_path: Path) 
     assert latest_verdicts(path, "C") == ()
     with pytest.raises(LedgerBroken, match="cannot be read"):
         latest_verdicts(tmp_path / "nothing", "A")
+
+
+def test_what_own_fills_taught_is_read_back_newest_state_and_oldest_first(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    old, new = (
+        ToxicityRecord(at_ms=at_ms, contracts=1.5, markout_dollars=-0.25, excluded_until_ms=9, exclusions=1, reason="r")
+        for at_ms in (1, 2)
+    )
+    first = Learned(markets=(("B", new), ("A", old)), series=(("S", old),), realised=(("A", MoneyE6(5)),))
+    store.keep_learned((first, Learned(series=(("S", new),), realised=(("B", MoneyE6(-1)), ("A", MoneyE6(7))))))
+    store.close()
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    assert store.learned() == Learned(
+        markets=(("A", old), ("B", new)),
+        series=(("S", new),),
+        realised=(("B", MoneyE6(-1)), ("A", MoneyE6(7))),
+    )
+    store.close()

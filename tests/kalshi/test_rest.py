@@ -508,6 +508,10 @@ async def test_settlements_fee_changes_and_programs() -> None:
     client, _ = client_with(200, {"incentive_programs": [{**program, "target_size_fp": None}]})
     ((without,), _) = await client.incentive_programs_page()
     assert without.target_size_e2 is None
+    assert without.account_reward_max_e6 is None
+    client, _ = client_with(200, {"incentive_programs": [{**program, "max_reward_per_account": 250_000}]})
+    ((capped,), _) = await client.incentive_programs_page()
+    assert capped.account_reward_max_e6 == 25_000_000
 
 
 @pytest.mark.parametrize("status", [200, 500, 503, 504])

@@ -67,6 +67,8 @@ def test_scored_takes_what_the_score_selects_and_names_why_not_the_rest() -> Non
     assert refused.keys() == {"KXA-26SEP28-Y", "KXB-1-Y", "KXC-1-X"}
     assert all(refused.values())
     assert selection.eligible == 2
+    chosen = {verdict.ticker: verdict.reasons for verdict in selection.verdicts if verdict.is_selected}
+    assert chosen == {"KXA-26SEP28-X": ("its volume is high",), "KXB-1-X": ("its volume is very low",)}
 
 
 def test_tickers_are_taken_in_their_order_and_what_is_missing_is_named() -> None:

@@ -12,8 +12,15 @@ from trio.testing import MockClock
 from actors.messages.market import EventPage, MarketRead, ReadEvents, ReadMarket
 from actors.messages.money import AccountRead, FillPage, ReadAccount, ReadFills
 from actors.messages.orders import OrderList, ReadOrders, ReadRequest
+from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadIncentives, ReadTape, TapeRead
 from actors.runtime.mailbox import ReplySlot
-from actors.runtime.wire_reads import AS_OF_SHARED_S, FILLS_PER_PAGE, WireReads
+from actors.runtime.wire_reads import (
+    AS_OF_SHARED_S,
+    FILLS_PER_PAGE,
+    PROGRAMS_PER_PAGE,
+    TRADES_PER_PAGE,
+    WireReads,
+)
 from kalshi.budget import Priority
 from kalshi.errors import Malformed, Unavailable
 from kalshi.numbers import MoneyE6
@@ -67,6 +74,18 @@ class Pages:
     async def events_page(self, cursor: str, **how: object) -> object:
         await self._note("events", cursor, how["status"], how["with_nested_markets"])
         return (), "next"
+
+    async def incentive_programs_page(self, cursor: str, **how: object) -> object:
+        await self._note("incentives", cursor, how["limit"], how["status"], how["kind"], how["priority"])
+        return (), "next"
+
+    async def order_books(self, tickers: tuple[str, ...], *, priority: Priority) -> object:
+        await self._note("books", tickers, priority)
+        return ()
+
+    async def trades_page(self, **how: object) -> object:
+        await self._note("tape", how["ticker"], how["min_ts_s"], how["limit"], how["priority"])
+        return (), "more"
 
     async def market(self, ticker: str, *, priority: Priority) -> str:
         await self._note("market", ticker, priority)
@@ -160,3 +179,15 @@ async def test_what_the_exchange_does_not_answer_is_an_error(autojump_clock: Moc
 async def test_a_read_that_nobody_knows_is_a_defect() -> None:
     with pytest.raises(TypeError, match="does not know the read str"):
         await read("?", Pages())
+
+
+async def test_what_selections_ask_is_read_in_the_background_and_by_the_page() -> None:
+    client = Pages()
+    assert await read(ReadIncentives(cursor="c"), client) == IncentivePage(programs=(), cursor="next")
+    assert await read(ReadBooks(tickers=("A", "B")), client) == BooksRead(books=())
+    assert await read(ReadTape(ticker="A", min_ts_s=9), client) == TapeRead(trades=())
+    assert client.calls == [
+        ("incentives", "c", PROGRAMS_PER_PAGE, "active", "liquidity", LATER),
+        ("books", ("A", "B"), LATER),
+        ("tape", "A", 9, TRADES_PER_PAGE, LATER),
+    ]

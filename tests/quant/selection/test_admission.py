@@ -76,3 +76,14 @@ def test_each_side_must_have_its_least_number_of_levels(levels_min: int, is_refu
 def test_without_a_least_number_of_trades_a_quiet_market_passes() -> None:
     quiet = attrs.evolve(ALIVE, taker_buys=0, taker_sells=0)
     assert admission_refusals(quiet, attrs.evolve(PARAMETERS, trades_min=0)) == ()
+
+
+@pytest.mark.parametrize(("sells", "is_refused"), [(18, False), (19, True)])
+def test_sides_are_judged_from_the_number_of_trades_that_can_tell(sells: int, is_refused: bool) -> None:
+    facts = attrs.evolve(ALIVE, taker_buys=1, taker_sells=sells)
+    reasons = admission_refusals(facts, attrs.evolve(PARAMETERS, sides_judged_from=20))
+    assert reasons == (("flow is one-sided",) if is_refused else ())
+
+
+def test_what_is_not_known_refuses_nothing() -> None:
+    assert admission_refusals(AdmissionFacts(seconds_to_close=86_400.0), PARAMETERS) == ()

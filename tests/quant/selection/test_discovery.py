@@ -15,6 +15,7 @@ from quant.selection.discovery import (
     TimeWindow,
     VolumeBand,
     rank,
+    ranking,
     refusals,
     time_penalty,
 )
@@ -185,3 +186,71 @@ def test_the_selection_spans_four_categories_wherever_four_have_a_candidate(
     ranked = [-(scores[ticker] or 0.0) for ticker in outcome.selected]
     assert ranked == sorted(ranked)
     assert all((verdict.reasons == ()) == (verdict.ticker in outcome.selected) for verdict in outcome.verdicts)
+
+
+ACTIVITY = attrs.evolve(PARAMETERS, recent_trades_min=3, execution_trades_min=10)
+
+
+@pytest.mark.parametrize(
+    ("trades", "volume_e2", "is_refused"),
+    [
+        (2, 1_000_000, True),
+        (3, 1_000_000, False),
+        (None, 1_000_000, False),
+        (2, 1_000_001, False),
+        (0, 1_000_001, False),
+    ],
+)
+def test_to_be_scored_takes_recent_trades_or_the_daily_volume_that_stands_for_them(
+    trades: int | None, volume_e2: int, is_refused: bool
+) -> None:
+    one = with_(recent_trades=trades, volume_24h_e2=CountE2(volume_e2))
+    assert refusals(one, NOW, ACTIVITY) == (("too few recent trades",) if is_refused else ())
+
+
+@pytest.mark.parametrize(
+    ("trades", "reason"),
+    [(None, "its recent trades are not known yet"), (9, "too few recent trades to be quoted"), (10, None)],
+)
+def test_to_be_quoted_takes_more_trades_and_to_know_them(trades: int | None, reason: str | None) -> None:
+    outcome = rank((with_(recent_trades=trades, volume_24h_e2=CountE2(2_000_000)),), NOW, ACTIVITY)
+    assert outcome.selected == (() if reason else ("T",))
+    assert outcome.verdicts[0].reasons == ((reason,) if reason else ())
+    assert outcome.verdicts[0].score is not None
+    assert outcome.leading == ("T",)  # worth being read about, selected or not
+
+
+def test_what_is_held_back_takes_no_place_and_leads_all_the_same() -> None:
+    held = with_(ticker="A", held_back=("the book is dead",), volume_24h_e2=CountE2(5_000_000))
+    outcome = rank((held, GOOD), NOW, attrs.evolve(PARAMETERS, markets_max=1))
+    assert outcome.selected == ("T",)
+    assert outcome.leading == ("A", "T")
+    assert outcome.verdicts[0].reasons == ("the book is dead",)
+
+
+def test_twice_as_many_lead_as_there_are_places() -> None:
+    many = tuple(with_(ticker=f"T{n:03}", event_ticker=f"E{n}") for n in range(50))
+    outcome = rank(many, NOW, attrs.evolve(PARAMETERS, markets_max=7))
+    assert outcome.leading == tuple(f"T{n:03}" for n in range(14))
+
+
+def test_many_candidates_are_judged_in_slices_and_in_the_order_of_one_sort() -> None:
+    """Runs that are sorted apart are merged: more than two of them, with scores that repeat over the runs."""
+    many = tuple(
+        with_(ticker=f"T{n * 7919 % 2_500:04}", event_ticker=f"E{n}", volume_24h_e2=CountE2(1_000_000 + n % 50))
+        for n in range(2_500)
+    )
+    parameters = attrs.evolve(PARAMETERS, markets_max=2_500, max_per_category_fraction=1.0)
+    steps = ranking(many, NOW, parameters)
+    pauses = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            outcome = end.value
+            break
+        pauses += 1
+    scores = {one.ticker: one.score for one in outcome.verdicts}
+    assert list(outcome.selected) == sorted(scores, key=lambda ticker: (-scores[ticker], ticker))
+    assert pauses > 2_500 / 250 * 5  # refused, scored, ordered, selected and said in slices of their own
+    assert outcome == rank(many, NOW, parameters)

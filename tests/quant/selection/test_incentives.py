@@ -15,6 +15,7 @@ from quant.selection.incentives import (
     IncentiveDiscoveryParameters,
     IncentiveForecast,
     rank_incentives,
+    shortlist,
 )
 from tests.quant.builders import level
 from tests.quant.rewards.builders import HOUR_MS, START_MS, TERMS, with_
@@ -167,3 +168,27 @@ def test_the_selection_is_the_best_of_what_passed_and_every_candidate_has_a_verd
     assert ranks == sorted(ranks, reverse=True)
     assert all(verdict.reasons for verdict in outcome.verdicts if verdict.ticker not in outcome.selected)
     assert rank_incentives(candidates[::-1], START_MS, PARAMETERS).selected == outcome.selected
+
+
+def test_the_greatest_pools_of_those_that_pass_the_filters_are_worth_a_book() -> None:
+    def pool(ticker: str, dollars: int, **changes: object) -> IncentiveCandidate:
+        terms = with_(period_reward_e6=MoneyE6(dollars * 1_000_000))
+        return candidate(ticker=ticker, programs=(terms,), **changes)
+
+    many = (
+        pool("A", 10),
+        pool("B", 30),
+        pool("C", 99, status=MarketStatus.CLOSED),
+        pool("D", 20),
+        pool("E", 20),
+        candidate(ticker="F", programs=()),
+    )
+    parameters = attrs.evolve(PARAMETERS, books_max=3)
+    assert shortlist(many, START_MS, parameters) == ("B", "D", "E")
+    assert shortlist(many, START_MS, PARAMETERS) == ("B", "D", "E", "A")
+
+
+def test_pools_are_compared_by_the_hour_and_added_up() -> None:
+    long = with_(end_ms=START_MS + 100 * HOUR_MS, period_reward_e6=TERMS.period_reward_e6)
+    slow, twice = candidate(ticker="S", programs=(long,)), candidate(ticker="2", programs=(TERMS, long))
+    assert shortlist((slow, GOOD, twice), START_MS, PARAMETERS) == ("2", "T", "S")

@@ -1,0 +1,62 @@
+"""What selections ask beyond the list of markets: of the Wire reads, of the Ledger what was learned before."""
+
+from __future__ import annotations
+
+import attrs
+
+from actors.runtime.mailbox import ReplySlot
+from kalshi.rest_market_answers import IncentiveProgram, PublicTrade
+from kalshi.types import BookSnapshot
+from quant.selection.experience import Learned
+
+
+@attrs.frozen(kw_only=True)
+class ReadIncentives:
+    """One page of the liquidity programs that are running."""
+
+    cursor: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class IncentivePage:
+    programs: tuple[IncentiveProgram, ...]
+    cursor: str
+
+
+@attrs.frozen(kw_only=True)
+class ReadBooks:
+    """The whole books of several markets, at most `kalshi.rest_markets.BOOKS_PER_REQUEST_MAX`."""
+
+    tickers: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class BooksRead:
+    books: tuple[BookSnapshot, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ReadTape:
+    """The newest public trades of a market since `min_ts_s`, one page."""
+
+    ticker: str
+    min_ts_s: int
+
+
+@attrs.frozen(kw_only=True)
+class TapeRead:
+    trades: tuple[PublicTrade, ...]
+
+
+@attrs.frozen(kw_only=True)
+class KeepLearned:
+    """Store what own fills have taught, in place of what was stored of the same markets and series."""
+
+    learned: Learned
+
+
+@attrs.frozen(kw_only=True)
+class ReadLearned:
+    """Ask the Ledger for everything that own fills have taught. The reply is `Learned`."""
+
+    reply: ReplySlot
