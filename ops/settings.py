@@ -24,6 +24,7 @@ from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.risk import RiskParameters
 from quant.selection.discovery import DiscoveryParameters
+from quant.sessions.parameters import SessionParameters
 from quant.signals.volatility import VolatilityParameters
 from quant.stop_loss import StopLossParameters
 
@@ -145,6 +146,7 @@ class Settings:
     markets: MarketParameters = attrs.field(factory=MarketParameters)
     quoting: AvellanedaStoikovParameters = attrs.field(factory=AvellanedaStoikovParameters)
     volatility: VolatilityParameters = attrs.field(factory=VolatilityParameters)
+    sessions: SessionParameters = attrs.field(factory=SessionParameters)
     orders: DeskParameters = attrs.field(factory=DeskParameters)
     risk: RiskSettings = attrs.field(factory=RiskSettings)
     stop_loss: StopLossParameters = attrs.field(factory=StopLossParameters)

@@ -39,11 +39,23 @@ class SelectionKind(enum.Enum):
     TICKERS = "tickers"  # those named
     EVENTS = "events"  # every outcome of the events named
     SERIES = "series"  # those of the series named whose event is today
+    VOLATILITY = "volatility"  # those that move and come back, each for a short session
+
+
+# A session trades within minutes and has to get rid of what it holds: small, and with a short horizon. It freezes
+# three minutes before the close by itself; until half a minute before it the strategy may still reduce.
+SESSION_DEFAULTS = {
+    "order_size_e2": CountE2(100),
+    "max_position_e2": CountE2(300),
+    "avellaneda_stoikov": AvellanedaStoikovParameters(horizon_cap_s=300.0, stop_before_close_s=30.0),
+}
 
 
 @attrs.frozen(kw_only=True)
 class Program:
-    """One program, as `config.yaml` names it; sizes that are None are those of the section `markets`."""
+    """One program, as `config.yaml` names it; sizes that are None are those of the section `markets`, or those of
+    volatility sessions where it runs them.
+    """
 
     selection: SelectionKind = SelectionKind.SCORED
     tickers: tuple[str, ...] = ()
@@ -59,6 +71,12 @@ class Program:
     max_position_e2: CountE2 | None = None
     priority: int = 10
     is_enabled: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        if self.selection is SelectionKind.VOLATILITY:
+            for name, value in SESSION_DEFAULTS.items():
+                if getattr(self, name) is None:
+                    object.__setattr__(self, name, value)  # frozen, and not made yet
 
     def parameters(self, default: AvellanedaStoikovParameters) -> StrategyParameters:
         """Returns the parameters of the program's strategy; `default` are those of Avellaneda-Stoikov without any."""
@@ -112,6 +130,8 @@ def select(program: Program, listed: Iterable[Listed], now_ms: int, discovery: D
                     for series in dict.fromkeys(program.series)
                 )
             )
+        case SelectionKind.VOLATILITY:
+            return ProgramSelection(wanted=(), eligible=0, verdicts=())  # the session manager claims for it
 
 
 def _scored(candidates: tuple[Candidate, ...], now_ms: int, parameters: DiscoveryParameters) -> ProgramSelection:

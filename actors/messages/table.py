@@ -47,6 +47,8 @@ from actors.messages.orders import (
     WireHealth,
     WorkingOrders,
 )
+from actors.messages.sessions import ReadOpenSessions, RecordSession, SessionsView
+from actors.messages.volatility import MarketRegime, QuoteDirective, VolatilityEvent
 from actors.runtime.channels import ChannelSpec, Policy
 from actors.runtime.lifecycle import ActorExited, ActorStarted
 
@@ -64,6 +66,7 @@ _ACTORS = (
     "allocation",
     "market_supervisor",
     "market",
+    "session_manager",
 )
 
 
@@ -119,7 +122,12 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk"), keyed=True),
     _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "snapshot"), quiet_to=("order_desk",)),
     _sample(TradeSeen, 256, ("feed",), ("market",)),
-    _latest(MarketEnded, ("feed", "discovery"), ("portfolio_risk", "discovery", "order_desk"), keyed=True),
+    _latest(
+        MarketEnded,
+        ("feed", "discovery"),
+        ("portfolio_risk", "discovery", "order_desk", "session_manager"),
+        keyed=True,
+    ),
     # Private events may be dropped by nobody but the feed; REST makes good what was.
     _sample(PrivateFillSeen, 1_024, ("feed",), ("fill_reconciler",)),
     _sample(PrivateOrderSeen, 1_024, ("feed",), ("order_desk",)),
@@ -128,8 +136,9 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         MarketRules,
         ("discovery",),
-        ("market", "order_desk", "portfolio_risk", "stop_loss", "snapshot"),
+        ("market", "order_desk", "portfolio_risk", "stop_loss", "snapshot", "session_manager"),
         keyed=True,
+        quiet_to=("session_manager",),
     ),
     ChannelSpec(
         message=WantedMarkets,
@@ -143,11 +152,15 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         message=ProgramClaims,
         policy=Policy.LATEST,
         bound=64,
-        senders=("discovery",),
+        senders=("discovery", "session_manager"),
         receivers=("allocation",),
         key=lambda message: str(message.program),
     ),
-    _latest(Assignments, ("allocation",), ("market_supervisor", "portfolio_risk", "discovery", "snapshot")),
+    _latest(
+        Assignments,
+        ("allocation",),
+        ("market_supervisor", "portfolio_risk", "discovery", "snapshot", "session_manager"),
+    ),
     ChannelSpec(
         message=DiscoveryReport,
         policy=Policy.LATEST,
@@ -156,11 +169,32 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         receivers=("snapshot",),
         key=lambda message: str(message.program),
     ),
+    # Volatility sessions.
+    _latest(MarketRegime, ("volatility_scanner",), ("session_manager",), keyed=True, quiet_to=("session_manager",)),
+    _latest(VolatilityEvent, ("volatility_scanner",), ("session_manager",), keyed=True),
+    _latest(QuoteDirective, ("session_manager",), ("market",), keyed=True),
+    _latest(SessionsView, ("session_manager",), ("snapshot",)),
+    _block(RecordSession, 64, ("session_manager",), ("ledger",)),
+    _block(ReadOpenSessions, 4, ("session_manager",), ("ledger",)),
     # Quotes and orders.
     _latest(TargetQuotes, ("market",), ("order_desk", "snapshot"), keyed=True),
-    _latest(WorkingOrders, ("order_desk",), ("market", "snapshot", "portfolio_risk"), keyed=True),
+    _latest(
+        WorkingOrders,
+        ("order_desk",),
+        ("market", "snapshot", "portfolio_risk", "session_manager"),
+        keyed=True,
+        quiet_to=("session_manager",),
+    ),
     _latest(PermitView, ("order_desk",), ("wire", "snapshot")),
-    _latest(ExitClaim, ("stop_loss",), ("order_desk",), keyed=True),
+    # Each claimant has a slot of its own: whose claim counts is the desk's to say.
+    ChannelSpec(
+        message=ExitClaim,
+        policy=Policy.LATEST,
+        bound=MARKETS_MAX,
+        senders=("stop_loss", "session_manager"),
+        receivers=("order_desk",),
+        key=lambda claim: f"{claim.claimant}:{claim.ticker}",
+    ),
     _latest(ExitStatus, ("order_desk",), ("stop_loss", "snapshot"), keyed=True),
     _block(WireCommand, 256, ("order_desk",), ("wire",)),
     _block(ReadRequest, 64, _READERS, ("wire",)),
@@ -170,11 +204,24 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _block(RecordFills, 64, ("fill_reconciler",), ("ledger",)),
     _block(ReadNumberedFills, 64, ("order_desk", "portfolio_risk"), ("ledger",)),
     _latest(FillsComplete, ("fill_reconciler",), ("ledger",)),
-    _latest(FillTape, ("ledger",), ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot")),
-    _latest(PositionView, ("portfolio_risk",), ("market", "stop_loss", "snapshot"), keyed=True),
-    _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot")),
+    _latest(
+        FillTape,
+        ("ledger",),
+        ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot", "session_manager"),
+        quiet_to=("session_manager",),
+    ),
+    _latest(
+        PositionView,
+        ("portfolio_risk",),
+        ("market", "stop_loss", "snapshot", "session_manager"),
+        keyed=True,
+        quiet_to=("session_manager",),
+    ),
+    _latest(
+        RiskView, ("portfolio_risk",), ("order_desk", "snapshot", "session_manager"), quiet_to=("session_manager",)
+    ),
     _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
-    _block(RecordVerdicts, 4, ("discovery",), ("ledger",)),
+    _block(RecordVerdicts, 4, ("discovery", "session_manager"), ("ledger",)),
     _block(Record, 1_024, ("discovery", "order_desk", "portfolio_risk", "records"), ("ledger",)),
     # Life.
     ChannelSpec(
@@ -191,6 +238,6 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _sample(Alert, 256, (*_ACTORS, "wire", "outer"), ("records",)),
     _latest(StopWanted, _ACTORS, ("outer",)),
     _sample(KillMarket, 16, ("outer",), ("market_supervisor",)),
-    _latest(Switches, ("outer",), ("order_desk", "snapshot", "discovery")),
+    _latest(Switches, ("outer",), ("order_desk", "snapshot", "discovery", "session_manager")),
     _latest(SystemSnapshot, ("snapshot",), ("outer",)),
 )
