@@ -45,6 +45,7 @@ CLAIMS_TTL_S: Final = 15.0  # a restart takes less; after that the markets go to
 CLAIMS_EVERY_S: Final = 3.0
 DIRECTIVE_TTL_S: Final = 60.0
 DIRECTIVE_EVERY_S: Final = 10.0
+LAST_DIRECTIVE_TTL_S: Final = 5.0  # until the market is given up; its next owner must not be held back by it
 EXIT_EVERY_S: Final = 5.0  # the desk forgets a claim after 30 s
 RECORD_EVERY_S: Final = 10.0
 EVENTS_KEPT_MAX: Final = 1_000  # the scanner follows 200 markets
@@ -249,9 +250,10 @@ class SessionManager:
             text = f"{session.ticker}: session is over ({session.end_reason}): {ended.given_up_because}; {held}"
             self._alert("session_position_left", "error", text)
         now_s = self.context.seams.now()
-        self._direct(session.ticker, Wish(), ("the session is over",), now_s)
+        last = self._directive(session.ticker, Wish(), ("the session is over",), now_s + LAST_DIRECTIVE_TTL_S)
+        self.context.outbox.publish(last)
+        self._directives.pop(session.ticker, None)
         self._release_exit(session.ticker)
-        del self._directives[session.ticker]
 
     def _forget_what_is_over(self) -> None:
         """An event that is over has been judged once more; only a session still asks for it."""
@@ -288,14 +290,7 @@ class SessionManager:
         )
 
     def _direct(self, ticker: str, wish: Wish, reasons: tuple[str, ...], now_s: float) -> None:
-        directive = QuoteDirective(
-            ticker=ticker,
-            program=self.name,
-            mode=QuoteMode(wish.mode.value),
-            exit_limit_e4=wish.exit_limit_e4,
-            reasons=reasons,
-            valid_until_s=now_s + DIRECTIVE_TTL_S,
-        )
+        directive = self._directive(ticker, wish, reasons, now_s + DIRECTIVE_TTL_S)
         said = self._directives.get(ticker)
         if (
             said is not None
@@ -305,6 +300,16 @@ class SessionManager:
             return
         self._directives[ticker] = directive
         self.context.outbox.publish(directive)
+
+    def _directive(self, ticker: str, wish: Wish, reasons: tuple[str, ...], valid_until_s: float) -> QuoteDirective:
+        return QuoteDirective(
+            ticker=ticker,
+            program=self.name,
+            mode=QuoteMode(wish.mode.value),
+            exit_limit_e4=wish.exit_limit_e4,
+            reasons=reasons,
+            valid_until_s=valid_until_s,
+        )
 
     def _exit(self, session: Session, now_s: float) -> None:
         wish, said = session.wish.exit, self._exits.get(session.ticker)
