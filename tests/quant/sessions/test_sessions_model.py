@@ -259,7 +259,7 @@ def run(seed: int, *, needs_losses: bool) -> Model:
     return model
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32), needs_losses=st.booleans())
 def test_whatever_happens(seed: int, needs_losses: bool) -> None:
     run(seed, needs_losses=needs_losses)
@@ -267,7 +267,7 @@ def test_whatever_happens(seed: int, needs_losses: bool) -> None:
 
 def test_the_random_worlds_see_every_phase_and_nearly_every_reason() -> None:
     """A model that never gets anywhere would prove nothing."""
-    models = [run(seed, needs_losses=seed % 2 == 0) for seed in range(60)]
+    models = [run(seed, needs_losses=seed % 2 == 0) for seed in range(16)]
     phases = set().union(*(model.seen for model in models))
     # A recovered session leaves that phase within its first step, since positions are known here.
     assert phases == {*Phase} - {Phase.RECOVERING}
@@ -275,4 +275,4 @@ def test_the_random_worlds_see_every_phase_and_nearly_every_reason() -> None:
     # Those of the clock and of sigma have tests of their own.
     others = {EndReason.EXPIRY_WINDOW, EndReason.LOW_VOLATILITY, EndReason.REGIME_OTHER}
     assert reasons >= {*EndReason} - others - {EndReason.REGIME_STALE, EndReason.NOT_ASSIGNED}
-    assert sum(len(model.ended) for model in models) > 300
+    assert sum(len(model.ended) for model in models) > 60
