@@ -135,6 +135,10 @@ class Stage:
         self.position_e2, self.mark_e4 = position_e2, mark_e4
         self.switchboard.outbox("portfolio_risk").publish(self.position())
 
+    def mode(self) -> QuoteMode:
+        """What the market's actor was told last."""
+        return self.directives[-1].mode
+
     def rows(self) -> list[tuple[str, str, str, int, int]]:
         """Phase, reason, what was left, PnL and whether it ended, of each session the Ledger knows, in order."""
         with closing(sqlite3.connect(self.path)) as database:
@@ -213,7 +217,7 @@ async def test_a_session_from_its_event_to_flat(tmp_path: Path, autojump_clock: 
 
         stage.holds(100, 4_900)
         await trio.sleep(60.0)
-        assert stage.directives[-1].mode is QuoteMode.FREEZE
+        assert stage.mode() is QuoteMode.FREEZE
         claim = stage.claims[-1]
         assert (claim.side, claim.count_e2, claim.limit_e4, claim.claimant) == (Side.ASK, 100, 4_900, "session_manager")
         assert not claim.is_done
@@ -256,7 +260,7 @@ async def test_what_cannot_be_closed_is_handed_to_a_person(
         await trio.sleep(7.0)
         stage.holds(300, 5_000)
         await trio.sleep(75.0)
-        assert stage.directives[-1].mode is QuoteMode.REDUCE_ONLY
+        assert stage.mode() is QuoteMode.REDUCE_ONLY
         assert stage.directives[-1].exit_limit_e4 == 4_600
         await trio.sleep(PARAMETERS.exits.unwind_max_s)
         assert "session_position_left" in stage.alerts
@@ -272,15 +276,15 @@ async def test_a_restart_ends_it_or_unwinds_it(
         await trio.sleep(7.0)
         stage.holds(position_e2, 5_000 if position_e2 else None)
         await trio.sleep(0.5)
-        assert stage.directives[-1].mode is QuoteMode.QUOTE
+        assert stage.mode() is QuoteMode.QUOTE
         await stage.start()
         await trio.sleep(0.5)
-        assert stage.directives[-1].mode is QuoteMode.FREEZE
+        assert stage.mode() is QuoteMode.FREEZE
         await trio.sleep(15.5)
         if position_e2 == 0:
             assert stage.rows()[0][1:] == ("restart", "", 0, 1)
             return
-        assert stage.directives[-1].mode is QuoteMode.REDUCE_ONLY
+        assert stage.mode() is QuoteMode.REDUCE_ONLY
         assert stage.rows()[0][:2] == ("reducing", "restart")
         stage.holds(0)
         await trio.sleep(2.0)

@@ -1,0 +1,260 @@
+"""Volatility sessions in the whole bot on the simulated exchange: from the event over quotes and fills to flat.
+
+The scanner's part is played: it says how a market moves, from the exchange's own book.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+import attrs
+import pytest
+import trio
+
+import actors.market
+from actors.messages.control import ControlCommand
+from actors.messages.volatility import Direction, MarketRegime, VolatilityEvent
+from kalshi.numbers import PriceE4
+from kalshi.simulator.settings import SimulatorSettings
+from kalshi.types import Side
+from ops.life import Life
+from ops.settings import Settings
+from ops.simulation import KEY_ID, World, run_world
+from quant.programs import Program, SelectionKind
+from quant.sessions.parameters import EntryParameters, ExitParameters, GuardrailParameters, SessionParameters
+from quant.signals.regime import Regime, RegimeReason
+from supervisor import build_tree
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(actors.market, "directive_of"), reason="the market actors do not follow directives yet"
+)
+
+T = "KXNFLGAME-26SEP27CINGB-CIN"
+DELAY_S = 5.0
+LIFE_S = 60.0
+WITHDRAWN_WITHIN_S = 1.5
+LOOK_EVERY_S = 0.1
+SETTINGS = attrs.evolve(
+    Settings(),
+    programs={"swings": Program(selection=SelectionKind.VOLATILITY, priority=30)},
+    sessions=SessionParameters(
+        entry=EntryParameters(delay_s=DELAY_S),
+        guardrails=GuardrailParameters(time_to_live_s=LIFE_S),
+        exits=ExitParameters(unwind_max_s=400.0),
+    ),
+)
+SIMULATED = SimulatorSettings(flow_rate=3.0)
+
+
+def mid_e4(world: World) -> int:
+    engine = world.exchange.core.markets[T].engine
+    bid, ask = engine.bids.best_price_e4(), engine.asks.best_price_e4()
+    return (5_000 if bid is None else bid) // 2 + (5_000 if ask is None else ask) // 2
+
+
+@attrs.define(eq=False)
+class Scanner:
+    """Says every second what a scanner would."""
+
+    world: World
+    life: Life
+    regime: Regime = Regime.MEAN_REVERTING
+    is_over: bool = False
+    began_s: float = 0.0
+
+    async def run(self) -> None:
+        outbox = self.life.switchboard.outbox("volatility_scanner")
+        close_time_ms = self.world.exchange.core.markets[T].close_ms
+        self.began_s = trio.current_time()
+        while True:
+            now_s = trio.current_time()
+            outbox.publish(
+                MarketRegime(
+                    ticker=T,
+                    regime=self.regime,
+                    reason=RegimeReason.RETURNS_TO_MEAN,
+                    is_stable=True,
+                    sigma_dollars_per_sqrt_s=0.002,
+                    mid_e4=PriceE4(mid_e4(self.world)),
+                    last_trade_at_s=now_s,
+                    judged_at_s=now_s,
+                )
+            )
+            outbox.publish(
+                VolatilityEvent(
+                    ticker=T,
+                    event_id=1,
+                    incarnation=1,
+                    is_over=self.is_over,
+                    reason="volatility fell" if self.is_over else "",
+                    jump_e4=None,
+                    sigma_dollars_per_sqrt_s=0.002,
+                    strength=0.5,
+                    direction=Direction.NONE,
+                    category="sports",
+                    event_ticker="",
+                    close_time_ms=close_time_ms,
+                    began_at_s=self.began_s,
+                    said_at_s=now_s,
+                )
+            )
+            await trio.sleep(1.0)
+
+
+@attrs.define(eq=False)
+class Watcher:
+    """What rests in the market and what is held there, by the exchange's own truth, over time."""
+
+    world: World
+    rested: list[tuple[float, frozenset[Side], int]] = attrs.field(factory=list)  # time, sides, position
+
+    async def run(self) -> None:
+        while True:
+            truth = self.world.exchange.truth
+            sides = frozenset(order.side for order in truth.resting_orders(KEY_ID) if order.ticker == T)
+            self.rested.append((trio.current_time(), sides, self.position_e2()))
+            await trio.sleep(LOOK_EVERY_S)
+
+    def position_e2(self) -> int:
+        return self.world.exchange.truth.positions(KEY_ID).get(T, 0)
+
+    def first_quote_s(self) -> float:
+        return next(at_s for at_s, sides, _ in self.rested if sides)
+
+    def adding(self, from_s: float, to_s: float = float("inf")) -> list[tuple[float, frozenset[Side], int]]:
+        """The moments in which something rested that could have taken the position away from flat."""
+        return [
+            (at_s, sides, position)
+            for at_s, sides, position in self.rested
+            if from_s <= at_s <= to_s and any(side.sign * position >= 0 for side in sides)
+        ]
+
+
+def sessions(world: World) -> list[tuple[str, str, str, int | None, int]]:
+    """Phase, reason, what was left, end and start of each session that the Ledger knows, in order."""
+    (path,) = world.folder.glob("*/ledger.sqlite")
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute(
+            "SELECT phase, end_reason, left_because, ended_ms, started_ms FROM volatility_sessions ORDER BY started_ms"
+        )
+        return rows.fetchall()
+
+
+async def until(condition: Callable[[], bool], within_s: float) -> None:
+    """Waits until `condition` holds. Raises AssertionError if it does not in time."""
+    for _ in range(round(within_s / LOOK_EVERY_S)):
+        if condition():
+            return
+        await trio.sleep(LOOK_EVERY_S)
+    raise AssertionError(f"it did not come true within {within_s:g} s")
+
+
+async def until_over(world: World, within_s: float) -> None:
+    await until(lambda: bool(found := sessions(world)) and found[0][3] is not None, within_s)
+
+
+async def ask(life: Life, word: str, **arguments: str) -> str:
+    return (await life.answer(ControlCommand(word=word, arguments=tuple(arguments.items())))).text
+
+
+def test_a_session_begins_quotes_ends_and_unwinds() -> None:
+    async def scenario(world: World) -> None:
+        life = world.life()
+        scanner, watcher = Scanner(world, life), Watcher(world)
+        async with trio.open_nursery() as helpers:
+            helpers.start_soon(watcher.run)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(life.run)
+                await trio.sleep(8.0)
+                helpers.start_soon(scanner.run)
+                await trio.sleep(DELAY_S + 25.0)
+                began_s = scanner.began_s + DELAY_S
+                assert watcher.first_quote_s() >= began_s
+                assert "1 of 3: " + T in await ask(life, "status")
+                assert "owner: program swings" in await ask(life, "explain", ticker=T)
+                assert "session quotes" in await ask(life, "explain", ticker=T)
+                await until_over(world, LIFE_S + 400.0)
+                ((_, reason, left, ended_ms, started_ms),) = sessions(world)
+                assert (reason, left) == ("time to live", "")
+                assert ended_ms is not None
+                assert ended_ms - started_ms >= LIFE_S * 1000
+                assert watcher.position_e2() == 0
+                await trio.sleep(3.0)
+                assert "not selected" in await ask(life, "explain", ticker=T)
+                life.request_stop("the scenario says so")
+            helpers.cancel_scope.cancel(reason="the scenario is over")
+        assert life.report.verdict == "verified flat"
+        died_s = began_s + LIFE_S + 1.0
+        assert any(position for at_s, _, position in watcher.rested if at_s <= died_s), "nothing was ever traded"
+        assert watcher.adding(died_s + WITHDRAWN_WITHIN_S) == []
+
+    run_world(scenario, seed=5, build_tree=build_tree, settings=SETTINGS, exchange_settings=SIMULATED)
+
+
+def test_a_manager_that_is_killed_unwinds_what_its_session_holds() -> None:
+    async def scenario(world: World) -> None:
+        life = world.life()
+        scanner, watcher = Scanner(world, life), Watcher(world)
+        async with trio.open_nursery() as helpers:
+            helpers.start_soon(watcher.run)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(life.run)
+                await trio.sleep(8.0)
+                helpers.start_soon(scanner.run)
+                await until(lambda: watcher.position_e2() != 0, DELAY_S + LIFE_S)
+                life.kill_actor("session_manager")
+                killed_s = trio.current_time()
+                await until_over(world, 500.0)
+                ((_, reason, left, _, _),) = sessions(world)
+                assert (reason, left) == ("restart", "")
+                assert watcher.position_e2() == 0
+                life.request_stop("the scenario says so")
+            helpers.cancel_scope.cancel(reason="the scenario is over")
+        assert life.report.verdict == "verified flat"
+        assert watcher.adding(killed_s + WITHDRAWN_WITHIN_S) == []
+
+    run_world(scenario, seed=5, build_tree=build_tree, settings=SETTINGS, exchange_settings=SIMULATED)
+
+
+def test_a_hard_kill_leaves_at_once_and_a_restarted_bot_goes_on_with_it() -> None:
+    """The market turns chaotic and its fills lose; the bot dies in the middle; its successor has the same session."""
+    parameters = attrs.evolve(
+        SETTINGS.sessions, regime_kill=attrs.evolve(SETTINGS.sessions.regime_kill, require_adverse_selection=False)
+    )
+
+    async def scenario(world: World) -> None:
+        life = world.life()
+        scanner, watcher = Scanner(world, life), Watcher(world)
+        async with trio.open_nursery() as helpers:
+            helpers.start_soon(watcher.run)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(life.run)
+                await trio.sleep(8.0)
+                helpers.start_soon(scanner.run)
+                await until(lambda: watcher.position_e2() != 0, DELAY_S + LIFE_S)
+                life.request_stop("the machine is needed elsewhere")
+            assert sessions(world)[0][3] is None
+            held_e2 = watcher.position_e2()
+            assert held_e2 != 0
+            successor = world.life()
+            scanner.life, scanner.regime = successor, Regime.CHAOTIC
+            helpers.cancel_scope.cancel(reason="its first half is over")
+        async with trio.open_nursery() as helpers:
+            helpers.start_soon(watcher.run)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(successor.run)
+                helpers.start_soon(scanner.run)
+                born_s = trio.current_time()
+                await until_over(world, 60.0)
+                ((_, reason, left, _, _),) = sessions(world)
+                assert (reason, left) == ("restart", "")
+                assert watcher.position_e2() == 0
+                successor.request_stop("the scenario says so")
+            helpers.cancel_scope.cancel(reason="the scenario is over")
+        assert successor.report.verdict == "verified flat"
+        assert watcher.adding(born_s) == []
+
+    settings = attrs.evolve(SETTINGS, sessions=parameters)
+    run_world(scenario, seed=5, build_tree=build_tree, settings=settings, exchange_settings=SIMULATED)
