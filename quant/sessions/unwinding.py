@@ -59,6 +59,7 @@ def go_on(session: Session, moment: Moment, parameters: SessionParameters) -> Se
     session = attrs.evolve(
         session,
         reference_e4=market.touch_e4 if session.reference_e4 is None else session.reference_e4,
+        had_market=session.had_market or market.owner == moment.program,
         flat_since_s=(now_s if session.flat_since_s is None else session.flat_since_s) if is_flat else None,
     )
     phase = _next_phase(session, market, moment, parameters)
@@ -91,16 +92,19 @@ def why_given_up(session: Session, moment: Moment, parameters: SessionParameters
     """Returns why an unwinding session must let go of its market as it is; empty while it need not."""
     market = moment.market(session.ticker)
     is_exiting = session.phase in (Phase.HARD_EXIT, Phase.CLOSING)
+    since_s = moment.now_s if session.unwinding_since_s is None else session.unwinding_since_s
+    lasted_s = moment.now_s - since_s
     if market.has_ended:
         return "the market ended"
-    if market.owner not in (moment.program, None):
+    # After a restart another program may have it for a moment, until our claim is heard.
+    is_expected_back = not session.had_market and lasted_s < parameters.guardrails.assignment_wait_s
+    if market.owner not in (moment.program, None) and not is_expected_back:
         return f"the market belongs to {market.owner} now"
     if not moment.is_on and not is_exiting:
         return "the program was switched off"
     if moment.is_killed and not is_exiting:
         return "the kill switch is on"
-    since_s = moment.now_s if session.unwinding_since_s is None else session.unwinding_since_s
-    if moment.now_s - since_s >= parameters.exits.unwind_max_s:
+    if lasted_s >= parameters.exits.unwind_max_s:
         return f"it could not be closed within {parameters.exits.unwind_max_s:g} s"
     return ""
 

@@ -90,6 +90,19 @@ class Stage:
         self.nursery.start_soon(live)
         await started.wait()
 
+    async def start_neighbours(self) -> None:
+        """Starts the real Ledger and the real allocation, and all that is played."""
+        self.switchboard.mailbox("records")
+        self.switchboard.outbox("discovery").publish(tradable(T))
+        started = trio.Event()
+        self.nursery.start_soon(Ledger(self.context("ledger"), self.path).run, started.set)
+        await started.wait()
+        programs = {PROGRAM: Program(selection=SelectionKind.VOLATILITY)}
+        allocation = Allocation(self.context("allocation"), AllocationParameters(), programs)
+        self.nursery.start_soon(allocation.run, lambda: None)
+        self.nursery.start_soon(self.play_scanner_and_risk)
+        self.nursery.start_soon(self.listen)
+
     async def play_scanner_and_risk(self) -> None:
         scanner, risk = self.switchboard.outbox("volatility_scanner"), self.switchboard.outbox("portfolio_risk")
         while True:
@@ -185,16 +198,7 @@ def event(now_s: float, *, is_over: bool = False) -> VolatilityEvent:
 async def staged(tmp_path: Path) -> AsyncIterator[Stage]:
     async with trio.open_nursery() as nursery:
         stage = Stage(path=tmp_path / "ledger.sqlite", nursery=nursery)
-        stage.switchboard.mailbox("records")
-        stage.switchboard.outbox("discovery").publish(tradable(T))
-        ledger_started = trio.Event()
-        nursery.start_soon(Ledger(stage.context("ledger"), stage.path).run, ledger_started.set)
-        await ledger_started.wait()
-        programs = {PROGRAM: Program(selection=SelectionKind.VOLATILITY)}
-        allocation = Allocation(stage.context("allocation"), AllocationParameters(), programs)
-        nursery.start_soon(allocation.run, lambda: None)
-        nursery.start_soon(stage.play_scanner_and_risk)
-        nursery.start_soon(stage.listen)
+        await stage.start_neighbours()
         await stage.start()
         yield stage
         nursery.cancel_scope.cancel()

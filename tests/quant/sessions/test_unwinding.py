@@ -12,7 +12,7 @@ from quant.sessions.parameters import KillParameters, SessionParameters
 from quant.sessions.session import EndReason, ExitWish, Mode, Phase, Session, Wish
 from quant.sessions.sessions import Moved, recovered, recovering
 from quant.signals.regime import Regime
-from tests.quant.sessions.stage import NOW_MS, PARAMETERS, Stage, T, quoting
+from tests.quant.sessions.stage import NOW_MS, PARAMETERS, PROGRAM, Stage, T, quoting
 
 WITHOUT_FILLS = SessionParameters(regime_kill=KillParameters(require_adverse_selection=False))
 
@@ -250,3 +250,19 @@ def test_one_that_was_on_its_way_out_keeps_reason_and_way() -> None:
     stage.position_e2, stage.touch_e4 = 300, 5_000
     session = going(stage)
     assert (session.phase, session.end_reason) == (Phase.HARD_EXIT, EndReason.REGIME_CHAOTIC)
+
+
+def test_one_that_was_recovered_waits_for_its_claim_to_be_heard() -> None:
+    stage = found()
+    stage.owner, stage.position_e2, stage.touch_e4 = "discovery", 300, 5_000
+    assert going(stage).phase is Phase.WAITING
+    going(stage, 14.99)
+    assert stage.step(0.01) is None
+    assert stage.end().given_up_because == "the market belongs to discovery now"
+    stage = found()
+    stage.owner, stage.position_e2, stage.touch_e4 = "discovery", 300, 5_000
+    going(stage)
+    stage.owner = PROGRAM
+    going(stage)
+    stage.owner = "discovery"
+    assert stage.step(0.25) is None, "once it had the market, losing it is final"
