@@ -255,6 +255,9 @@ async def test_a_hard_kill_is_an_exit_and_an_alarm(tmp_path: Path, autojump_cloc
         await trio.sleep(11.0)
         assert len(stage.claims) - heard in (2, 3), "a claim is renewed every five seconds"
         assert not any(claim.is_done for claim in stage.claims)
+        await trio.sleep(PARAMETERS.exits.unwind_max_s)
+        assert stage.claims[-1].is_done, "what is handed to a person is not exited behind his back"
+        assert stage.alerts == ["session_hard_exit", "session_position_left"]
 
 
 async def test_what_cannot_be_closed_is_handed_to_a_person(
