@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from functools import partial
 
 if __name__ == "__main__":
     # Before the other imports, which take most of a second: until there is something to end in order, just end.
@@ -24,12 +25,14 @@ from actors.portfolio_risk import PortfolioRisk, RiskTiming
 from actors.rest_feed import RestFeed
 from actors.runtime.child import ChildSpec
 from actors.runtime.supervisor import ChildContext
+from actors.session_manager import SessionManager
 from actors.stop_loss import StopLoss
 from kalshi.feed_connection import FeedParameters
 from kalshi.feed_rest import RestPace
 from kalshi.numbers import CountE2
 from ops.life import TreeParts
 from quant.market_configuration import ConfigurationLimits
+from quant.programs import SelectionKind
 
 # The brake on runaway fills: this much more in 15 s than the caps allow to be resting at all.
 BRAKE_FACTOR = 1.5
@@ -96,9 +99,14 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
                 c,
                 settings.discovery,
                 DiscoveryTiming(interval_s=settings.discovery.interval_s),
-                settings.programs,
+                {n: p for n, p in settings.programs.items() if p.selection is not SelectionKind.VOLATILITY},
                 settings.discovery.facts,
             ),
+        ),
+        *(
+            ChildSpec("session_manager", partial(SessionManager, parameters=settings.sessions, name=n, program=p))
+            for n, p in settings.programs.items()
+            if p.selection is SelectionKind.VOLATILITY
         ),
     )
 

@@ -30,6 +30,7 @@ from actors.messages.money import (
 )
 from actors.messages.refill import OpenStake, StakeOpened, StakeStored, StoreStake
 from actors.messages.selection import KeepLearned, ReadLearned
+from actors.messages.sessions import ReadOpenSessions, RecordSession, SessionRow
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
@@ -80,6 +81,15 @@ CREATE TABLE IF NOT EXISTS realised_seen (ticker TEXT PRIMARY KEY, net_e6 INTEGE
 """
 _RECORD_FIELDS = tuple(field.name for field in attrs.fields(ToxicityRecord))  # the columns' order
 _TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs", "market_configurations", "rewards"})
+_SESSIONS = """
+CREATE TABLE IF NOT EXISTS volatility_sessions (
+    session_id TEXT PRIMARY KEY, program TEXT NOT NULL, ticker TEXT NOT NULL, event_id TEXT NOT NULL,
+    started_ms INTEGER NOT NULL, ended_ms INTEGER, close_time_ms INTEGER NOT NULL,
+    phase TEXT NOT NULL, end_reason TEXT NOT NULL, left_because TEXT NOT NULL,
+    pnl_at_start_e6 INTEGER NOT NULL, pnl_e6 INTEGER NOT NULL, position_e2 INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS open_sessions ON volatility_sessions (program) WHERE ended_ms IS NULL;
+"""
+OPEN_SESSIONS_MAX = 1_000  # far more than may ever run at once
 
 
 class LedgerBroken(Exception):
@@ -99,7 +109,7 @@ class LedgerStore:
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA + _VERDICTS + _LEARNED + ledger_stakes.SCHEMA)
+            self._db.executescript(_SCHEMA + _VERDICTS + _LEARNED + _SESSIONS + ledger_stakes.SCHEMA)
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             row = self._db.execute("SELECT COALESCE(MAX(fill_seq), 0) FROM fills").fetchone()
         except sqlite3.Error as error:
@@ -215,6 +225,28 @@ class LedgerStore:
             series=series[::-1],
             realised=tuple((str(ticker), MoneyE6(_int(net_e6))) for ticker, net_e6 in reversed(sums)),
         )
+
+    def record_sessions(self, rows: tuple[SessionRow, ...]) -> None:
+        """Stores volatility sessions, each in place of its older row, in one transaction."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "INSERT OR REPLACE INTO volatility_sessions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                [attrs.astuple(row) for row in rows],
+            )
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
+
+    def open_sessions(self, program: str) -> tuple[SessionRow, ...]:
+        """Returns the sessions of `program` that have not ended, the newest first."""
+        rows = self._db.execute(
+            "SELECT * FROM volatility_sessions WHERE program = ? AND ended_ms IS NULL ORDER BY started_ms DESC LIMIT ?",
+            (program, OPEN_SESSIONS_MAX),
+        )
+        names = [field.name for field in attrs.fields(SessionRow)]
+        return tuple(SessionRow(**dict(zip(names, row, strict=True))) for row in rows)
 
     def _rollback(self) -> None:
         if self._db.in_transaction:
@@ -349,6 +381,8 @@ class Ledger:
             await offload(store.record_verdicts, verdicts)
         if learned := tuple(m.learned for m in batch if isinstance(m, KeepLearned)):
             await offload(store.keep_learned, learned)
+        if rows := tuple(m.row for m in batch if isinstance(m, RecordSession)):
+            await offload(store.record_sessions, rows)
         return added
 
     async def _answer(self, store: LedgerStore, batch: tuple[object, ...], new: int) -> None:
@@ -364,6 +398,8 @@ class Ledger:
                     reply.put(await self.context.seams.offload(store.store_stake, message))
                 case ReadLearned(reply=reply):
                     reply.put(await self.context.seams.offload(store.learned))
+                case ReadOpenSessions(program=program, reply=reply):
+                    reply.put(await self.context.seams.offload(store.open_sessions, program))
                 case _:
                     pass
 

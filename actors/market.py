@@ -20,7 +20,7 @@ from actors.runtime.supervisor import ChildContext
 from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2
 from quant.quoting.decision import QuoteDecision
-from quant.quoting.directive import Directive, Mode
+from quant.quoting.directive import Directive
 from quant.quoting.incentive import IncentiveParameters
 from quant.quoting.maker import Limits, Maker, MakerParameters
 from quant.quoting.own_orders import OwnOrder
@@ -43,6 +43,7 @@ class MarketMaker:
 
     context: ChildContext
     ticker: str
+    program: str  # its owner: nobody else's directives count
     parameters: MakerParameters
     _maker: Maker = attrs.field(init=False)
     _voice: MarketVoice = attrs.field(init=False)
@@ -88,7 +89,7 @@ class MarketMaker:
                     self._take_fills(message)
                 case ProgramTerms():
                     self._maker.programs_seen(message.programs)
-                case QuoteDirective():
+                case QuoteDirective(program=self.program):
                     self._maker.directed(directive_of(message))
                 case _:
                     pass
@@ -140,7 +141,7 @@ def limits_of(view: RiskView, ticker: str) -> Limits:
 def directive_of(message: QuoteDirective) -> Directive:
     """Returns a directive as the maker knows it."""
     return Directive(
-        mode=Mode(message.mode.value),
+        mode=message.mode,
         valid_until_s=message.valid_until_s,
         exit_limit_e4=message.exit_limit_e4,
         reasons=message.reasons,

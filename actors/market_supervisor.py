@@ -21,6 +21,7 @@ from actors.messages.lifecycle import Heartbeat, KillMarket
 from actors.messages.market import Assignment, Assignments, BookView, MarketRules, ProgramTerms
 from actors.messages.money import PositionView
 from actors.messages.orders import TargetQuotes, WorkingOrders
+from actors.messages.volatility import QuoteDirective
 from actors.refill import RefillMaker
 from actors.runtime.child import ChildStatus
 from actors.runtime.lifecycle import LifecycleEvent
@@ -176,9 +177,11 @@ class MarketSupervisor:
         def factory(context: ChildContext) -> Actor:
             if isinstance(strategy, EventParameters):
                 return RefillMaker(context, ticker, assignment.program, strategy, configuration.max_position_e2)
-            return MarketMaker(context, ticker, self._maker_parameters(program, strategy, configuration))
+            return MarketMaker(
+                context, ticker, assignment.program, self._maker_parameters(program, strategy, configuration)
+            )
 
-        keyed: tuple[type, ...] = (BookView, MarketRules, PositionView, WorkingOrders, ProgramTerms)
+        keyed: tuple[type, ...] = (BookView, MarketRules, PositionView, WorkingOrders, ProgramTerms, QuoteDirective)
         return ChildSpec(
             name=f"market:{ticker}",
             factory=factory,

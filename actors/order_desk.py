@@ -303,7 +303,7 @@ class OrderDesk:
     def _take_claim(self, claim: ExitClaim) -> None:
         now_s = self._now()
         if claim.is_done:
-            self._desk.claim_exit(claim.ticker, None, now_s)
+            self._desk.claim_exit(claim.ticker, None, now_s, claim.claimant)
             return
         self._desk.claim_exit(
             claim.ticker,
@@ -314,6 +314,7 @@ class OrderDesk:
                 limit_e4=claim.limit_e4,
                 renewed_at_s=claim.renewed_at_s,
                 masked_since_s=now_s,
+                claimant=claim.claimant,
             ),
             now_s,
         )

@@ -200,7 +200,7 @@ def _market_maker(parameters: StrategyParameters, first: BookView) -> Decide:
     maker_parameters = MakerParameters(
         strategy=parameters, order_size_e2=sizes.order_size_e2, max_position_e2=sizes.max_position_e2
     )
-    maker = MarketMaker(context, _TICKER, maker_parameters)
+    maker = MarketMaker(context, _TICKER, "bench", maker_parameters)
     life = maker.run(lambda: None)
 
     def hand(batch: tuple[object, ...]) -> None:

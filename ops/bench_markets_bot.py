@@ -187,7 +187,7 @@ class Bot:
             order_size_e2=sizes.order_size_e2,
             max_position_e2=sizes.max_position_e2,
         )
-        return MarketMaker(context, ticker, parameters)
+        return MarketMaker(context, ticker, "bench", parameters)
 
     async def _connect(self, nursery: trio.Nursery) -> Socket:
         headers = list(self._signer.headers("GET", SOCKET_PATH, self._seams.wall_ms()).items())

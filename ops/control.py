@@ -313,6 +313,7 @@ def summary(snapshot: SystemSnapshot) -> str:
         f"permit: {snapshot.permit}{_because(snapshot.permit_reasons)}",
         f"feed: {snapshot.feed}; discovery: {snapshot.discovery}",
         f"markets: {len(snapshot.markets)}, {quoted} quoted on both sides",
+        *((f"volatility sessions: {snapshot.sessions}",) if snapshot.sessions else ()),
         f"orders: {totals.orders_resting} resting, {totals.orders_unknown} unknown",
         f"PnL {identity(totals)}; fees {signed_dollars(totals.fees_e6, 6).lstrip('+')}",
         f"fills {totals.fills}, contracts {contracts(totals.contracts_e2)}",

@@ -28,6 +28,7 @@ from quant.quoting.market_signals import SignalUse
 from quant.quoting.throttles import ThrottleParameters
 from quant.risk import RiskParameters
 from quant.selection.discovery import DiscoveryParameters
+from quant.sessions.parameters import SessionParameters
 from quant.signals.volatility import VolatilityParameters
 from quant.stop_loss import StopLossParameters
 
@@ -151,6 +152,7 @@ class Settings:
     market_configuration: MarketConfigurationParameters = attrs.field(factory=MarketConfigurationParameters)
     quoting: AvellanedaStoikovParameters = attrs.field(factory=AvellanedaStoikovParameters)
     volatility: VolatilityParameters = attrs.field(factory=VolatilityParameters)
+    sessions: SessionParameters = attrs.field(factory=SessionParameters)
     signals: SignalUse = attrs.field(factory=SignalUse)
     throttles: ThrottleParameters = attrs.field(factory=ThrottleParameters)
     orders: DeskParameters = attrs.field(factory=DeskParameters)

@@ -123,6 +123,27 @@ RULES: tuple[Rule, ...] = (
         "must have sizes above 0, and no order size above the position limit",
         lambda settings: all(_sizes_fit(program, settings) for program in settings.programs.values()),
     ),
+    Rule(
+        "programs",
+        "must have at most one program with selection volatility: one session manager looks after all sessions",
+        lambda settings: sum(p.selection is SelectionKind.VOLATILITY for p in settings.programs.values()) <= 1,
+    ),
+    _between("sessions.entry.sessions_max", 1, 100, "0 would begin none; use is_enabled of the program for that"),
+    _between("sessions.entry.hysteresis", 0.01, 1, "it is a share of a limit"),
+    _positive("sessions.guardrails.time_to_live_s"),
+    _below_key(
+        "sessions.guardrails.regime_freeze_s", "sessions.guardrails.regime_kill_s", "first frozen, then an exit"
+    ),
+    _between("sessions.regime_kill.adverse_share", 0, 1, "it is a share of the fills"),
+    _between("sessions.regime_kill.adverse_fills_min", 1, 100, "without a fill nobody was picked off"),
+    Rule(
+        "sessions.regime_kill.modes",
+        f"must map regimes ({', '.join(Regime)}) to soft or hard, and none in which sessions may begin",
+        lambda settings: (
+            set(settings.sessions.regime_kill.modes) <= {*Regime} - {*settings.sessions.entry.allowed_regimes}
+        ),
+    ),
+    _positive("sessions.exits.unwind_max_s"),
     _positive("markets.order_size_contracts"),
     _at_most_key("markets.order_size_contracts", "markets.max_position_contracts", "one fill would pass the limit"),
     _at_most_key("market_configuration.sigma_floor", "market_configuration.sigma_cap", "no sigma would satisfy both"),
@@ -246,7 +267,7 @@ def _is_negative(key: str, value: Any) -> bool:
 
 def _selects_something(program: Program) -> bool:
     match program.selection:
-        case SelectionKind.SCORED | SelectionKind.INCENTIVES:
+        case SelectionKind.SCORED | SelectionKind.INCENTIVES | SelectionKind.VOLATILITY:
             return True
         case SelectionKind.TICKERS:
             return bool(program.listed_tickers)

@@ -20,6 +20,7 @@ from actors.messages.market import (
 )
 from actors.messages.money import PnlView, PositionView
 from actors.messages.orders import PermitView, TargetQuotes, WireHealth, WorkingOrder, WorkingOrders
+from actors.messages.sessions import SessionsView
 from actors.runtime.child import ChildState, ChildStatus
 from actors.runtime.loop_watch import LoopWatch
 from actors.runtime.mailbox import Mailbox, MailboxStatistics
@@ -68,6 +69,7 @@ class SnapshotMaker:
     _wire: WireHealth | None = attrs.field(default=None, init=False)
     _pnl: PnlView = attrs.field(default=_NO_PNL, init=False)
     _discovery: dict[str, DiscoveryReport] = attrs.field(factory=dict, init=False)
+    _sessions: SessionsView | None = attrs.field(default=None, init=False)
 
     async def run(self) -> None:
         """Publishes until cancelled."""
@@ -105,6 +107,8 @@ class SnapshotMaker:
                 self._pnl = message
             case DiscoveryReport():
                 self._discovery[message.program] = message
+            case SessionsView():
+                self._sessions = message
             case _:
                 pass
 
@@ -131,6 +135,7 @@ class SnapshotMaker:
             write_tokens=self._wire.write_tokens if self._wire is not None else 0.0,
             loop_worst_ms=loop.worst_s * 1000 if loop is not None else 0.0,
             loop_blocks=loop.blocks if loop is not None else 0,
+            sessions=self._sessions_text(),
         )
 
     def _feed_text(self) -> str:
@@ -159,6 +164,15 @@ class SnapshotMaker:
             for report in self._discovery.values()
         )
         return runs + rewards
+
+    def _sessions_text(self) -> str:
+        view = self._sessions
+        if view is None:
+            return ""
+        texts = [f"{row.ticker} {row.phase}, {(view.at_ms - row.started_ms) / 1000:.0f} s old" for row in view.rows]
+        if view.candidates:
+            texts.append(f"{len(view.candidates)} about to begin")
+        return f"{len(view.rows)} of {view.sessions_max}{': ' if texts else ''}{'; '.join(texts)}"
 
     def _market_rows(self) -> tuple[MarketRow, ...]:
         held = (ticker for ticker, view in self._positions.items() if view.position_e2)

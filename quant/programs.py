@@ -57,11 +57,23 @@ class SelectionKind(enum.Enum):
     EVENTS = "events"  # every outcome of the events named
     SERIES = "series"  # those of the series named whose event is today
     INCENTIVES = "incentives"  # those whose liquidity programs pay most per dollar at risk
+    VOLATILITY = "volatility"  # those that move and come back, each for a short session
+
+
+# A session trades within minutes and has to get rid of what it holds: small, and with a short horizon. It freezes
+# three minutes before the close by itself; until half a minute before it the strategy may still reduce.
+SESSION_DEFAULTS = {
+    "order_size_e2": CountE2(100),
+    "max_position_e2": CountE2(300),
+    "avellaneda_stoikov": AvellanedaStoikovParameters(horizon_cap_s=300.0, stop_before_close_s=30.0),
+}
 
 
 @attrs.frozen(kw_only=True)
 class Program:
-    """One program, as `config.yaml` names it; sizes that are None are those of the section `markets`."""
+    """One program, as `config.yaml` names it; sizes that are None are those of the section `markets`, or those of
+    volatility sessions where it runs them.
+    """
 
     selection: SelectionKind = SelectionKind.SCORED
     tickers: tuple[str, ...] = ()
@@ -83,6 +95,12 @@ class Program:
     priority: int = 10
     is_enabled: bool = True
     is_configured_per_market: bool = True  # sizes and parameters are fitted to each market, within those above
+
+    def __attrs_post_init__(self) -> None:
+        if self.selection is SelectionKind.VOLATILITY:
+            for name, value in SESSION_DEFAULTS.items():
+                if getattr(self, name) is None:
+                    object.__setattr__(self, name, value)  # frozen, and not made yet
 
     @property
     def listed_tickers(self) -> tuple[str, ...]:
@@ -175,6 +193,8 @@ def selecting(
                     for series in dict.fromkeys(program.series)
                 ),
             )
+        case SelectionKind.VOLATILITY:
+            return ProgramSelection(wanted=(), eligible=0, verdicts=())  # the session manager claims for it
 
 
 def concerns(program: Program, market: ListedMarket) -> bool:
@@ -188,6 +208,8 @@ def concerns(program: Program, market: ListedMarket) -> bool:
             return market.event_ticker in program.events
         case SelectionKind.SERIES:
             return market.series_ticker in program.series
+        case SelectionKind.VOLATILITY:
+            return False  # the session manager claims for it
 
 
 def incentive_candidate(each: Listed) -> IncentiveCandidate:

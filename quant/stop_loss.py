@@ -96,7 +96,7 @@ def decide(
     return ExitWanted(
         side=side,
         count_e2=CountE2(abs(position_e2)),
-        limit_price_e4=_limit(side, touch, parameters.slippage_e4, grid),
+        limit_price_e4=exit_limit(side, touch, parameters.slippage_e4, grid),
         reason=reason,
     )
 
@@ -108,8 +108,8 @@ def _passed(profit_e4: float, parameters: StopLossParameters) -> ExitReason | No
     return ExitReason.TAKE_PROFIT if take is not None and profit_e4 >= take else None
 
 
-def _limit(side: Side, touch_e4: PriceE4, slippage_e4: int, grid: PriceGrid) -> PriceE4:
-    """Returns the worst acceptable price: rounded towards the touch, and the grid's end where the allowance
+def exit_limit(side: Side, touch_e4: PriceE4, slippage_e4: int, grid: PriceGrid) -> PriceE4:
+    """Returns the worst acceptable price of an exit: rounded towards the touch, and the grid's end where the allowance
     passes it.
     """
     if side is Side.ASK:

@@ -75,6 +75,7 @@ class SystemSnapshot:
     write_tokens: float
     loop_worst_ms: float
     loop_blocks: int
+    sessions: str = ""  # volatility sessions; empty where no program runs them
 
 
 @attrs.frozen(kw_only=True)

@@ -17,6 +17,7 @@ from kalshi.types import (
     Side,
 )
 from quant.orders.commands import CommandClass, OutcomeKind
+from quant.orders.desk import STOP_LOSS
 
 
 @attrs.frozen(kw_only=True)
@@ -71,8 +72,8 @@ class WorkingOrders:
 
 @attrs.frozen(kw_only=True)
 class ExitClaim:
-    """The stop loss takes over one market: sell or buy back `count_e2` at `limit_e4` or better. Renewed while it
-    stands.
+    """The stop loss, or a volatility session of that market, takes it over: sell or buy back `count_e2` at `limit_e4`
+    or better. Renewed while it stands.
     """
 
     ticker: str
@@ -83,6 +84,7 @@ class ExitClaim:
     reason: str
     renewed_at_s: float
     is_done: bool = False  # the claimant releases the market
+    claimant: str = STOP_LOSS  # of two claimants the stop loss wins
 
 
 @attrs.frozen(kw_only=True)

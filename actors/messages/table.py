@@ -51,6 +51,8 @@ from actors.messages.orders import (
 )
 from actors.messages.refill import OpenStake, StoreStake
 from actors.messages.selection import KeepLearned, ReadLearned
+from actors.messages.sessions import ReadOpenSessions, RecordSession, SessionsView
+from actors.messages.volatility import MarketRegime, QuoteDirective, VolatilityEvent
 from actors.runtime.channels import ChannelSpec, Policy
 from actors.runtime.lifecycle import ActorExited, ActorStarted
 
@@ -68,6 +70,7 @@ _ACTORS = (
     "allocation",
     "market_supervisor",
     "market",
+    "session_manager",
 )
 
 
@@ -129,7 +132,12 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk", "discovery"), keyed=True, quiet_to=("discovery",)),
     _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "snapshot"), quiet_to=("order_desk",)),
     _sample(TradeSeen, 256, ("feed",), ("market",)),
-    _latest(MarketEnded, ("feed", "discovery"), ("portfolio_risk", "discovery", "order_desk"), keyed=True),
+    _latest(
+        MarketEnded,
+        ("feed", "discovery"),
+        ("portfolio_risk", "discovery", "order_desk", "session_manager"),
+        keyed=True,
+    ),
     # Private events may be dropped by nobody but the feed; REST makes good what was.
     _sample(PrivateFillSeen, 1_024, ("feed",), ("fill_reconciler",)),
     _sample(PrivateOrderSeen, 1_024, ("feed",), ("order_desk",)),
@@ -138,9 +146,9 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         MarketRules,
         ("discovery",),
-        ("market", "market_supervisor", "order_desk", "portfolio_risk", "stop_loss", "snapshot"),
+        ("market", "market_supervisor", "order_desk", "portfolio_risk", "stop_loss", "snapshot", "session_manager"),
         keyed=True,
-        quiet_to=("market_supervisor",),
+        quiet_to=("market_supervisor", "session_manager"),
     ),
     _latest(MarketLiquidity, ("discovery",), ("market_supervisor",), keyed=True, quiet_to=("market_supervisor",)),
     _latest(ProgramTerms, ("discovery",), ("market",), keyed=True),
@@ -156,11 +164,15 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         message=ProgramClaims,
         policy=Policy.LATEST,
         bound=64,
-        senders=("discovery",),
+        senders=("discovery", "session_manager"),
         receivers=("allocation",),
         key=lambda message: str(message.program),
     ),
-    _latest(Assignments, ("allocation",), ("market_supervisor", "portfolio_risk", "discovery", "snapshot")),
+    _latest(
+        Assignments,
+        ("allocation",),
+        ("market_supervisor", "portfolio_risk", "discovery", "snapshot", "session_manager"),
+    ),
     ChannelSpec(
         message=DiscoveryReport,
         policy=Policy.LATEST,
@@ -169,17 +181,32 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         receivers=("snapshot",),
         key=lambda message: str(message.program),
     ),
+    # Volatility sessions.
+    _latest(MarketRegime, ("volatility_scanner",), ("session_manager",), keyed=True, quiet_to=("session_manager",)),
+    _latest(VolatilityEvent, ("volatility_scanner",), ("session_manager",), keyed=True),
+    _latest(QuoteDirective, ("session_manager",), ("market",), keyed=True),
+    _latest(SessionsView, ("session_manager",), ("snapshot",)),
+    _block(RecordSession, 64, ("session_manager",), ("ledger",)),
+    _block(ReadOpenSessions, 4, ("session_manager",), ("ledger",)),
     # Quotes and orders.
     _latest(TargetQuotes, ("market",), ("order_desk", "snapshot"), keyed=True),
     _latest(
         WorkingOrders,
         ("order_desk",),
-        ("market", "snapshot", "portfolio_risk", "discovery"),
+        ("market", "snapshot", "portfolio_risk", "discovery", "session_manager"),
         keyed=True,
-        quiet_to=("discovery",),
+        quiet_to=("discovery", "session_manager"),
     ),
     _latest(PermitView, ("order_desk",), ("wire", "snapshot")),
-    _latest(ExitClaim, ("stop_loss",), ("order_desk",), keyed=True),
+    # Each claimant has a slot of its own: whose claim counts is the desk's to say.
+    ChannelSpec(
+        message=ExitClaim,
+        policy=Policy.LATEST,
+        bound=MARKETS_MAX,
+        senders=("stop_loss", "session_manager"),
+        receivers=("order_desk",),
+        key=lambda claim: f"{claim.claimant}:{claim.ticker}",
+    ),
     _latest(ExitStatus, ("order_desk",), ("stop_loss", "snapshot"), keyed=True),
     _block(WireCommand, 256, ("order_desk",), ("wire",)),
     _block(ReadRequest, 64, _READERS, ("wire",)),
@@ -194,19 +221,24 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         FillTape,
         ("ledger",),
-        ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot", "discovery", "market"),
-        quiet_to=("discovery", "market"),
+        ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot", "discovery", "market", "session_manager"),
+        quiet_to=("discovery", "market", "session_manager"),
     ),
     _latest(
         PositionView,
         ("portfolio_risk",),
-        ("market", "stop_loss", "snapshot", "discovery"),
+        ("market", "stop_loss", "snapshot", "discovery", "session_manager"),
         keyed=True,
-        quiet_to=("discovery",),
+        quiet_to=("discovery", "session_manager"),
     ),
-    _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot", "market"), quiet_to=("market",)),
+    _latest(
+        RiskView,
+        ("portfolio_risk",),
+        ("order_desk", "snapshot", "market", "session_manager"),
+        quiet_to=("market", "session_manager"),
+    ),
     _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
-    _block(RecordVerdicts, 4, ("discovery",), ("ledger",)),
+    _block(RecordVerdicts, 4, ("discovery", "session_manager"), ("ledger",)),
     _block(KeepLearned, 16, ("discovery",), ("ledger",)),
     _block(ReadLearned, 4, ("discovery",), ("ledger",)),
     _block(Record, 1_024, ("discovery", "market_supervisor", "order_desk", "portfolio_risk", "records"), ("ledger",)),
@@ -225,6 +257,6 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _sample(Alert, 256, (*_ACTORS, "wire", "outer"), ("records",)),
     _latest(StopWanted, _ACTORS, ("outer",)),
     _sample(KillMarket, 16, ("outer",), ("market_supervisor",)),
-    _latest(Switches, ("outer",), ("order_desk", "snapshot", "discovery")),
+    _latest(Switches, ("outer",), ("order_desk", "snapshot", "discovery", "session_manager")),
     _latest(SystemSnapshot, ("snapshot",), ("outer",)),
 )

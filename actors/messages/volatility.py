@@ -7,6 +7,7 @@ import enum
 import attrs
 
 from kalshi.numbers import PriceE4
+from quant.quoting.directive import QuoteMode
 from quant.signals.regime import Regime, RegimeReason
 
 
@@ -56,14 +57,6 @@ class VolatilityEvent:
     close_time_ms: int
     began_at_s: float
     said_at_s: float
-
-
-class QuoteMode(enum.StrEnum):
-    """How much of its strategy a market maker may use."""
-
-    QUOTE = "quote"
-    FREEZE = "freeze"  # nothing rests, the position stays
-    REDUCE_ONLY = "reduce_only"  # only the side that brings the position nearer to flat, with no more than it
 
 
 @attrs.frozen(kw_only=True)

@@ -8,7 +8,8 @@ Rules:
 1. Only the newest target of a market counts; a market without one, halted, without rules or claimed for an
    exit wants nothing, and so does one whose two sides would trade with each other.
 2. A target counts only on the book generation that it was decided on: a reconnect voids it.
-3. One owner a side: while an exit claim stands, the market's own targets are masked (I25).
+3. One owner a side: while an exit claim stands, the market's own targets are masked (I25). Of two claimants the
+   stop loss has the exit; another one gets it when nobody has, and releases only what is its own.
 4. Nothing is forgotten: an order leaves the table only when the numbered fills are complete past its end
    (I2, I8).
 5. A plan is made command by command, each on the table with the one before in it, so that two sides never
@@ -33,6 +34,8 @@ from quant.orders.planner import SideContext, Wanted, lease_seconds, plan_side, 
 from quant.orders.rounds import wakes_at_s
 from quant.orders.table import OrderTable
 from quant.orders.tracked import TrackedOrder
+
+STOP_LOSS = "stop_loss"  # who claims exits before all others
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +72,7 @@ class BookTop:
 
 @attrs.frozen(kw_only=True)
 class Claim:
-    """An exit that the stop loss wants."""
+    """An exit that the stop loss wants, or another claimant."""
 
     claim_id: str
     side: Side
@@ -77,6 +80,7 @@ class Claim:
     limit_e4: PriceE4
     renewed_at_s: float
     masked_since_s: float
+    claimant: str = STOP_LOSS
 
 
 CLAIM_TTL_S = 30.0
@@ -200,13 +204,18 @@ class Desk:
         """Markets in which somebody else's orders of this account rest (I28)."""
         self._foreign_tickers = frozenset(tickers)
 
-    def claim_exit(self, ticker: str, claim: Claim | None, now_s: float) -> None:
-        """The stop loss takes a market, renews its claim, or lets go."""
+    def claim_exit(self, ticker: str, claim: Claim | None, now_s: float, claimant: str = STOP_LOSS) -> None:
+        """A claimant takes a market, renews its claim, or lets go (None; `claimant` says who does); see rule 3."""
         market = self.market(ticker)
+        present, who = market.claim, claimant if claim is None else claim.claimant
+        if present is not None and present.claimant != who:
+            lasts = now_s - present.renewed_at_s <= CLAIM_TTL_S
+            if claim is None or (lasts and who != STOP_LOSS):
+                return
         if claim is None:
             self._release(market)
-        elif market.claim is not None and market.claim.claim_id == claim.claim_id:
-            market.claim = attrs.evolve(claim, masked_since_s=market.claim.masked_since_s)
+        elif present is not None and present.claim_id == claim.claim_id:
+            market.claim = attrs.evolve(claim, masked_since_s=present.masked_since_s)
         else:
             self._release(market)
             market.claim = attrs.evolve(claim, masked_since_s=now_s)

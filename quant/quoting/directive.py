@@ -20,27 +20,27 @@ from kalshi.types import Side
 from quant.quoting.decision import QuoteDecision, QuoteInputs, QuoteTarget
 
 
-class Mode(enum.Enum):
-    """The three kinds of directives."""
+class QuoteMode(enum.StrEnum):
+    """How much of its strategy a market maker may use."""
 
     QUOTE = "quote"
-    FREEZE = "freeze"
-    REDUCE_ONLY = "reduce_only"
+    FREEZE = "freeze"  # nothing rests, the position stays
+    REDUCE_ONLY = "reduce_only"  # only the side that brings the position nearer to flat, with no more than it
 
 
 @attrs.frozen(kw_only=True)
 class Directive:
     """One directive; times are monotonic seconds."""
 
-    mode: Mode
+    mode: QuoteMode
     valid_until_s: float
     exit_limit_e4: PriceE4 | None = None
     reasons: tuple[str, ...] = ()
 
 
-_QUOTE = Directive(mode=Mode.QUOTE, valid_until_s=0.0)
-_UNHEARD = Directive(mode=Mode.FREEZE, valid_until_s=0.0, reasons=("no session speaks for this market",))
-_EXPIRED = Directive(mode=Mode.FREEZE, valid_until_s=0.0, reasons=("the session's last word is too old",))
+_QUOTE = Directive(mode=QuoteMode.QUOTE, valid_until_s=0.0)
+_UNHEARD = Directive(mode=QuoteMode.FREEZE, valid_until_s=0.0, reasons=("no session speaks for this market",))
+_EXPIRED = Directive(mode=QuoteMode.FREEZE, valid_until_s=0.0, reasons=("the session's last word is too old",))
 
 
 def in_force(directive: Directive | None, now_s: float, *, is_needed: bool) -> Directive:

@@ -24,7 +24,7 @@ from quant.quoting import directive as directives
 from quant.quoting import incentive_beat, throttles
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.decision import QuoteDecision, QuoteInputs
-from quant.quoting.directive import Directive, Mode
+from quant.quoting.directive import Directive, QuoteMode
 from quant.quoting.glft import GlftParameters
 from quant.quoting.incentive import IncentiveParameters
 from quant.quoting.incentive_beat import IncentiveMemory, MarketDepth
@@ -150,12 +150,12 @@ class Maker:
             seen = self._observation(look, signals)
             self._throttles = throttles.observe(self._throttles, seen, self.parameters.throttles)
         directive = directives.in_force(self._directive, now_s, is_needed=self.parameters.needs_directive)
-        if directive.mode is Mode.FREEZE:
+        if directive.mode is QuoteMode.FREEZE:
             return QuoteDecision.nothing(*directive.reasons)
         verdict = signals.verdict(now_s)
         inputs = self._inputs(look, signals)
         wanted = self._wanted(inputs, bids, asks, verdict, grid, now_s, now_ms)
-        if directive.mode is Mode.REDUCE_ONLY:
+        if directive.mode is QuoteMode.REDUCE_ONLY:
             return directives.reduce_only(wanted, inputs, directive, grid)
         if self.parameters.freezes_on_stale_regime and signals.is_stale:
             return QuoteDecision.nothing("the regime is stale")

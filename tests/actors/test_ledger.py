@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from actors.ledger import LedgerBroken, LedgerStore, latest_verdicts
 from actors.messages.money import MarketVerdict, Record, RecordVerdicts
+from actors.messages.sessions import SessionRow
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
 from quant.selection.experience import Learned
@@ -167,3 +168,36 @@ def test_what_own_fills_taught_is_read_back_newest_state_and_oldest_first(tmp_pa
         realised=(("B", MoneyE6(-1)), ("A", MoneyE6(7))),
     )
     store.close()
+
+
+def _session(session_id: str, *, ended_ms: int | None = None, program: str = "volatility") -> SessionRow:
+    return SessionRow(
+        session_id=session_id,
+        program=program,
+        ticker=f"T-{session_id}",
+        event_id="1-1",
+        started_ms=1_000,
+        ended_ms=ended_ms,
+        close_time_ms=9_000,
+        phase="quoting",
+        end_reason="" if ended_ms is None else "time to live",
+        left="",
+        pnl_at_start_e6=MoneyE6(5),
+        pnl_e6=MoneyE6(-7),
+        position_e2=CountE2(300),
+    )
+
+
+def test_a_session_has_one_row_and_those_that_are_open_are_found_again(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    rows = (_session("a"), _session("b"), _session("c", program="other"))
+    store.record_sessions(rows)
+    store.record_sessions((_session("a"), _session("b", ended_ms=2_000)))
+    store.close()
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    assert store.open_sessions("volatility") == (_session("a"),)
+    assert store.open_sessions("other") == rows[2:]
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as database:
+        found = database.execute("SELECT session_id, ended_ms, end_reason FROM volatility_sessions ORDER BY 1")
+        assert found.fetchall() == [("a", None, ""), ("b", 2_000, "time to live"), ("c", None, "")]

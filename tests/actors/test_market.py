@@ -12,7 +12,7 @@ from actors.messages.market import BookCondition, BookView, MarketRules
 from actors.messages.money import FillTape, MarketCap, RiskView
 from actors.messages.orders import TargetQuotes, WorkingOrder, WorkingOrders
 from actors.messages.table import CHANNELS
-from actors.messages.volatility import QuoteDirective, QuoteMode
+from actors.messages.volatility import QuoteDirective
 from actors.runtime.child import ChildContext, silent_log
 from actors.runtime.seams import virtual_seams
 from actors.runtime.switchboard import Switchboard
@@ -20,6 +20,7 @@ from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Level, Side
 from quant.fills import NumberedFill
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.quoting.directive import QuoteMode
 from quant.quoting.maker import MakerParameters
 from tests.actors.listings import live_book, tradable
 from tests.quant.builders import fill
@@ -51,7 +52,7 @@ class Stage:
             order_size_e2=sizes.order_size_e2,
             max_position_e2=sizes.max_position_e2,
         )
-        maker = MarketMaker(context, "M", parameters)
+        maker = MarketMaker(context, "M", "sessions", parameters)
         nursery.start_soon(maker.run, lambda: None)
 
     async def wish_on(self, book: BookView, rules: MarketRules = RULES) -> TargetQuotes:
@@ -161,23 +162,36 @@ async def test_own_fills_that_the_price_moves_against_widen_the_quotes(
         nursery.cancel_scope.cancel()
 
 
+def directive(program: str, mode: QuoteMode) -> QuoteDirective:
+    return QuoteDirective(
+        ticker="M",
+        program=program,
+        mode=mode,
+        exit_limit_e4=PriceE4(4_700),
+        reasons=("why",),
+        valid_until_s=7.0,
+    )
+
+
 def test_a_directive_of_the_session_manager_reaches_the_maker_as_it_is() -> None:
     for mode in QuoteMode:
-        said = QuoteDirective(
-            ticker="M",
-            program="sessions",
-            mode=mode,
-            exit_limit_e4=PriceE4(4_700),
-            reasons=("why",),
-            valid_until_s=7.0,
-        )
-        heard = directive_of(said)
-        assert (heard.mode.value, heard.exit_limit_e4, heard.valid_until_s, heard.reasons) == (
-            mode.value,
-            4_700,
-            7.0,
-            ("why",),
-        )
+        heard = directive_of(directive("sessions", mode))
+        assert (heard.mode, heard.exit_limit_e4, heard.valid_until_s, heard.reasons) == (mode, 4_700, 7.0, ("why",))
+
+
+async def test_i25_only_the_program_that_owns_a_market_directs_it(autojump_clock: trio.testing.MockClock) -> None:
+    """What an older owner's session said last must not freeze the next owner."""
+    async with trio.open_nursery() as nursery:
+        stage = Stage()
+        stage.start(nursery)
+        manager = stage.switchboard.outbox("session_manager")
+        manager.publish(directive("somebody-else", QuoteMode.FREEZE))
+        assert (await stage.wish_on(LIVE)).bid is not None
+        manager.publish(directive("sessions", QuoteMode.FREEZE))
+        frozen = await stage.wish_on(attrs.evolve(LIVE, sequence=2))
+        assert (frozen.bid, frozen.ask) == (None, None)
+        assert "why" in frozen.reasons
+        nursery.cancel_scope.cancel()
 
 
 def test_own_orders_of_the_desk_are_those_of_the_maker() -> None:

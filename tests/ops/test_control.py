@@ -44,6 +44,12 @@ def test_status_answers_with_the_snapshot_and_its_exact_profit() -> None:
     assert effects == ()
 
 
+def test_status_tells_of_volatility_sessions_where_a_program_runs_them() -> None:
+    assert "volatility sessions" not in asked("status")[0].text
+    view = ControlView(snapshot=snapshot(sessions="1 of 3: KX-A quoting, 12 s old"), at_ms=7)
+    assert "volatility sessions: 1 of 3: KX-A quoting, 12 s old" in asked("status", view)[0].text.splitlines()
+
+
 def test_actors_lists_each_actor_with_state_and_restarts() -> None:
     reply, _ = asked("actors")
     assert len(reply.text.splitlines()) == len(snapshot().actors)

@@ -239,6 +239,20 @@ def test_a_file_that_is_missing_binary_or_a_folder_is_named(tmp_path: Path) -> N
         ("websockets: {enabled: false, freeze_s: 3}", "websockets.freeze_s", "at least 4 without the socket"),
         ("markets: {order_size_contracts: 101}", "markets.order_size_contracts", "pass the limit"),
         ("shadow: {queue_model: lucky}", "shadow.queue_model", "front"),
+        ("programs: {a: {selection: volatility}, b: {selection: volatility}}", "programs", "at most one program"),
+        ("sessions: {entry: {sessions_max: 0}}", "sessions.entry.sessions_max", "from 1"),
+        ("sessions: {entry: {hysteresis: 0}}", "sessions.entry.hysteresis", "share"),
+        ("sessions: {guardrails: {time_to_live_s: 0}}", "sessions.guardrails.time_to_live_s", "greater than 0"),
+        (
+            "sessions: {guardrails: {regime_kill_s: 4}}",
+            "sessions.guardrails.regime_freeze_s",
+            "less than sessions.guardrails.regime_kill_s",
+        ),
+        ("sessions: {regime_kill: {adverse_share: 2}}", "sessions.regime_kill.adverse_share", "share"),
+        ("sessions: {regime_kill: {adverse_fills_min: 0}}", "sessions.regime_kill.adverse_fills_min", "picked off"),
+        ("sessions: {regime_kill: {modes: {SLEEPY: hard}}}", "sessions.regime_kill.modes", "must map regimes"),
+        ("sessions: {regime_kill: {modes: {QUIET: soft}}}", "sessions.regime_kill.modes", "may begin"),
+        ("sessions: {exits: {unwind_max_s: 0}}", "sessions.exits.unwind_max_s", "greater than 0"),
     ],
 )
 def test_a_broken_rule_names_key_and_reason(tmp_path: Path, text: str, key: str, said: str) -> None:

@@ -128,3 +128,15 @@ def test_a_program_quotes_with_its_own_parameters_or_the_defaults(
     assert Program(strategy=name).parameters(AvellanedaStoikovParameters()) == default
     with_own = Program(strategy=name, **{name.value: own})  # type: ignore[arg-type]
     assert with_own.parameters(AvellanedaStoikovParameters()) == own
+
+
+def test_a_program_of_sessions_is_small_by_default_and_selects_nothing_by_itself() -> None:
+    program = Program(selection=SelectionKind.VOLATILITY)
+    assert (program.order_size_e2, program.max_position_e2) == (100, 300)
+    quoting = program.parameters(AvellanedaStoikovParameters())
+    assert quoting == AvellanedaStoikovParameters(horizon_cap_s=300.0, stop_before_close_s=30.0)
+    assert wanted(program) == []
+    larger = Program(selection=SelectionKind.VOLATILITY, max_position_e2=CountE2(500), strategy=StrategyName.GLFT)
+    assert (larger.max_position_e2, larger.order_size_e2) == (500, 100)
+    assert isinstance(larger.parameters(AvellanedaStoikovParameters()), GlftParameters)
+    assert Program().max_position_e2 is None

@@ -17,6 +17,8 @@ ACTORS = {
     "allocation",
     "market_supervisor",
     "market",
+    "volatility_scanner",
+    "session_manager",
 }
 OUTER_SCOPE = {"wire", "desk_watch", "service_watch", "snapshot", "records", "outer", "supervision"}
 

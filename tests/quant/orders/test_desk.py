@@ -520,3 +520,32 @@ class TestBeforeACommandLeaves:
         desk.command_sent(command, 100.0)
         second = attrs.evolve(command, client_order_id="us-2", request=exit_create("us-2"))
         self.refused(desk, second, "I10")
+
+
+def test_the_stop_loss_has_the_exit_before_a_session_and_only_the_owner_lets_go() -> None:
+    """I25: one owner of exits at a time."""
+    desk = new_desk()
+    stop_loss = attrs.evolve(CLAIM, renewed_at_s=100.0)
+    session = attrs.evolve(CLAIM, claim_id="s1", claimant="session_manager", renewed_at_s=100.0)
+    other = attrs.evolve(session, claim_id="s2", claimant="somebody")
+
+    def owner() -> str | None:
+        claim = desk.market("M").claim
+        return None if claim is None else claim.claim_id
+
+    desk.claim_exit("M", session, 100.0)
+    desk.claim_exit("M", other, 100.0)
+    assert owner() == "s1"
+    desk.claim_exit("M", stop_loss, 101.0)
+    assert owner() == "c1"
+    desk.claim_exit("M", attrs.evolve(session, renewed_at_s=102.0), 102.0)
+    desk.claim_exit("M", None, 102.0, "session_manager")
+    assert owner() == "c1"
+    desk.claim_exit("M", attrs.evolve(session, renewed_at_s=130.0), 130.0)
+    assert owner() == "c1"
+    desk.claim_exit("M", attrs.evolve(session, renewed_at_s=130.1), 130.1)
+    assert owner() == "s1", "the stop loss did not renew its claim for 30 s"
+    desk.claim_exit("M", None, 131.0)
+    assert owner() == "s1"
+    desk.claim_exit("M", None, 131.0, "session_manager")
+    assert owner() is None

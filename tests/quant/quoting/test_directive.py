@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from kalshi.numbers import CountE2, PriceE4
 from quant.quoting.decision import QuoteDecision, QuoteInputs, QuoteTarget
-from quant.quoting.directive import Directive, Mode, in_force, reduce_only
+from quant.quoting.directive import Directive, QuoteMode, in_force, reduce_only
 from tests.quant.builders import CALM, CENT_GRID, level
 
-QUOTE = Directive(mode=Mode.QUOTE, valid_until_s=10.0, reasons=("a session",))
-REDUCE = Directive(mode=Mode.REDUCE_ONLY, valid_until_s=10.0, reasons=("time to live",))
+QUOTE = Directive(mode=QuoteMode.QUOTE, valid_until_s=10.0, reasons=("a session",))
+REDUCE = Directive(mode=QuoteMode.REDUCE_ONLY, valid_until_s=10.0, reasons=("time to live",))
 WANTED = QuoteDecision(
     bid=QuoteTarget(price_e4=PriceE4(4_900), count_e2=CountE2(1_000)),
     ask=QuoteTarget(price_e4=PriceE4(5_100), count_e2=CountE2(1_000)),
@@ -32,16 +32,16 @@ def reduced(position_e2: int, limit_e4: int | None = None, wanted: QuoteDecision
 def test_a_directive_holds_to_the_end_of_its_time_and_no_longer() -> None:
     assert in_force(QUOTE, 10.0, is_needed=True) is QUOTE
     late = in_force(QUOTE, 10.1, is_needed=True)
-    assert (late.mode, late.reasons) == (Mode.FREEZE, ("the session's last word is too old",))
-    assert in_force(QUOTE, 10.1, is_needed=False).mode is Mode.QUOTE
-    frozen = attrs.evolve(QUOTE, mode=Mode.FREEZE)
+    assert (late.mode, late.reasons) == (QuoteMode.FREEZE, ("the session's last word is too old",))
+    assert in_force(QUOTE, 10.1, is_needed=False).mode is QuoteMode.QUOTE
+    frozen = attrs.evolve(QUOTE, mode=QuoteMode.FREEZE)
     assert in_force(frozen, 9.0, is_needed=False) is frozen
-    assert in_force(frozen, 11.0, is_needed=False).mode is Mode.QUOTE
+    assert in_force(frozen, 11.0, is_needed=False).mode is QuoteMode.QUOTE
 
 
 def test_without_any_word_only_a_market_of_sessions_is_frozen() -> None:
-    assert in_force(None, 0.0, is_needed=True).mode is Mode.FREEZE
-    assert in_force(None, 0.0, is_needed=False).mode is Mode.QUOTE
+    assert in_force(None, 0.0, is_needed=True).mode is QuoteMode.FREEZE
+    assert in_force(None, 0.0, is_needed=False).mode is QuoteMode.QUOTE
 
 
 def test_reducing_leaves_one_side_with_no_more_than_the_position() -> None:

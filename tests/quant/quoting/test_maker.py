@@ -13,7 +13,7 @@ from kalshi.types import Level, Side
 from quant.quoting import incentive
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.decision import QuoteDecision, QuoteInputs
-from quant.quoting.directive import Directive, Mode
+from quant.quoting.directive import Directive, QuoteMode
 from quant.quoting.glft import GlftParameters
 from quant.quoting.hybrid import HybridParameters
 from quant.quoting.incentive import IncentiveFacts, IncentiveParameters
@@ -102,13 +102,13 @@ def test_the_throttles_stand_in_front_of_every_strategy() -> None:
 def test_a_market_of_sessions_quotes_on_their_word_alone() -> None:
     made = maker(attrs.evolve(PARAMETERS, needs_directive=True))
     assert at(made, 0.0).reasons == ("no session speaks for this market",)
-    made.directed(Directive(mode=Mode.QUOTE, valid_until_s=5.0))
+    made.directed(Directive(mode=QuoteMode.QUOTE, valid_until_s=5.0))
     assert None not in prices(at(made, 1.0))
-    made.directed(Directive(mode=Mode.FREEZE, valid_until_s=5.0, reasons=("the regime is bad",)))
+    made.directed(Directive(mode=QuoteMode.FREEZE, valid_until_s=5.0, reasons=("the regime is bad",)))
     frozen = at(made, 2.0)
     assert (prices(frozen), frozen.reasons) == ((None, None), ("the regime is bad",))
     made.position_seen(CountE2(700), PriceE4(5_000), PriceE4(4_800), 3.0)
-    made.directed(Directive(mode=Mode.REDUCE_ONLY, valid_until_s=5.0, exit_limit_e4=PriceE4(5_150)))
+    made.directed(Directive(mode=QuoteMode.REDUCE_ONLY, valid_until_s=5.0, exit_limit_e4=PriceE4(5_150)))
     leaving = at(made, 3.0)
     assert leaving.bid is None
     assert leaving.ask is not None
@@ -118,7 +118,7 @@ def test_a_market_of_sessions_quotes_on_their_word_alone() -> None:
 
 def test_a_directive_past_its_time_binds_no_other_market() -> None:
     made = maker()
-    made.directed(Directive(mode=Mode.FREEZE, valid_until_s=5.0))
+    made.directed(Directive(mode=QuoteMode.FREEZE, valid_until_s=5.0))
     assert prices(at(made, 4.0)) == (None, None)
     assert None not in prices(at(made, 5.1))
 
