@@ -25,10 +25,12 @@ from actors.rest_feed import RestFeed
 from actors.runtime.child import ChildSpec
 from actors.runtime.supervisor import ChildContext
 from actors.stop_loss import StopLoss
+from actors.volatility_scanner import ScannerTiming, VolatilityScanner
 from kalshi.feed_connection import FeedParameters
 from kalshi.feed_rest import RestPace
 from kalshi.numbers import CountE2
 from ops.life import TreeParts
+from ops.settings import VolatilityScannerSettings
 
 # The brake on runaway fills: this much more in 15 s than the caps allow to be resting at all.
 BRAKE_FACTOR = 1.5
@@ -87,7 +89,19 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
                 settings.programs,
             ),
         ),
+        *volatility_scanner(settings.volatility_scanner),
     )
+
+
+def volatility_scanner(settings: VolatilityScannerSettings) -> tuple[ChildSpec, ...]:
+    """Returns the scanner's spec, none where it is off."""
+    timing = ScannerTiming(
+        refresh_interval_s=settings.refresh_interval_s,
+        rediscovery_s=settings.rediscovery_s,
+        rest_reads_per_s_max=settings.rest_reads_per_s_max,
+    )
+    spec = ChildSpec("volatility_scanner", lambda c: VolatilityScanner(c, settings, timing))
+    return (spec,) if settings.is_enabled else ()
 
 
 def make_feed(parts: TreeParts, context: ChildContext) -> Feed | RestFeed:

@@ -52,6 +52,9 @@ CREATE TABLE IF NOT EXISTS actor_exits (
 CREATE TABLE IF NOT EXISTS alerts (code TEXT, severity TEXT, actor TEXT, text TEXT, at_ms INTEGER);
 CREATE TABLE IF NOT EXISTS discovery_runs (
     program TEXT, scanned INTEGER, eligible INTEGER, selected TEXT, rejected TEXT, at_ms INTEGER);
+CREATE TABLE IF NOT EXISTS volatility_events (
+    event_id INTEGER, incarnation INTEGER, ticker TEXT, category TEXT, state TEXT, reason TEXT, strength REAL,
+    sigma_dollars_per_sqrt_s REAL, jump_e4 INTEGER, direction TEXT, close_time_ms INTEGER, at_ms INTEGER);
 """
 _VERDICTS = """
 CREATE TABLE IF NOT EXISTS verdicts (
@@ -59,7 +62,7 @@ CREATE TABLE IF NOT EXISTS verdicts (
     reasons TEXT NOT NULL, at_ms INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS verdicts_by_ticker ON verdicts (ticker, program, at_ms);
 """
-_TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs"})
+_TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs", "volatility_events"})
 
 
 class LedgerBroken(Exception):

@@ -75,6 +75,7 @@ class SystemSnapshot:
     write_tokens: float
     loop_worst_ms: float
     loop_blocks: int
+    volatility: str = ""  # what the scanner sees, empty where it is off
 
 
 @attrs.frozen(kw_only=True)

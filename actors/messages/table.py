@@ -47,12 +47,13 @@ from actors.messages.orders import (
     WireHealth,
     WorkingOrders,
 )
+from actors.messages.volatility import MarketRegime, ScannerReport, VolatilityEvent
 from actors.runtime.channels import ChannelSpec, Policy
 from actors.runtime.lifecycle import ActorExited, ActorStarted
 
 MARKETS_MAX = 2_000  # keys of one per-market channel; far above max_markets_with_orders, below any memory trouble
 ACTORS_MAX = 2_100
-_READERS = ("order_desk", "fill_reconciler", "portfolio_risk", "discovery", "stop_loss")
+_READERS = ("order_desk", "fill_reconciler", "portfolio_risk", "discovery", "stop_loss", "volatility_scanner")
 _ACTORS = (
     "ledger",
     "order_desk",
@@ -64,6 +65,7 @@ _ACTORS = (
     "allocation",
     "market_supervisor",
     "market",
+    "volatility_scanner",
 )
 
 
@@ -115,11 +117,27 @@ def _lifecycle(message: type) -> ChannelSpec:
 
 CHANNELS: tuple[ChannelSpec, ...] = (
     # Market data: conflated, so a slow market neither slows the feed nor acts on an old book.
-    _latest(BookView, ("feed",), ("market", "order_desk", "portfolio_risk", "snapshot"), keyed=True),
-    _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk"), keyed=True),
-    _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "snapshot"), quiet_to=("order_desk",)),
-    _sample(TradeSeen, 256, ("feed",), ("market",)),
-    _latest(MarketEnded, ("feed", "discovery"), ("portfolio_risk", "discovery", "order_desk"), keyed=True),
+    _latest(
+        BookView, ("feed",), ("market", "order_desk", "portfolio_risk", "snapshot", "volatility_scanner"), keyed=True
+    ),
+    _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk", "volatility_scanner"), keyed=True),
+    _latest(
+        FeedHealth,
+        ("feed",),
+        ("order_desk", "stop_loss", "snapshot", "volatility_scanner"),
+        quiet_to=("order_desk",),
+    ),
+    _sample(TradeSeen, 256, ("feed",), ("market", "volatility_scanner")),
+    _latest(
+        MarketEnded,
+        ("feed", "discovery"),
+        ("portfolio_risk", "discovery", "order_desk", "volatility_scanner"),
+        keyed=True,
+    ),
+    # What moves. The scanner hears its own events, so that a new life of it ends those of the last one.
+    _latest(MarketRegime, ("volatility_scanner",), ("snapshot",), keyed=True),
+    _latest(VolatilityEvent, ("volatility_scanner",), ("volatility_scanner",), keyed=True),
+    _latest(ScannerReport, ("volatility_scanner",), ("snapshot",)),
     # Private events may be dropped by nobody but the feed; REST makes good what was.
     _sample(PrivateFillSeen, 1_024, ("feed",), ("fill_reconciler",)),
     _sample(PrivateOrderSeen, 1_024, ("feed",), ("order_desk",)),
@@ -135,7 +153,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         message=WantedMarkets,
         policy=Policy.LATEST,
         bound=16,
-        senders=("allocation", "portfolio_risk"),
+        senders=("allocation", "portfolio_risk", "volatility_scanner"),
         receivers=("feed",),
         key=lambda message: str(message.owner),
     ),
@@ -158,7 +176,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     ),
     # Quotes and orders.
     _latest(TargetQuotes, ("market",), ("order_desk", "snapshot"), keyed=True),
-    _latest(WorkingOrders, ("order_desk",), ("market", "snapshot", "portfolio_risk"), keyed=True),
+    _latest(WorkingOrders, ("order_desk",), ("market", "snapshot", "portfolio_risk", "volatility_scanner"), keyed=True),
     _latest(PermitView, ("order_desk",), ("wire", "snapshot")),
     _latest(ExitClaim, ("stop_loss",), ("order_desk",), keyed=True),
     _latest(ExitStatus, ("order_desk",), ("stop_loss", "snapshot"), keyed=True),
@@ -174,8 +192,8 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(PositionView, ("portfolio_risk",), ("market", "stop_loss", "snapshot"), keyed=True),
     _latest(RiskView, ("portfolio_risk",), ("order_desk", "snapshot")),
     _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
-    _block(RecordVerdicts, 4, ("discovery",), ("ledger",)),
-    _block(Record, 1_024, ("discovery", "order_desk", "portfolio_risk", "records"), ("ledger",)),
+    _block(RecordVerdicts, 4, ("discovery", "volatility_scanner"), ("ledger",)),
+    _block(Record, 1_024, ("discovery", "order_desk", "portfolio_risk", "records", "volatility_scanner"), ("ledger",)),
     # Life.
     ChannelSpec(
         message=Heartbeat,

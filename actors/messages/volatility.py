@@ -58,6 +58,18 @@ class VolatilityEvent:
     said_at_s: float
 
 
+@attrs.frozen(kw_only=True)
+class ScannerReport:
+    """What the scanner looks at, for people: markets of its last full scan, those watched, and those seen now."""
+
+    listed: int
+    watched: int
+    streamed: int
+    events: tuple[str, ...]  # the markets in which one runs
+    sweeps: int
+    at_s: float
+
+
 class QuoteMode(enum.StrEnum):
     """How much of its strategy a market maker may use."""
 

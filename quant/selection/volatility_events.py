@@ -99,6 +99,7 @@ def evidence_of(
 ) -> Evidence:
     """Returns the evidence at `now_s` (monotonic) and exchange time `now_ms`."""
     touch, statistics, signals = market.touch, market.signals.statistics, market.parameters.signals
+    sides = None if touch is None else touch.two_sides
     recent = mid_history.since(market.mids, now_s - parameters.jump_window_s)
     observed_at_s = market.observed_at_s
     return Evidence(
@@ -106,9 +107,9 @@ def evidence_of(
         category_is_excluded=is_excluded(market.listing.category, tracking),
         is_active=market.is_active and market.listing.close_time_ms > now_ms,
         to_close_s=(market.listing.close_time_ms - now_ms) / 1000,
-        is_two_sided=touch is not None and touch.is_two_sided,
+        is_two_sided=sides is not None,
         levels=0 if touch is None else touch.levels,
-        spread_e4=0 if touch is None else touch.spread_e4,
+        spread_e4=0 if sides is None else sides.ask.price_e4 - sides.bid.price_e4,
         last_trade_age_s=volatility_market.last_trade_age_s(market, now_s),
         volume_24h_e2=market.listing.volume_24h_e2,
         regime=price_signals.regime(market.signals, now_s, signals),

@@ -5,7 +5,8 @@ It owns the rolling state (signals, mids, last trade) of one market; `volatility
 1. Only a two-sided, uncrossed book is an observation. An empty one says nothing; it ages the regime.
 2. A quiet market on a live connection is seen again as it was: the same touch at a later time. Whoever knows that the
    connection lives says so by `seen_again`.
-3. The depth is the size of the thinner touch: more than the ticker channel tells costs whole books.
+3. The depth is the size of the thinner touch, and the order flow that of the touch: more than the ticker channel
+   tells costs whole books.
 4. A trade is known from the trade channel or from a traded volume that has grown. Of a market in which none was seen
    it is only known that there was none since it is watched.
 """
@@ -22,8 +23,10 @@ from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Level, Side
 from quant.quoting.own_orders import OwnOrder, others_levels
 from quant.selection.volatility_tracking import Listing
-from quant.signals import mid_history, price_signals, two_scale
+from quant.signals import mid_history, order_flow, price_signals, two_scale
 from quant.signals.mid_history import HistoryParameters, Mids
+from quant.signals.order_flow import OrderFlowParameters, OrderFlowState
+from quant.signals.order_flow import Touch as TwoSides
 from quant.signals.price_signals import BookObservation, PriceSignalParameters, PriceSignals
 
 CENT_E4: Final = 100
@@ -33,27 +36,21 @@ PRIOR_VARIANCE_PER_S: Final = 0.00155**2
 
 @attrs.frozen(kw_only=True)
 class Touch:
-    """The best prices of one book without own orders; None where that side is empty.
+    """The best levels of one book without own orders; None where that side is empty.
 
-    `depth_e2` is the size of the thinner side at the touch, `levels` how many levels the shorter side has at least.
+    `levels` is how many levels the shorter side has at least.
     """
 
-    bid_e4: PriceE4 | None
-    ask_e4: PriceE4 | None
-    depth_e2: int
+    bid: Level | None
+    ask: Level | None
     levels: int
 
     @property
-    def is_two_sided(self) -> bool:
-        return self.bid_e4 is not None and self.ask_e4 is not None and self.bid_e4 < self.ask_e4
-
-    @property
-    def spread_e4(self) -> int:
-        return (self.ask_e4 or 0) - (self.bid_e4 or 0)
-
-    @property
-    def mid_e4(self) -> float:
-        return ((self.ask_e4 or 0) + (self.bid_e4 or 0)) / 2
+    def two_sides(self) -> TwoSides | None:
+        """The touch where it is one to observe (rule 1)."""
+        if self.bid is None or self.ask is None or self.bid.price_e4 >= self.ask.price_e4:
+            return None
+        return TwoSides(bid=self.bid, ask=self.ask)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,6 +59,7 @@ class MarketParameters:
 
     signals: PriceSignalParameters = attrs.field(factory=PriceSignalParameters)
     history: HistoryParameters = attrs.field(factory=HistoryParameters)
+    order_flow: OrderFlowParameters = attrs.field(factory=OrderFlowParameters)
 
 
 @attrs.frozen(kw_only=True)
@@ -73,6 +71,7 @@ class WatchedMarket:
     grid: PriceGrid
     watched_since_s: float
     signals: PriceSignals
+    order_flow: OrderFlowState = attrs.field(factory=OrderFlowState)
     mids: Mids = ()
     touch: Touch | None = None
     observed_at_s: float | None = None  # when a two-sided book was last known
@@ -97,9 +96,8 @@ def touch_of(bids: tuple[Level, ...], asks: tuple[Level, ...], own: tuple[OwnOrd
     """Returns the touch of a book's top levels, best first, after own orders were taken out."""
     bids, asks = others_levels(bids, own, Side.BID), others_levels(asks, own, Side.ASK)
     return Touch(
-        bid_e4=bids[0].price_e4 if bids else None,
-        ask_e4=asks[0].price_e4 if asks else None,
-        depth_e2=min(bids[0].count_e2, asks[0].count_e2) if bids and asks else 0,
+        bid=bids[0] if bids else None,
+        ask=asks[0] if asks else None,
         levels=min(len(bids), len(asks)),
     )
 
@@ -107,13 +105,14 @@ def touch_of(bids: tuple[Level, ...], asks: tuple[Level, ...], own: tuple[OwnOrd
 def seen(market: WatchedMarket, touch: Touch, time_s: float) -> WatchedMarket:
     """Returns the market after its book was seen like this at `time_s`."""
     changed = attrs.evolve(market, touch=touch, is_changed=market.is_changed or touch != market.touch)
-    return _observed(changed, touch, time_s) if touch.is_two_sided else changed
+    sides = touch.two_sides
+    return changed if sides is None else _observed(changed, sides, time_s)
 
 
 def seen_again(market: WatchedMarket, time_s: float) -> WatchedMarket:
     """Returns the market after it was learned that its book is at `time_s` as it was (rule 2)."""
-    touch = market.touch
-    return market if touch is None or not touch.is_two_sided else _observed(market, touch, time_s)
+    sides = None if market.touch is None else market.touch.two_sides
+    return market if sides is None else _observed(market, sides, time_s)
 
 
 def traded(market: WatchedMarket, time_s: float) -> WatchedMarket:
@@ -147,24 +146,31 @@ def sigma(market: WatchedMarket) -> float:
     return math.sqrt(two_scale.variance_per_s(market.signals.two_scale, market.parameters.signals.two_scale))
 
 
-def _observed(market: WatchedMarket, touch: Touch, time_s: float) -> WatchedMarket:
-    mid_e4, parameters = touch.mid_e4, market.parameters
+def mid_e4_of(sides: TwoSides) -> float:
+    """Returns the middle in 1/10,000 dollar, which may be a half."""
+    return (sides.bid.price_e4 + sides.ask.price_e4) / 2
+
+
+def _observed(market: WatchedMarket, sides: TwoSides, time_s: float) -> WatchedMarket:
+    mid_e4, parameters = mid_e4_of(sides), market.parameters
+    flow = order_flow.observe(market.order_flow, time_s, sides, parameters.order_flow)
     observation = BookObservation(
         time_s=time_s,
         mid=mid_e4 / 10_000,
-        step_e4=_step_e4(market.grid, touch),
-        spread_e4=touch.spread_e4,
-        depth_e2=touch.depth_e2,
+        step_e4=_step_e4(market.grid, sides.bid.price_e4),
+        spread_e4=sides.ask.price_e4 - sides.bid.price_e4,
+        depth_e2=min(sides.bid.count_e2, sides.ask.count_e2),
+        order_flow_z=order_flow.z(flow, time_s, parameters.order_flow),
     )
     return attrs.evolve(
         market,
         signals=price_signals.observe(market.signals, observation, parameters.signals),
+        order_flow=flow,
         mids=mid_history.add(market.mids, time_s, mid_e4, parameters.history),
         observed_at_s=time_s if market.observed_at_s is None else max(market.observed_at_s, time_s),
     )
 
 
-def _step_e4(grid: PriceGrid, touch: Touch) -> int:
-    bid_e4 = touch.bid_e4 or 0
+def _step_e4(grid: PriceGrid, bid_e4: PriceE4) -> int:
     above = grid.step_above(bid_e4)
     return CENT_E4 if above is None else above - bid_e4

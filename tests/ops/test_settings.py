@@ -234,6 +234,13 @@ def test_a_file_that_is_missing_binary_or_a_folder_is_named(tmp_path: Path) -> N
         ("exchange: {base_url: 'https://example.com:99999/x'}", "exchange.base_url", "https"),
         ("exchange: {websocket_url: 'https://example.com'}", "exchange.websocket_url", "wss"),
         ("exchange: {clock_offset_max_s: 11}", "exchange.clock_offset_max_s", "10 s off"),
+        ("volatility_scanner: {rediscovery_s: 30}", "volatility_scanner.rediscovery_s", "from 60"),
+        ("volatility_scanner: {tracking: {levels_min: 0}}", "volatility_scanner.tracking.levels_min", "from 1 to 5"),
+        (
+            "volatility_scanner: {events: {allowed_regimes: [WILD]}}",
+            "volatility_scanner.events.allowed_regimes[0]",
+            "QUIET",
+        ),
         ("fills: {poll_s: 0}", "fills.poll_s", "from 0.05"),
         ("websockets: {enabled: false, freeze_s: 3}", "websockets.freeze_s", "at least 4 without the socket"),
         ("markets: {order_size_contracts: 101}", "markets.order_size_contracts", "pass the limit"),

@@ -17,6 +17,7 @@ ACTORS = {
     "allocation",
     "market_supervisor",
     "market",
+    "volatility_scanner",
 }
 OUTER_SCOPE = {"wire", "desk_watch", "service_watch", "snapshot", "records", "outer", "supervision"}
 

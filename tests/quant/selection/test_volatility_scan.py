@@ -206,7 +206,7 @@ def test_what_is_not_watched_leaves_no_trace() -> None:
 
 
 def test_a_one_sided_book_is_no_observation() -> None:
-    empty = Touch(bid_e4=None, ask_e4=PriceE4(5_100), depth_e2=0, levels=0)
+    empty = Touch(bid=None, ask=touch(50).ask, levels=0)
     scanner = volatility_scan.changed(watching(), "A", lambda market: volatility_market.seen(market, empty, NOW_S))
     market = scanner.markets["A"]
     assert market.observed_at_s is None

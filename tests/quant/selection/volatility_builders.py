@@ -12,6 +12,7 @@ from quant.selection import volatility_market, volatility_scan
 from quant.selection.volatility_market import Touch
 from quant.selection.volatility_scan import EventSeen, Scanner, ScanParameters
 from quant.selection.volatility_tracking import Listing
+from tests.quant.builders import level
 
 NOW_MS = 1_790_000_000_000
 NOW_S = 10_000.0
@@ -41,9 +42,8 @@ def listing(**changes: Any) -> Listing:
 
 def touch(mid_cents: float, *, half_spread_cents: float = 1.0, depth_e2: int = 20_000, levels: int = 3) -> Touch:
     return Touch(
-        bid_e4=PriceE4(round(100 * (mid_cents - half_spread_cents))),
-        ask_e4=PriceE4(round(100 * (mid_cents + half_spread_cents))),
-        depth_e2=depth_e2,
+        bid=level(round(100 * (mid_cents - half_spread_cents)), depth_e2),
+        ask=level(round(100 * (mid_cents + half_spread_cents)), depth_e2),
         levels=levels,
     )
 
