@@ -136,7 +136,7 @@ class VolatilityScanner:
             case WorkingOrders():
                 self._take_own_orders(message)
             case FeedHealth():
-                self._health = message
+                self._take_health(message)
             case MarketEnded(ticker=ticker, kind=kind):
                 self._change(ticker, partial(volatility_market.activity_changed, is_active=kind == "activated"))
             case EventPage():
@@ -157,6 +157,11 @@ class VolatilityScanner:
         self._scanner = volatility_scan.changed(self._scanner, ticker, change)
 
     # -- what is seen of watched markets --
+
+    def _take_health(self, health: FeedHealth) -> None:
+        before, self._health = self._health, health
+        if before is not None and (before.reconnects, before.gaps) != (health.reconnects, health.gaps):
+            self._heard.clear()  # changes may have been missed, and tickers speak of changes alone: all is read anew
 
     def _take_ticker(self, view: TickerView) -> None:
         ticker, bid_size_e2, ask_size_e2 = view.ticker, view.yes_bid_size_e2, view.yes_ask_size_e2

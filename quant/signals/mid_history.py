@@ -55,13 +55,18 @@ def largest_move_e4(mids: Iterable[Mid]) -> float:
 
     A rise and a fall of the same size give the one that ended later.
     """
-    low = high = move = 0.0
-    for index, mid in enumerate(mids):
-        value = mid.mid_e4
-        low, high = (value, value) if index == 0 else (min(low, value), max(high, value))
-        for change in (value - low, value - high):
-            if change and abs(change) >= abs(move):
-                move = change
+    values = [mid.mid_e4 for mid in mids]
+    low = high = values[0] if values else 0.0
+    move = size = 0.0
+    for value in values:  # written out: three hundred of them for every market that has changed
+        if value < low:
+            low = value
+        elif value > high:
+            high = value
+        if 0 < value - low >= size:
+            move = size = value - low
+        if 0 < high - value >= size:
+            move, size = value - high, high - value
     return move
 
 
