@@ -5,7 +5,8 @@ the background, asks the feed for prices and trades of what it watches (whole bo
 asked for), and sweeps over them every few seconds.
 
 Rules:
-1. It takes in its messages once a tick: two hundred books a hundred times a second are no concern of it.
+1. It takes in its messages once a tick: two hundred books a hundred times a second are no concern of it. It works in
+   steps of some markets and lets others run in between.
 2. A market whose book is streamed anyway, because somebody quotes it, is seen by that book less our own orders. Every
    other is seen by its ticker. The two are never merged: the ticker lags. While own orders rest and no book is live
    the market is not seen at all, for its touch may be ourselves.
@@ -100,6 +101,7 @@ class VolatilityScanner:
     _reads_out: int = attrs.field(default=0, init=False)
     _read_asked_s: float = attrs.field(default=-math.inf, init=False)
     # What was said.
+    _sweeps: int = attrs.field(default=0, init=False)
     _reasons: dict[str, tuple[str, ...]] = attrs.field(factory=dict, init=False)
     _recorded: dict[str, MarketVerdict] = attrs.field(factory=dict, init=False)
     _verdicts_due_s: float = attrs.field(default=-math.inf, init=False)
@@ -112,9 +114,8 @@ class VolatilityScanner:
         next_sweep_s = now()
         while True:
             began_s = now()
-            for message in await self.context.mailbox.receive(timeout_s=0):
-                await self._take(message)
-            self._confirm()
+            await self._take_in()
+            await self._confirm()
             if now() >= next_sweep_s:
                 next_sweep_s = now() + self.timing.refresh_interval_s
                 await self._sweep()
@@ -124,6 +125,13 @@ class VolatilityScanner:
                 Heartbeat(actor=NAME, incarnation=self.context.incarnation, at_s=self.context.seams.now())
             )
             await trio.sleep(max(0.0, began_s + TICK_S - now()))
+
+    async def _take_in(self) -> None:
+        batch = await self.context.mailbox.receive(timeout_s=0)
+        for start in range(0, len(batch), self.parameters.at_once):
+            for message in batch[start : start + self.parameters.at_once]:
+                await self._take(message)
+            await trio.lowlevel.checkpoint()
 
     async def _take(self, message: object) -> None:
         match message:
@@ -197,14 +205,14 @@ class VolatilityScanner:
         self._heard.add(ticker)
         self._change(ticker, partial(volatility_market.seen, touch=touch, time_s=at_s))
 
-    def _confirm(self) -> None:
+    async def _confirm(self) -> None:
         """Sees every market again that is known to be as it was (rule 3)."""
-        now_s = self.context.seams.now()
-        for ticker in self._scanner.markets:
-            if not self._is_streamed(ticker):
-                self._heard.discard(ticker)
-            elif ticker in self._heard:
-                self._change(ticker, partial(volatility_market.seen_again, time_s=now_s))
+        self._heard = {ticker for ticker in self._heard if self._is_streamed(ticker)}
+        markets, now_s, at_once = self._scanner.markets, self.context.seams.now(), self.parameters.at_once
+        as_before = [ticker for ticker in markets if ticker in self._heard and _is_due(markets[ticker], now_s)]
+        for start in range(0, len(as_before), at_once):
+            self._scanner = volatility_scan.seen_again(self._scanner, as_before[start : start + at_once], now_s)
+            await trio.lowlevel.checkpoint()
 
     def _is_streamed(self, ticker: str) -> bool:
         health, now_s = self._health, self.context.seams.now()
@@ -244,9 +252,12 @@ class VolatilityScanner:
     # -- sweeps --
 
     async def _sweep(self) -> None:
-        seams = self.context.seams
-        swept = volatility_scan.sweep(self._scanner, seams.now(), seams.wall_ms(), self.parameters)
-        self._scanner = swept.scanner
+        seams, swept = self.context.seams, Swept(scanner=self._scanner)
+        for _ in range(volatility_scan.steps(self._scanner, self.parameters)):
+            step = volatility_scan.sweep(self._scanner, seams.now(), seams.wall_ms(), self.parameters)
+            self._scanner, swept = step.scanner, step.after(swept)
+            await trio.lowlevel.checkpoint()
+        self._sweeps += 1
         self._reasons |= swept.verdicts
         for regime in swept.regimes:
             self.context.outbox.publish(_regime(regime))
@@ -261,11 +272,12 @@ class VolatilityScanner:
 
     def _say_detail(self, swept: Swept) -> None:
         now_s, log = self.context.seams.now(), self.context.log
+        text = f"sweep {self._sweeps}: {swept.detail()}"
         if swept.begun or swept.ended or now_s >= self._detail_due_s:
             self._detail_due_s = now_s + DETAIL_EVERY_S
-            log.info(swept.detail())
+            log.info(text)
         else:
-            log.debug(swept.detail())
+            log.debug(text)
 
     async def _say(self, seen: EventSeen) -> None:
         event, listing = seen.event, seen.market.listing
@@ -323,7 +335,7 @@ class VolatilityScanner:
                 watched=len(self._scanner.markets),
                 streamed=len(self._heard),
                 events=tuple(self._scanner.events),
-                sweeps=self._scanner.sweeps,
+                sweeps=self._sweeps,
                 at_s=self.context.seams.now(),
             )
         )
@@ -425,6 +437,11 @@ class VolatilityScanner:
         for start in range(0, len(new), VERDICTS_AT_ONCE):
             batch = tuple(new[start : start + VERDICTS_AT_ONCE])
             await self.context.outbox.send(RecordVerdicts(program=NAME, verdicts=batch, at_ms=at_ms))
+
+
+def _is_due(market: WatchedMarket, now_s: float) -> bool:
+    """Whether the samples lack this second: what has told of itself since the last tick does not."""
+    return market.observed_at_s is None or now_s - market.observed_at_s >= TICK_S / 2
 
 
 def _bid(price_e4: PriceE4) -> PriceE4 | None:

@@ -100,7 +100,7 @@ RULES: tuple[Rule, ...] = (
     _below_key("discovery.price_min_cents", "discovery.price_max_cents", "the band would be empty"),
     _between("discovery.max_per_category_fraction", 0.01, 1, "it is a share of the selection"),
     _between("discovery.markets_max", 1, 1_000, "there must be something to select"),
-    _between("volatility_scanner.per_sweep_max", 1, 2_000, "every watched market must have its turn"),
+    _between("volatility_scanner.at_once", 1, 2_000, "every watched market must have its turn"),
     _between("volatility_scanner.tracking.tracked_max", 1, 2_000, "each is a subscription, and a key of its channels"),
     _positive("volatility_scanner.tracking.spread_max_cents"),
     _positive("volatility_scanner.tracking.no_trades_max_s"),

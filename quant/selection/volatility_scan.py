@@ -5,9 +5,9 @@ It owns the set of watched markets and their events. Everything else has a file 
 
 1. A market that stays in the set keeps its state; only what the listing says of it is renewed. One that leaves it ends
    its event.
-2. A sweep goes round the markets, at most `per_sweep_max` at a time, and begins where the last one stopped. Every
-   market in its turn has its regime told. Its event is judged where it has changed since, or where an event runs:
-   what does not move begins nothing.
+2. A sweep goes round the markets in steps of at most `at_once` markets, so that whoever shares the processor is never
+   kept waiting for long; each step begins where the last one stopped. Every market in its turn has its regime told.
+   Its event is judged where it has changed since, or where an event runs: what does not move begins nothing.
 3. A running event is told again at every sweep with newer figures. A market has one event at a time, and after it a
    rest.
 4. Event numbers go up by one in the life of a scanner.
@@ -19,6 +19,7 @@ Source: the design documents' volatility scanner section; features C6, C6.x and 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -58,7 +59,7 @@ def _profiles() -> Mapping[str, str]:
 class ScanParameters:
     """All parameters of the scanner's thinking."""
 
-    per_sweep_max: int = 200
+    at_once: int = 20
     tracking: TrackingParameters = attrs.field(factory=TrackingParameters)
     events: EventParameters = attrs.field(factory=EventParameters)
     regime: RegimeParameters = attrs.field(factory=_watched_regime)
@@ -88,7 +89,6 @@ class Scanner:
     events: Mapping[str, RunningEvent] = attrs.field(factory=dict)
     ended_at_s: Mapping[str, float] = attrs.field(factory=dict)  # of the last event of a watched market
     events_begun: int = 0
-    sweeps: int = 0
     position: int = 0
 
 
@@ -115,7 +115,7 @@ class EventSeen:
 
 @attrs.frozen(kw_only=True)
 class Swept:
-    """What one sweep did; `verdicts` are the reasons why no event runs, by ticker."""
+    """What a step, or several of them, did; `verdicts` are the reasons why no event runs, by ticker."""
 
     scanner: Scanner
     in_turn: int = 0
@@ -132,15 +132,25 @@ class Swept:
     def ended(self) -> int:
         return sum(seen.ended_because is not None for seen in self.events)
 
+    def after(self, earlier: Swept) -> Swept:
+        """Returns both steps together."""
+        return Swept(
+            scanner=self.scanner,
+            in_turn=earlier.in_turn + self.in_turn,
+            judged=earlier.judged + self.judged,
+            regimes=earlier.regimes + self.regimes,
+            events=earlier.events + self.events,
+            verdicts={**earlier.verdicts, **self.verdicts},
+        )
+
     def detail(self) -> str:
-        """Returns the sweep in one line: what was looked at, what it led to, and why to nothing else."""
+        """Returns what was looked at, what it led to, and why to nothing else, in one line."""
         counts = Counter(reason for reasons in self.verdicts.values() for reason in reasons)
         why = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
         regimes = Counter(seen.verdict.regime.value for seen in self.regimes)
         kinds = ", ".join(f"{count} {name}" for name, count in regimes.most_common())
         return (
-            f"sweep {self.scanner.sweeps}: {self.in_turn} of {len(self.scanner.markets)} markets, "
-            f"{self.judged} judged; "
+            f"{self.in_turn} of {len(self.scanner.markets)} markets, {self.judged} judged; "
             f"{len(self.scanner.events)} events run, {self.begun} begun, {self.ended} ended; "
             f"regimes: {kinds or 'none'}; no event: {why or 'none'}"
         )
@@ -192,22 +202,33 @@ def changed(scanner: Scanner, ticker: str, change: Callable[[WatchedMarket], Wat
     return scanner if market is None else attrs.evolve(scanner, markets={**scanner.markets, ticker: change(market)})
 
 
+def seen_again(scanner: Scanner, tickers: Iterable[str], time_s: float) -> Scanner:
+    """Returns the scanner after it was learned that the books of these watched markets are as they were."""
+    again = {ticker: volatility_market.seen_again(scanner.markets[ticker], time_s) for ticker in tickers}
+    return attrs.evolve(scanner, markets={**scanner.markets, **again})
+
+
 def sweep(scanner: Scanner, now_s: float, now_ms: int, parameters: ScanParameters) -> Swept:
-    """Returns what the next sweep finds at `now_s` (monotonic) and exchange time `now_ms`."""
-    turn = _in_turn(scanner, parameters.per_sweep_max)
+    """Returns what the next step of a sweep finds at `now_s` (monotonic) and exchange time `now_ms`."""
+    turn = _in_turn(scanner, parameters.at_once)
     under_way = _Sweep(scanner, now_s, now_ms, parameters)
     for ticker in turn:
         under_way.look_at(ticker)
     return under_way.done(turn)
 
 
-def _in_turn(scanner: Scanner, per_sweep_max: int) -> tuple[str, ...]:
+def steps(scanner: Scanner, parameters: ScanParameters) -> int:
+    """Returns how many steps a whole sweep takes."""
+    return math.ceil(len(scanner.markets) / parameters.at_once)
+
+
+def _in_turn(scanner: Scanner, at_once: int) -> tuple[str, ...]:
     tickers = tuple(scanner.markets)
-    return (*tickers[scanner.position :], *tickers[: scanner.position])[:per_sweep_max]
+    return (*tickers[scanner.position :], *tickers[: scanner.position])[:at_once]
 
 
 class _Sweep:
-    """One sweep under way: copies of the scanner's maps, changed market by market, and what was seen."""
+    """One step under way: copies of the scanner's maps, changed market by market, and what was seen."""
 
     def __init__(self, scanner: Scanner, now_s: float, now_ms: int, parameters: ScanParameters) -> None:
         self._scanner = scanner
@@ -241,13 +262,12 @@ class _Sweep:
             self._begin_or_not(market, evidence)
 
     def done(self, turn: tuple[str, ...]) -> Swept:
-        """Returns the whole sweep."""
+        """Returns the whole step."""
         scanner = Scanner(
             markets=self._markets,
             events=self._running,
             ended_at_s=self._ended_at_s,
             events_begun=self._events_begun,
-            sweeps=self._scanner.sweeps + 1,
             position=(self._scanner.position + len(turn)) % max(1, len(self._markets)),
         )
         return Swept(

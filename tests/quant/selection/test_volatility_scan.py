@@ -114,8 +114,8 @@ def test_a_market_that_was_never_seen_has_no_regime_and_one_that_is_not_seen_any
     assert (stale.verdict.reason, stale.is_stable, stale.observed_at_s) == (RegimeReason.STALE, False, NOW_S + 699)
 
 
-def test_sweeps_go_round_robin() -> None:
-    parameters = attrs.evolve(PARAMETERS, per_sweep_max=2)
+def test_the_steps_of_a_sweep_go_round_robin() -> None:
+    parameters = attrs.evolve(PARAMETERS, at_once=2)
     scanner = watching(*(listing(ticker=ticker) for ticker in "ABCDE"))
     for ticker in "ABCDE":
         scanner = volatility_scan.changed(scanner, ticker, seen_at(50, NOW_S))
@@ -125,7 +125,7 @@ def test_sweeps_go_round_robin() -> None:
         scanner = swept.scanner
         told.append("".join(seen.market.listing.ticker for seen in swept.regimes))
     assert told == ["AB", "CD", "EA", "BC", "DE"]
-    assert scanner.sweeps == 5
+    assert volatility_scan.steps(scanner, parameters) == 3
 
 
 def running() -> Scanner:
@@ -236,6 +236,6 @@ def test_a_category_has_the_limits_of_its_profile(category: str, drift: float) -
 def test_a_sweep_says_what_it_did_in_one_line() -> None:
     scanner = volatility_scan.changed(watching(LIVELY, listing(ticker="B")), "A", seen_at(50, NOW_S))
     assert volatility_scan.sweep(scanner, NOW_S, NOW_MS, PARAMETERS).detail() == (
-        "sweep 1: 2 of 2 markets, 1 judged; 0 events run, 0 begun, 0 ended; regimes: 1 UNKNOWN; no event: 1 warming "
+        "2 of 2 markets, 1 judged; 0 events run, 0 begun, 0 ended; regimes: 1 UNKNOWN; no event: 1 warming "
         "up, 1 regime is UNKNOWN: warming_up, 1 neither a jump nor enough volatility, 1 its price does not come back"
     )
