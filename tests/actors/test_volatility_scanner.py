@@ -487,7 +487,9 @@ async def test_a_live_book_counts_more_than_the_ticker_and_without_our_own_order
         assert stage.regimes["A"].mid_e4 == 5_900, "57 to 61: at 60 we are alone"
         # The book goes; a touch that may be ourselves says nothing, nor does a read over REST.
         stage.feed.publish(book("A", 57, 61, BookCondition.STALE))
-        await trio.sleep(10)
+        for _ in range(10):
+            stage.tick("A", 50)
+            await trio.sleep(1)
         assert stage.regimes["A"].reason is RegimeReason.STALE
         desk.publish(own_bid(None))
         stage.tick("A", 50)
