@@ -15,11 +15,12 @@ import pytest
 import trio
 
 from actors.messages.control import ControlCommand
+from actors.volatility_scanner import STARTED_ANEW
 from kalshi.simulator.settings import SimulatorSettings
 from ops.settings import Settings, VolatilityScannerSettings
 from ops.simulation import World, run_world
 from quant.programs import Program, SelectionKind
-from quant.selection.volatility_events import EventParameters
+from quant.selection.volatility_events import FELL, EventParameters
 from quant.selection.volatility_tracking import TrackingParameters
 from supervisor import build_tree
 
@@ -106,10 +107,24 @@ async def scenario(world: World) -> Seen:
     return Seen(rows=rows(world), status=status, explained=explained, verdict=life.report.verdict)
 
 
+def check(seen: Seen) -> None:
+    first, second = ([row for row in seen.rows if row[0] == incarnation] for incarnation in (1, 2))
+    for life in (first, second):
+        assert [row[2] for row in life] == ["begun", "over"]
+        assert life[0][1] == life[1][1], "the same event"
+        assert life[0][3].endswith("and comes back")
+    assert first[1][3] == STARTED_ANEW
+    assert second[1][3] == FELL
+    told = next(line for line in seen.status.splitlines() if line.startswith("volatility: "))
+    assert told.startswith("volatility: 4 of 4 markets watched, 4 heard; ")
+    assert MARKET in told.partition("events: ")[2]
+    assert f"selection by volatility_scanner: selected: {first[0][3]}" in seen.explained.splitlines()
+    assert seen.verdict == "verified flat"
+
+
 @pytest.mark.long
 def test_an_event_begins_outlives_no_scanner_begins_anew_and_ends_when_the_market_calms_down() -> None:
     exchange = SimulatorSettings(flow_rate=3.0, listed_series=(SERIES,), rolling=False)
     seen = run_world(scenario, seed=5, build_tree=build_tree, settings=SETTINGS, exchange_settings=exchange)
     assert isinstance(seen, Seen)
-    print(*seen.rows, seen.status, seen.explained, sep="\n")
-    assert seen.verdict == "verified flat"
+    check(seen)
