@@ -27,10 +27,12 @@ from actors.runtime.child import ChildSpec
 from actors.runtime.supervisor import ChildContext
 from actors.session_manager import SessionManager
 from actors.stop_loss import StopLoss
+from actors.volatility_scanner import ScannerTiming, VolatilityScanner
 from kalshi.feed_connection import FeedParameters
 from kalshi.feed_rest import RestPace
 from kalshi.numbers import CountE2
 from ops.life import TreeParts
+from ops.settings import VolatilityScannerSettings
 from quant.market_configuration import ConfigurationLimits
 from quant.programs import SelectionKind
 
@@ -108,7 +110,19 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
             for n, p in settings.programs.items()
             if p.selection is SelectionKind.VOLATILITY
         ),
+        *volatility_scanner(settings.volatility_scanner),
     )
+
+
+def volatility_scanner(settings: VolatilityScannerSettings) -> tuple[ChildSpec, ...]:
+    """Returns the scanner's spec, none where it is off."""
+    timing = ScannerTiming(
+        refresh_interval_s=settings.refresh_interval_s,
+        rediscovery_s=settings.rediscovery_s,
+        rest_reads_per_s_max=settings.rest_reads_per_s_max,
+    )
+    spec = ChildSpec("volatility_scanner", lambda c: VolatilityScanner(c, settings, timing))
+    return (spec,) if settings.is_enabled else ()
 
 
 def make_feed(parts: TreeParts, context: ChildContext) -> Feed | RestFeed:

@@ -77,6 +77,7 @@ class Feed:
     connect: Connect
     probe: Probe | None = None
     _wanted: dict[str, tuple[str, ...]] = attrs.field(factory=dict, init=False)
+    _without_books: set[str] = attrs.field(factory=set, init=False)  # owners that do not want the books of theirs
     _placed: dict[str, int] = attrs.field(factory=dict, init=False)
     _markets_max: int = attrs.field(init=False)
     _connections: dict[int, FeedConnection] = attrs.field(factory=dict, init=False)
@@ -105,6 +106,7 @@ class Feed:
         match message:
             case WantedMarkets():
                 self._wanted[message.owner] = message.tickers
+                (self._without_books.discard if message.has_books else self._without_books.add)(message.owner)
                 self._place()
             case MarketRead(market=market, heard_at_s=heard_at_s):
                 self._publish_price(market, heard_at_s)
@@ -114,6 +116,10 @@ class Feed:
     def _is_wanted(self, ticker: str) -> bool:
         return any(ticker in tickers for tickers in self._wanted.values())
 
+    def _with_books(self) -> frozenset[str]:
+        owners = self._wanted.keys() - self._without_books
+        return frozenset(ticker for owner in owners for ticker in self._wanted[owner])
+
     # -- connections --
 
     def _place(self) -> None:
@@ -121,17 +127,18 @@ class Feed:
         wanted = sorted({ticker for tickers in self._wanted.values() for ticker in tickers})
         gone = [ticker for ticker in self._placed if ticker not in set(wanted)]
         self._placed = place(self._placed, wanted, self._markets_max)
+        with_books = self._with_books()
         for number in sorted({0, *self._placed.values()} - self._connections.keys()):
             self._open(number)
         for number, connection in list(self._connections.items()):
             markets = [ticker for ticker, at in self._placed.items() if at == number]
-            connection.want(markets)
+            connection.want(markets, frozenset(markets) - with_books)
             if not markets and number:
                 self._close(connection)
         for ticker in gone:
             self._price_asked_s.pop(ticker, None)
-            if ticker in self._published:
-                self._publish_stale(ticker, "not subscribed any more", None)
+        for ticker in sorted(self._published - with_books):
+            self._publish_stale(ticker, "not subscribed any more", None)
 
     def _open(self, number: int) -> None:
         connection = FeedConnection(number, self.parameters, self.connect, self, self.probe)
@@ -194,6 +201,8 @@ class Feed:
                         volume_e2=event.volume_e2,
                         ts_ms=event.ts_ms,
                         heard_at_s=self.now(),
+                        yes_bid_size_e2=event.yes_bid_size_e2,
+                        yes_ask_size_e2=event.yes_ask_size_e2,
                     )
                 )
             case TradePrinted(is_block=False):
@@ -232,7 +241,8 @@ class Feed:
         held = len(connection.markets) - len(refused)
         self._markets_max = lowered_limit(held, len(refused), self._markets_max)
         self.context.log.warning(f"a connection takes no more than {self._markets_max} markets: opening another")
-        connection.want(connection.markets - set(refused))  # forgets that they were refused: some may come back
+        left = connection.markets - set(refused)
+        connection.want(left, left - self._with_books())  # forgets that they were refused: some may come back
         for ticker in refused:
             del self._placed[ticker]
             if ticker in self._published:
@@ -281,6 +291,8 @@ class Feed:
                 volume_e2=market.volume_e2,
                 ts_ms=self.context.seams.wall_ms(),
                 heard_at_s=heard_at_s,
+                yes_bid_size_e2=market.yes_bid_size_e2,
+                yes_ask_size_e2=market.yes_ask_size_e2,
             )
         )
 

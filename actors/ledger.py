@@ -63,6 +63,9 @@ CREATE TABLE IF NOT EXISTS market_configurations (
     ticker TEXT NOT NULL, program TEXT NOT NULL, strategy TEXT NOT NULL, category TEXT, profile TEXT, regime TEXT,
     numbers TEXT NOT NULL, at_ms INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS market_configurations_by_ticker ON market_configurations (ticker, at_ms);
+CREATE TABLE IF NOT EXISTS volatility_events (
+    event_id INTEGER, incarnation INTEGER, ticker TEXT, category TEXT, state TEXT, reason TEXT, strength REAL,
+    sigma_dollars_per_sqrt_s REAL, jump_e4 INTEGER, direction TEXT, close_time_ms INTEGER, at_ms INTEGER);
 """
 _VERDICTS = """
 CREATE TABLE IF NOT EXISTS verdicts (
@@ -80,7 +83,9 @@ CREATE TABLE IF NOT EXISTS rewards (
 CREATE TABLE IF NOT EXISTS realised_seen (ticker TEXT PRIMARY KEY, net_e6 INTEGER NOT NULL);
 """
 _RECORD_FIELDS = tuple(field.name for field in attrs.fields(ToxicityRecord))  # the columns' order
-_TABLES = frozenset({"orders", "actor_exits", "alerts", "discovery_runs", "market_configurations", "rewards"})
+_TABLES = frozenset(
+    {"orders", "actor_exits", "alerts", "discovery_runs", "market_configurations", "rewards", "volatility_events"}
+)
 _SESSIONS = """
 CREATE TABLE IF NOT EXISTS volatility_sessions (
     session_id TEXT PRIMARY KEY, program TEXT NOT NULL, ticker TEXT NOT NULL, event_id TEXT NOT NULL,

@@ -79,6 +79,8 @@ class RestFeed:
 
     def _take(self, message: object) -> None:
         match message:
+            case WantedMarkets(has_books=False):
+                pass  # whoever does without books does without this feed: the read budget is for those who quote
             case WantedMarkets():
                 self._wanted[message.owner] = message.tickers
                 self._given_up(self._reads.want(self._in_order()))

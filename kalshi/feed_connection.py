@@ -24,9 +24,10 @@ import trio
 from kalshi.errors import AuthenticationFailed, ExchangeError
 from kalshi.feed import FeedProtocol, Probe, TrackedBook
 from kalshi.feed_events import FeedEvent, ReconnectNeeded
+from kalshi.feed_subscriptions import ORDERBOOK
 from kalshi.socket import Socket, SocketClosed
 
-MARKET_CHANNELS: Final = ("orderbook_delta", "ticker", "trade")
+MARKET_CHANNELS: Final = (ORDERBOOK, "ticker", "trade")
 # How long the protocol's deadlines may be overlooked at most, when none was known.
 TICK_S_MAX: Final = 0.5
 _TICK_S_MIN: Final = 0.01
@@ -96,7 +97,8 @@ class FeedConnection:
     markets: frozenset[str] = attrs.field(default=frozenset(), init=False)
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _protocol: FeedProtocol = attrs.field(init=False)
-    _subscribed: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    _bookless: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    _subscribed: dict[str, frozenset[str]] = attrs.field(factory=dict, init=False)  # by channel
     _socket: Socket | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -104,9 +106,9 @@ class FeedConnection:
 
     # What the owner wants.
 
-    def want(self, tickers: Iterable[str]) -> None:
-        """Wants these markets and no others; flush() sends what that takes."""
-        self.markets = frozenset(tickers)
+    def want(self, tickers: Iterable[str], bookless: Iterable[str] = ()) -> None:
+        """Wants these markets and no others, those in `bookless` without their books; flush() sends what that takes."""
+        self.markets, self._bookless = frozenset(tickers), frozenset(bookless)
         if self.is_connected:
             self._subscribe_markets()
 
@@ -178,7 +180,7 @@ class FeedConnection:
         self.proof_at_s = self.owner.now()
         self._socket = socket
         self._protocol = FeedProtocol(self.owner.now, self.probe)
-        self._subscribed = frozenset()
+        self._subscribed = {}
         self.owner.connected(self)
         self._subscribe_markets()
 
@@ -190,13 +192,14 @@ class FeedConnection:
         self.owner.disconnected(self, reason)
 
     def _subscribe_markets(self) -> None:
-        new, gone = sorted(self.markets - self._subscribed), sorted(self._subscribed - self.markets)
         for channel in MARKET_CHANNELS:
-            if new:
+            wanted = self.markets - self._bookless if channel == ORDERBOOK else self.markets
+            held = self._subscribed.get(channel, frozenset())
+            if new := sorted(wanted - held):
                 self._protocol.subscribe(channel, new)
-            if gone:
+            if gone := sorted(held - wanted):
                 self._protocol.unsubscribe_markets(channel, gone)
-        self._subscribed = self.markets
+            self._subscribed[channel] = wanted
 
     async def _read(self, socket: Socket) -> None:
         await self._send_all(socket)

@@ -312,6 +312,7 @@ def summary(snapshot: SystemSnapshot) -> str:
         f"mode {mode}, venue {snapshot.venue}, boot {snapshot.boot}, up {snapshot.up_s:.0f} s",
         f"permit: {snapshot.permit}{_because(snapshot.permit_reasons)}",
         f"feed: {snapshot.feed}; discovery: {snapshot.discovery}",
+        *((f"volatility: {snapshot.volatility}",) if snapshot.volatility else ()),
         f"markets: {len(snapshot.markets)}, {quoted} quoted on both sides",
         *((f"volatility sessions: {snapshot.sessions}",) if snapshot.sessions else ()),
         f"orders: {totals.orders_resting} resting, {totals.orders_unknown} unknown",

@@ -28,6 +28,7 @@ from quant.quoting.market_signals import SignalUse
 from quant.quoting.throttles import ThrottleParameters
 from quant.risk import RiskParameters
 from quant.selection.discovery import DiscoveryParameters
+from quant.selection.volatility_scan import ScanParameters
 from quant.sessions.parameters import SessionParameters
 from quant.signals.volatility import VolatilityParameters
 from quant.stop_loss import StopLossParameters
@@ -81,6 +82,19 @@ class DiscoverySettings(DiscoveryParameters):
 
     interval_s: float = 10.0
     facts: FactsParameters = attrs.field(factory=FactsParameters)
+
+
+@attrs.frozen(kw_only=True)
+class VolatilityScannerSettings(ScanParameters):
+    """The scanner, whether it runs at all, and how often it looks.
+
+    It is off where nobody needs its events: two hundred subscriptions and a share of a core are no default.
+    """
+
+    is_enabled: bool = False
+    refresh_interval_s: float = 3.0
+    rediscovery_s: float = 600.0
+    rest_reads_per_s_max: float = 2.0
 
 
 @attrs.frozen(kw_only=True)
@@ -147,6 +161,7 @@ class Settings:
     shadow: ShadowSection = attrs.field(factory=ShadowSection)
     programs: Mapping[str, Program] = attrs.field(factory=lambda: {"discovery": Program()})
     discovery: DiscoverySettings = attrs.field(factory=DiscoverySettings)
+    volatility_scanner: VolatilityScannerSettings = attrs.field(factory=VolatilityScannerSettings)
     allocation: AllocationParameters = attrs.field(factory=AllocationParameters)
     markets: MarketParameters = attrs.field(factory=MarketParameters)
     market_configuration: MarketConfigurationParameters = attrs.field(factory=MarketConfigurationParameters)

@@ -26,6 +26,7 @@ from quant.signals.regime import Regime
 
 # Durations, sizes and amounts: a negative one means nothing anywhere.
 _NEVER_NEGATIVE = re.compile(r"_(s|ms|e2|e4|e6)(_|$)|_(max|min)$|(^|_)max_|_connections$|^(retention|interval)")
+_MAY_BE_NEGATIVE = frozenset({"dickey_fuller_max"})  # the critical value of a statistic, not a size
 _ROTATION = re.compile(r"\d+(\.\d+)? ?(B|KB|MB|GB)")
 SYSTEMD_STOP_S = 30.0  # TimeoutStopSec of the unit; what is not done by then is killed
 
@@ -104,6 +105,24 @@ RULES: tuple[Rule, ...] = (
     _between("discovery.facts.read_every_s", 0.05, 60, "each read takes a twentieth of a basic account's second"),
     _between("discovery.facts.tapes_max", 0, 1_000, "each one is a read"),
     _between("discovery.markets_max", 1, 1_000, "there must be something to select"),
+    _between("volatility_scanner.at_once", 1, 2_000, "every watched market must have its turn"),
+    _between("volatility_scanner.tracking.tracked_max", 1, 2_000, "each is a subscription, and a key of its channels"),
+    _positive("volatility_scanner.tracking.spread_max_cents"),
+    _positive("volatility_scanner.tracking.no_trades_max_s"),
+    _between("volatility_scanner.tracking.levels_min", 1, 5, "five levels of a book are published"),
+    _below_key(
+        "volatility_scanner.tracking.time_to_close_min_s",
+        "volatility_scanner.tracking.time_to_close_max_s",
+        "nothing would be watched",
+    ),
+    _positive("volatility_scanner.events.jump_min_cents"),
+    _positive("volatility_scanner.events.sigma_min_per_minute"),
+    _between("volatility_scanner.events.jump_window_s", 10, 3_600, "a mid a second is kept of every market"),
+    _between("volatility_scanner.events.mean_window_s", 10, 3_600, "a mid a second is kept of every market"),
+    _between("volatility_scanner.stability.stability_required", 1, 100, "it counts verdicts five seconds apart"),
+    _between("volatility_scanner.refresh_interval_s", 1, 60, "prices are taken in once a second"),
+    _between("volatility_scanner.rediscovery_s", 60, 86_400, "the exchange's read budget is shared with quoting"),
+    _between("volatility_scanner.rest_reads_per_s_max", 0.1, 20, "the exchange's read budget is shared with quoting"),
     _between("allocation.max_markets_with_orders", 1, 1_000, "0 would quote nothing; use kill_switch for that"),
     Rule(
         "programs",
@@ -127,6 +146,14 @@ RULES: tuple[Rule, ...] = (
         "programs",
         "must have at most one program with selection volatility: one session manager looks after all sessions",
         lambda settings: sum(p.selection is SelectionKind.VOLATILITY for p in settings.programs.values()) <= 1,
+    ),
+    Rule(
+        "volatility_scanner.is_enabled",
+        "must be true with a program of selection volatility: nobody else tells it what moves",
+        lambda settings: (
+            settings.volatility_scanner.is_enabled
+            or all(p.selection is not SelectionKind.VOLATILITY for p in settings.programs.values())
+        ),
     ),
     _between("sessions.entry.sessions_max", 1, 100, "0 would begin none; use is_enabled of the program for that"),
     _between("sessions.entry.hysteresis", 0.01, 1, "it is a share of a limit"),
@@ -258,6 +285,8 @@ _WORD_UNITS = re.compile(r"_(contracts|cents|dollars)(_|$)")
 
 def _is_negative(key: str, value: Any) -> bool:
     name = key.rpartition(".")[2]
+    if name in _MAY_BE_NEGATIVE:
+        return False
     if not _NEVER_NEGATIVE.search(name) and not _WORD_UNITS.search(name):
         return False
     if isinstance(value, Mapping):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -21,6 +22,7 @@ from actors.messages.market import (
 from actors.messages.money import PnlView, PositionView
 from actors.messages.orders import PermitView, TargetQuotes, WireHealth, WorkingOrder, WorkingOrders
 from actors.messages.sessions import SessionsView
+from actors.messages.volatility import MarketRegime, ScannerReport
 from actors.runtime.child import ChildState, ChildStatus
 from actors.runtime.loop_watch import LoopWatch
 from actors.runtime.mailbox import Mailbox, MailboxStatistics
@@ -31,6 +33,7 @@ from kalshi.types import Side
 
 EVERY_S = 1.0
 PERMIT_AGE_MAX_S = 2.0  # the desk says it four times a second
+REGIME_AGE_MAX_S = 10.0  # the scanner says each every three seconds
 _NO_PNL = PnlView(
     cash_e6=MoneyE6(0),
     marks_e6=MoneyE6(0),
@@ -70,6 +73,8 @@ class SnapshotMaker:
     _pnl: PnlView = attrs.field(default=_NO_PNL, init=False)
     _discovery: dict[str, DiscoveryReport] = attrs.field(factory=dict, init=False)
     _sessions: SessionsView | None = attrs.field(default=None, init=False)
+    _regimes: dict[str, MarketRegime] = attrs.field(factory=dict, init=False)
+    _scanner: ScannerReport | None = attrs.field(default=None, init=False)
 
     async def run(self) -> None:
         """Publishes until cancelled."""
@@ -109,6 +114,10 @@ class SnapshotMaker:
                 self._discovery[message.program] = message
             case SessionsView():
                 self._sessions = message
+            case MarketRegime():
+                self._regimes[message.ticker] = message
+            case ScannerReport():
+                self._scanner = message
             case _:
                 pass
 
@@ -129,6 +138,7 @@ class SnapshotMaker:
             permit_reasons=permit.reasons if permit is not None else ("OrderDesk has not spoken yet",),
             feed=self._feed_text(),
             discovery=self._discovery_text(),
+            volatility=self._volatility_text(),
             actors=self._actor_rows(self.children(), self.switchboard.statistics()),
             markets=self._market_rows(),
             totals=self._totals(),
@@ -174,6 +184,18 @@ class SnapshotMaker:
             texts.append(f"{len(view.candidates)} about to begin")
         return f"{len(view.rows)} of {view.sessions_max}{': ' if texts else ''}{'; '.join(texts)}"
 
+    def _volatility_text(self) -> str:
+        """What the volatility scanner sees; empty where it is off."""
+        report, now_s = self._scanner, self.seams.now()
+        if report is None:
+            return ""
+        regimes = Counter(regime.regime.value for regime in self._regimes.values() if _is_fresh(regime, now_s))
+        kinds = ", ".join(f"{count} {name}" for name, count in sorted(regimes.items()))
+        text = (
+            f"{report.watched} of {report.listed} markets watched, {report.streamed} heard; {kinds or 'no regimes yet'}"
+        )
+        return f"{text}; events: {', '.join(report.events) or 'none'}"
+
     def _market_rows(self) -> tuple[MarketRow, ...]:
         held = (ticker for ticker, view in self._positions.items() if view.position_e2)
         resting = (ticker for ticker, working in self._working.items() if working.orders)
@@ -190,6 +212,7 @@ class SnapshotMaker:
             *self._standing(ticker),
             *(target.reasons if target is not None else ()),
             *(working.reasons if working is not None else ()),
+            *self._regime(ticker),
         )
         return MarketRow(
             ticker=ticker,
@@ -213,6 +236,12 @@ class SnapshotMaker:
         if ticker not in self._assigned:
             return ("not assigned: nobody quotes it; a position stays until the stop loss or the market ends it",)
         return ()
+
+    def _regime(self, ticker: str) -> tuple[str, ...]:
+        regime = self._regimes.get(ticker)
+        if regime is None or not _is_fresh(regime, self.seams.now()):
+            return ()
+        return (f"regime {regime.regime.value}: {regime.reason.value}",)
 
     def _actor_rows(
         self, children: tuple[ChildStatus, ...], statistics: Mapping[str, MailboxStatistics]
@@ -254,6 +283,10 @@ class SnapshotMaker:
             orders_resting=sum(order.state == "resting" for order in orders),
             orders_unknown=sum(order.state == "unknown" for order in orders),
         )
+
+
+def _is_fresh(regime: MarketRegime, now_s: float) -> bool:
+    return now_s - regime.judged_at_s <= REGIME_AGE_MAX_S
 
 
 def _own(orders: tuple[WorkingOrder, ...], side: Side) -> QuoteRow | None:

@@ -76,6 +76,7 @@ class SystemSnapshot:
     loop_worst_ms: float
     loop_blocks: int
     sessions: str = ""  # volatility sessions; empty where no program runs them
+    volatility: str = ""  # what the scanner sees, empty where it is off
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,8 @@ from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side
 from quant.market_configuration import LiquidityFacts
 from quant.rewards.terms import LiquidityTerms
 
+MARKETS_PER_READ = 100  # about 3 kB of address; a page holds a thousand
+
 
 class BookCondition(enum.StrEnum):
     LIVE = "live"
@@ -75,7 +77,10 @@ class FeedHealth:
 
 @attrs.frozen(kw_only=True)
 class TickerView:
-    """The exchange's conflated ticker of one market; zero bid or one-dollar ask mean that side is empty."""
+    """The exchange's conflated ticker of one market; zero bid or one-dollar ask mean that side is empty.
+
+    The sizes are those at the touch, None where who made the view was not told.
+    """
 
     ticker: str
     yes_bid_e4: PriceE4
@@ -84,6 +89,8 @@ class TickerView:
     volume_e2: CountE2 | None
     ts_ms: int
     heard_at_s: float
+    yes_bid_size_e2: CountE2 | None = None
+    yes_ask_size_e2: CountE2 | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -132,10 +139,14 @@ class MarketEnded:
 
 @attrs.frozen(kw_only=True)
 class WantedMarkets:
-    """The markets that `owner` wants to hear of; the newest statement of an owner replaces its older one."""
+    """The markets that `owner` wants to hear of; the newest statement of an owner replaces its older one.
+
+    Who can do without whole books (prices, sizes at the touch and trades come anyway) says so: they cost the most.
+    """
 
     owner: str
     tickers: tuple[str, ...]
+    has_books: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -217,6 +228,19 @@ class ReadMarket:
     """One market's facts and touch, for who cannot wait for the socket."""
 
     ticker: str
+
+
+@attrs.frozen(kw_only=True)
+class ReadMarkets:
+    """The facts and touches of several markets at once, at most MARKETS_PER_READ; unknown ones are left out."""
+
+    tickers: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class MarketsRead:
+    markets: tuple[Market, ...]
+    heard_at_s: float
 
 
 @attrs.frozen(kw_only=True)

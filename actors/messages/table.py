@@ -52,13 +52,13 @@ from actors.messages.orders import (
 from actors.messages.refill import OpenStake, StoreStake
 from actors.messages.selection import KeepLearned, ReadLearned
 from actors.messages.sessions import ReadOpenSessions, RecordSession, SessionsView
-from actors.messages.volatility import MarketRegime, QuoteDirective, VolatilityEvent
+from actors.messages.volatility import MarketRegime, QuoteDirective, ScannerReport, VolatilityEvent
 from actors.runtime.channels import ChannelSpec, Policy
 from actors.runtime.lifecycle import ActorExited, ActorStarted
 
 MARKETS_MAX = 2_000  # keys of one per-market channel; far above max_markets_with_orders, below any memory trouble
 ACTORS_MAX = 2_100
-_READERS = ("order_desk", "fill_reconciler", "portfolio_risk", "discovery", "stop_loss")
+_READERS = ("order_desk", "fill_reconciler", "portfolio_risk", "discovery", "stop_loss", "volatility_scanner")
 _ACTORS = (
     "ledger",
     "order_desk",
@@ -71,6 +71,7 @@ _ACTORS = (
     "market_supervisor",
     "market",
     "session_manager",
+    "volatility_scanner",
 )
 
 
@@ -125,19 +126,46 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         BookView,
         ("feed",),
-        ("market", "order_desk", "portfolio_risk", "snapshot", "discovery"),
+        ("market", "order_desk", "portfolio_risk", "snapshot", "discovery", "volatility_scanner"),
         keyed=True,
         quiet_to=("discovery",),
     ),
-    _latest(TickerView, ("feed",), ("stop_loss", "portfolio_risk", "discovery"), keyed=True, quiet_to=("discovery",)),
-    _latest(FeedHealth, ("feed",), ("order_desk", "stop_loss", "snapshot"), quiet_to=("order_desk",)),
-    _sample(TradeSeen, 256, ("feed",), ("market",)),
+    _latest(
+        TickerView,
+        ("feed",),
+        ("stop_loss", "portfolio_risk", "discovery", "volatility_scanner"),
+        keyed=True,
+        quiet_to=("discovery",),
+    ),
+    _latest(
+        FeedHealth,
+        ("feed",),
+        ("order_desk", "stop_loss", "snapshot", "volatility_scanner"),
+        quiet_to=("order_desk",),
+    ),
+    _sample(TradeSeen, 256, ("feed",), ("market", "volatility_scanner")),
     _latest(
         MarketEnded,
         ("feed", "discovery"),
-        ("portfolio_risk", "discovery", "order_desk", "session_manager"),
+        ("portfolio_risk", "discovery", "order_desk", "session_manager", "volatility_scanner"),
         keyed=True,
     ),
+    # What moves. The scanner hears its own events, so that a new life of it ends those of the last one.
+    _latest(
+        MarketRegime,
+        ("volatility_scanner",),
+        ("snapshot", "session_manager", "market_supervisor"),
+        keyed=True,
+        quiet_to=("session_manager", "market_supervisor"),
+    ),
+    _latest(
+        VolatilityEvent,
+        ("volatility_scanner",),
+        ("volatility_scanner", "session_manager", "market_supervisor"),
+        keyed=True,
+        quiet_to=("market_supervisor",),
+    ),
+    _latest(ScannerReport, ("volatility_scanner",), ("snapshot",)),
     # Private events may be dropped by nobody but the feed; REST makes good what was.
     _sample(PrivateFillSeen, 1_024, ("feed",), ("fill_reconciler",)),
     _sample(PrivateOrderSeen, 1_024, ("feed",), ("order_desk",)),
@@ -156,7 +184,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         message=WantedMarkets,
         policy=Policy.LATEST,
         bound=16,
-        senders=("allocation", "portfolio_risk"),
+        senders=("allocation", "portfolio_risk", "volatility_scanner"),
         receivers=("feed",),
         key=lambda message: str(message.owner),
     ),
@@ -182,8 +210,6 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         key=lambda message: str(message.program),
     ),
     # Volatility sessions.
-    _latest(MarketRegime, ("volatility_scanner",), ("session_manager",), keyed=True, quiet_to=("session_manager",)),
-    _latest(VolatilityEvent, ("volatility_scanner",), ("session_manager",), keyed=True),
     _latest(QuoteDirective, ("session_manager",), ("market",), keyed=True),
     _latest(SessionsView, ("session_manager",), ("snapshot",)),
     _block(RecordSession, 64, ("session_manager",), ("ledger",)),
@@ -193,7 +219,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         WorkingOrders,
         ("order_desk",),
-        ("market", "snapshot", "portfolio_risk", "discovery", "session_manager"),
+        ("market", "snapshot", "portfolio_risk", "discovery", "session_manager", "volatility_scanner"),
         keyed=True,
         quiet_to=("discovery", "session_manager"),
     ),
@@ -238,10 +264,15 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         quiet_to=("market", "session_manager"),
     ),
     _latest(PnlView, ("portfolio_risk",), ("snapshot",)),
-    _block(RecordVerdicts, 4, ("discovery", "session_manager"), ("ledger",)),
+    _block(RecordVerdicts, 4, ("discovery", "session_manager", "volatility_scanner"), ("ledger",)),
     _block(KeepLearned, 16, ("discovery",), ("ledger",)),
     _block(ReadLearned, 4, ("discovery",), ("ledger",)),
-    _block(Record, 1_024, ("discovery", "market_supervisor", "order_desk", "portfolio_risk", "records"), ("ledger",)),
+    _block(
+        Record,
+        1_024,
+        ("discovery", "market_supervisor", "order_desk", "portfolio_risk", "records", "volatility_scanner"),
+        ("ledger",),
+    ),
     # Life.
     ChannelSpec(
         message=Heartbeat,

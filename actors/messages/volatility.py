@@ -60,6 +60,18 @@ class VolatilityEvent:
 
 
 @attrs.frozen(kw_only=True)
+class ScannerReport:
+    """What the scanner looks at, for people: markets of its last full scan, those watched, and those seen now."""
+
+    listed: int
+    watched: int
+    streamed: int
+    events: tuple[str, ...]  # the markets in which one runs
+    sweeps: int
+    at_s: float
+
+
+@attrs.frozen(kw_only=True)
 class QuoteDirective:
     """What the owner program of a market asks of its market maker; it holds until the next one or `valid_until_s`.
 

@@ -13,13 +13,22 @@ from typing import Final
 
 import attrs
 
-from actors.messages.market import BookRead, EventPage, MarketRead, ReadBook, ReadEvents, ReadMarket
+from actors.messages.market import (
+    BookRead,
+    EventPage,
+    MarketRead,
+    MarketsRead,
+    ReadBook,
+    ReadEvents,
+    ReadMarket,
+    ReadMarkets,
+)
 from actors.messages.money import AccountRead, FillPage, ReadAccount, ReadFills
 from actors.messages.orders import OrderList, ReadOrders, ReadRequest
 from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadIncentives, ReadTape, TapeRead
 from kalshi.budget import Priority
 from kalshi.rest import RestClient, read_all
-from kalshi.types import ExchangePosition, Order
+from kalshi.types import ExchangePosition, Market, Order
 
 PAGES_MAX = 50
 FILLS_PER_PAGE = 200
@@ -60,6 +69,8 @@ class WireReads:
                 return EventPage(events=events, cursor=following)
             case ReadMarket(ticker=ticker):
                 return MarketRead(market=await client.market(ticker, priority=priority), heard_at_s=self.now())
+            case ReadMarkets(tickers=tickers):
+                return MarketsRead(markets=await self._markets(tickers, priority), heard_at_s=self.now())
             case ReadBook(ticker=ticker):
                 return BookRead(ticker=ticker, book=await client.order_book(ticker, priority=priority))
             case ReadIncentives(cursor=cursor):
@@ -95,6 +106,12 @@ class WireReads:
             return OrderList(ticker=read.ticker, as_of_ms=as_of_ms, orders=await read_all(page, PAGES_MAX))
         orders, _ = await page("")  # newest first: an order of unknown fate is young
         return OrderList(ticker=read.ticker, as_of_ms=as_of_ms, orders=orders)
+
+    async def _markets(self, tickers: tuple[str, ...], priority: Priority) -> tuple[Market, ...]:
+        async def page(cursor: str) -> tuple[tuple[Market, ...], str]:
+            return await self.client.markets_page(cursor, tickers=tickers, priority=priority)
+
+        return await read_all(page, PAGES_MAX)
 
     async def _account(self, priority: Priority) -> AccountRead:
         async def page(cursor: str) -> tuple[tuple[ExchangePosition, ...], str]:

@@ -79,6 +79,7 @@ class Stage:
     reads: list[str] = attrs.field(factory=list)
     allocation: Outbox = attrs.field(init=False)
     risk: Outbox = attrs.field(init=False)
+    scanner: Outbox = attrs.field(init=False)
 
     def tickers(self, count: int) -> list[str]:
         return sorted(self.exchange.core.markets)[:count]
@@ -163,6 +164,7 @@ async def feed_on_stage(markets_max: int = 100, limit: int | None = None) -> Asy
     stage = Stage(SimulatedExchange(seed=5, wall_ms=wall_ms, settings=settings, accounts=(account,)), limit=limit)
     switchboard = Switchboard(CHANNELS, trio.current_time)
     stage.allocation, stage.risk = switchboard.outbox("allocation"), switchboard.outbox("portfolio_risk")
+    stage.scanner = switchboard.outbox("volatility_scanner")
     seams = Seams(
         now=trio.current_time,
         wall_ms=wall_ms,
@@ -302,3 +304,51 @@ async def test_while_the_socket_is_down_held_markets_get_their_price_over_rest_a
         reads = len(stage.reads)
         await trio.sleep(5)
         assert len(stage.reads) == reads, "the socket serves again"
+
+
+async def test_who_does_without_books_gets_prices_with_sizes_and_trades_and_no_book_is_streamed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with feed_on_stage() as stage:
+        both, light = stage.tickers(2)
+        stage.allocation.publish(WantedMarkets(owner="allocation", tickers=(both,)))
+        stage.scanner.publish(WantedMarkets(owner="volatility_scanner", tickers=(both, light), has_books=False))
+        await trio.sleep(30)
+        assert stage.live() == stage.carried_by(0) == {both}
+        told = {price.ticker: price for price in stage.prices}
+        assert set(told) == {both, light}
+        assert all(price.yes_bid_size_e2 is not None and price.yes_ask_size_e2 is not None for price in told.values())
+        trades = stage.sockets[0]._session.subscription("trade")
+        assert trades is not None
+        assert set(trades.tickers or ()) == {both, light}
+
+
+async def test_a_book_goes_when_only_those_without_books_still_want_the_market_and_comes_back(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with feed_on_stage() as stage:
+        (ticker,) = stage.tickers(1)
+        stage.scanner.publish(WantedMarkets(owner="volatility_scanner", tickers=(ticker,), has_books=False))
+        stage.allocation.publish(WantedMarkets(owner="allocation", tickers=(ticker,)))
+        await trio.sleep(5)
+        assert stage.live() == {ticker}
+        stage.allocation.publish(WantedMarkets(owner="allocation", tickers=()))
+        await trio.sleep(5)
+        assert stage.books[ticker].condition is BookCondition.STALE
+        assert stage.books[ticker].reason == "not subscribed any more"
+        assert stage.carried_by(0) == set()
+        prices = stage.sockets[0]._session.subscription("ticker")
+        assert prices is not None
+        assert set(prices.tickers or ()) == {ticker}
+        stage.allocation.publish(WantedMarkets(owner="allocation", tickers=(ticker,)))
+        await trio.sleep(5)
+        assert stage.live() == {ticker}
+        # After a cut everything is subscribed again, each as it is wanted.
+        stage.allocation.publish(WantedMarkets(owner="allocation", tickers=()))
+        await trio.sleep(1)
+        stage.sockets[0].cut()
+        await trio.sleep(10)
+        assert stage.carried_by(1) == set()
+        again = stage.sockets[1]._session.subscription("ticker")
+        assert again is not None
+        assert set(again.tickers or ()) == {ticker}

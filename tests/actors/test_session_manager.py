@@ -211,7 +211,9 @@ async def test_a_session_from_its_event_to_flat(tmp_path: Path, autojump_clock: 
         await trio.sleep(4.5)
         assert stage.directives == []
         await trio.sleep(2.0)
-        assert [directive.mode for directive in stage.directives] == [QuoteMode.FREEZE, QuoteMode.QUOTE]
+        *before, last = (directive.mode for directive in stage.directives)
+        # The slot holds the newest: the first word may be replaced before it is read.
+        assert (before in ([], [QuoteMode.FREEZE]), last) == (True, QuoteMode.QUOTE)
         assert stage.directives[-1].program == PROGRAM
         seen = await snapshot.receive()
         (assigned,) = [m for m in seen if isinstance(m, Assignments)]

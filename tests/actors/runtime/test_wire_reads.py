@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.messages.market import EventPage, MarketRead, ReadEvents, ReadMarket
+from actors.messages.market import EventPage, MarketRead, MarketsRead, ReadEvents, ReadMarket, ReadMarkets
 from actors.messages.money import AccountRead, FillPage, ReadAccount, ReadFills
 from actors.messages.orders import OrderList, ReadOrders, ReadRequest
 from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadIncentives, ReadTape, TapeRead
@@ -91,6 +91,11 @@ class Pages:
         await self._note("market", ticker, priority)
         return f"market {ticker}"
 
+    async def markets_page(self, cursor: str, *, tickers: tuple[str, ...], priority: Priority) -> object:
+        await self._note("markets", cursor, tickers, priority)
+        # An empty page may come before a full one.
+        return ((), "more") if not cursor else (tuple(f"market {ticker}" for ticker in tickers), "")
+
 
 async def read(what: object, client: Pages, *, is_urgent: bool = False) -> object:
     request = ReadRequest(read=what, reply=cast("ReplySlot", None), is_urgent=is_urgent)
@@ -169,6 +174,14 @@ async def test_an_urgent_read_goes_before_the_others_and_tells_when_it_was_heard
     assert isinstance(answer, MarketRead)
     assert (answer.market, answer.heard_at_s) == ("market M", 12.5)  # type: ignore[comparison-overlap]
     assert client.calls == [("market", "M", AT_ONCE)]
+
+
+async def test_several_markets_are_read_at_once_to_the_last_page() -> None:
+    client = Pages()
+    answer = await read(ReadMarkets(tickers=("M", "N")), client)
+    assert isinstance(answer, MarketsRead)
+    assert (answer.markets, answer.heard_at_s) == (("market M", "market N"), 12.5)  # type: ignore[comparison-overlap]
+    assert client.calls == [("markets", "", ("M", "N"), LATER), ("markets", "more", ("M", "N"), LATER)]
 
 
 async def test_what_the_exchange_does_not_answer_is_an_error(autojump_clock: MockClock) -> None:
