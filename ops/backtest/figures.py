@@ -31,8 +31,17 @@ from quant.signals.markouts import HorizonState, MarkedFill, MarkoutParameters, 
 
 DOLLAR_E4: Final = 10_000
 BREACHES_MAX: Final = 20  # of one trace: the first tell, the rest are echoes
-# Without forgetting, and with room for every fill of a run; all horizons are judged alike here.
-MARKOUTS: Final = MarkoutParameters(half_life_fills=math.inf, pending_max=1_000_000)
+_MS_PER_S: Final = 1_000
+_LIVE: Final = MarkoutParameters()
+# Without forgetting, with room for every fill of a run, and with all times in ms: floats hold those exactly.
+MARKOUTS: Final = attrs.evolve(
+    _LIVE,
+    horizons_s=tuple(horizon_s * _MS_PER_S for horizon_s in _LIVE.horizons_s),
+    mid_age_max_s=_LIVE.mid_age_max_s * _MS_PER_S,
+    judged_horizon_s=_LIVE.judged_horizon_s * _MS_PER_S,
+    half_life_fills=math.inf,
+    pending_max=1_000_000,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -88,6 +97,7 @@ class _Market:
     position_e2: int = 0
     bid_ask_e4: int | None = None  # the sum of both: twice the mid
     is_two_sided: bool = False
+    is_moved: bool = False  # whether a mid was seen in this moment; its last one counts for markouts
     last_ms: int | None = None
     markouts: MarkoutState = attrs.field(factory=lambda: markouts.initial(MARKOUTS))
     resting: dict[str, OrderSeen] = attrs.field(factory=dict)
@@ -113,7 +123,7 @@ class _Reading:
 
     def take(self, line: Line) -> None:
         if line.at_ms != self.at_ms:
-            self.check_moment()
+            self.end_moment()
         self.at_ms = line.at_ms
         match line:
             case Touched():
@@ -166,7 +176,7 @@ class _Reading:
         elif market.position_e2:  # filled before any mid was known: those fills were marked at their own prices
             raise ValueError(f"{line.ticker} was filled before its first touch")
         market.bid_ask_e4 = bid_ask_e4
-        market.markouts = markouts.observed(market.markouts, line.at_ms / 1000, bid_ask_e4 / 2 / DOLLAR_E4, MARKOUTS)
+        market.is_moved = True
 
     def _order(self, line: OrderSeen) -> None:
         market = self._market(line.ticker)
@@ -197,7 +207,7 @@ class _Reading:
             self.moved.add(line.order_id)
         if not line.is_taker:
             filled = MarkedFill(
-                time_s=line.at_ms / 1000,
+                time_s=float(line.at_ms),
                 side=side,
                 price_e4=PriceE4(line.price_e4),
                 count_e2=CountE2(line.count_e2),
@@ -212,7 +222,7 @@ class _Reading:
     def _end(self, line: Ended) -> None:
         for ticker, market in self.markets.items():
             self._market(ticker)
-            market.markouts = markouts.passed(market.markouts, line.at_ms / 1000, MARKOUTS)
+            market.markouts = markouts.passed(market.markouts, float(line.at_ms), MARKOUTS)
             market.markouts = _given_up(market.markouts)
             if market.resting:
                 self.breach("I1", f"{len(market.resting)} orders of {ticker} rest at the end")
@@ -224,9 +234,13 @@ class _Reading:
 
     # -- limits --
 
-    def check_moment(self) -> None:
-        """Checks what rests when a moment is over; inside one, a fill and its order are told one after the other."""
+    def end_moment(self) -> None:
+        """Takes the moment's last mid, and checks what rests: inside one, a fill is told before its order."""
         for ticker, market in self.markets.items():
+            if market.is_moved and market.bid_ask_e4 is not None:
+                mid = market.bid_ask_e4 / 2 / DOLLAR_E4
+                market.markouts = markouts.observed(market.markouts, float(self.at_ms), mid, MARKOUTS)
+                market.is_moved = False
             quotes = [one for one in market.resting.values() if not one.is_exit]
             for side, count in Counter(one.side for one in quotes).items():
                 worst_e2 = Side(side).sign * market.position_e2 + sum(
@@ -253,7 +267,7 @@ def figures(trace: Iterable[Line]) -> Figures:
     reading = _Reading(began)
     for line in lines:
         reading.take(line)
-    reading.check_moment()
+    reading.end_moment()
     passive = [fill for fill in reading.fills if not fill.is_taker]
     marks_half_e6 = sum(market.position_e2 * (market.bid_ask_e4 or 0) for market in reading.markets.values())
     return Figures(
@@ -265,7 +279,7 @@ def figures(trace: Iterable[Line]) -> Figures:
         filled_e2=sum(fill.count_e2 for fill in passive),
         quotes=len(reading.quotes),
         markouts=tuple(
-            _markout(horizon_s, [market.markouts.horizons[place] for market in reading.markets.values()])
+            _markout(horizon_s / _MS_PER_S, [market.markouts.horizons[place] for market in reading.markets.values()])
             for place, horizon_s in enumerate(MARKOUTS.horizons_s)
         ),
         spread_half_e6=reading.spread_half_e6,

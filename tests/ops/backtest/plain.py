@@ -65,9 +65,10 @@ def _held(trace: Sequence[Line], place: int, ticker: str) -> int:
     return sum(_signed(line) for line in trace[: place + 1] if isinstance(line, Filled) and line.ticker == ticker)
 
 
-def _mids(trace: Sequence[Line], began: Began, ticker: str) -> list[tuple[int, Fraction]]:
+def _mids(trace: Sequence[Line], began: Began, ticker: str) -> list[tuple[int, int]]:
+    """Every mid, doubled, with its time."""
     return [
-        (line.at_ms, Fraction(line.bid_e4 + line.ask_e4, 2))
+        (line.at_ms, line.bid_e4 + line.ask_e4)
         for line in trace
         if isinstance(line, Touched) and line.ticker == ticker and line.at_ms < began.close_ms[ticker]
         if line.bid_e4 is not None and line.ask_e4 is not None
@@ -75,7 +76,7 @@ def _mids(trace: Sequence[Line], began: Began, ticker: str) -> list[tuple[int, F
 
 
 def _mid(trace: Sequence[Line], began: Began, place: int, ticker: str) -> Fraction:
-    return _mids(trace[:place], began, ticker)[-1][1]
+    return Fraction(_mids(trace[:place], began, ticker)[-1][1], 2)
 
 
 def equity(trace: Sequence[Line], began: Began, place: int) -> Fraction:
@@ -94,14 +95,15 @@ def markout(
     trace: Sequence[Line], began: Began, fills: Sequence[Filled], horizon_ms: int
 ) -> tuple[Fraction, Fraction, int, int]:
     dollars, contracts, measured = Fraction(), Fraction(), 0
+    mids = {ticker: _mids(trace, began, ticker) for ticker in began.close_ms}
     for fill in fills:
         due_ms = fill.at_ms + horizon_ms
-        known = [(at_ms, mid) for at_ms, mid in _mids(trace, began, fill.ticker) if at_ms <= due_ms]
+        known = [(at_ms, bid_ask_e4) for at_ms, bid_ask_e4 in mids[fill.ticker] if at_ms <= due_ms]
         if not known or due_ms - known[-1][0] > MID_AGE_MAX_MS or due_ms >= trace[-1].at_ms:
             continue
         measured += 1
         contracts += Fraction(fill.count_e2, 100)
-        dollars += Fraction(_signed(fill), 100) * (known[-1][1] - fill.price_e4) / 10_000
+        dollars += Fraction(_signed(fill), 100) * (Fraction(known[-1][1], 2) - fill.price_e4) / 10_000
     return dollars, contracts, measured, len(fills) - measured
 
 

@@ -30,7 +30,11 @@ def path(tmp_path: Path) -> Path:
     return write(tmp_path / "run.jsonl", [with_trades(run_of_two()[0])])
 
 
-@pytest.mark.parametrize("strategy", [StrategyName.TOUCH, StrategyName.HYBRID], ids=lambda name: name.value)
+@pytest.mark.parametrize(
+    "strategy",
+    [StrategyName.TOUCH, pytest.param(StrategyName.HYBRID, marks=pytest.mark.long)],
+    ids=lambda name: name.value,
+)
 def test_a_recording_is_quoted_filled_and_left_flat_without_a_breach_and_twice_the_same(
     path: Path, strategy: StrategyName
 ) -> None:
@@ -56,7 +60,7 @@ def test_nobody_fills_us_where_nobody_trades(tmp_path: Path) -> None:
     assert figures(trace).breaches == ()
 
 
-def test_a_bot_that_hangs_up_in_the_middle_is_a_breach_of_the_replay(path: Path, tmp_path: Path) -> None:
+def test_a_gap_of_the_recording_is_told_as_a_breach(tmp_path: Path) -> None:
     frames = run_of_two()[:1]
     frames[0][150]["seq"] += 7  # a gap, for which the bot asks for new books
     trace = run_job(make_job(write(tmp_path / "gap.jsonl", frames), StrategyName.TOUCH), build_tree)
