@@ -289,6 +289,29 @@ def _add_tools(app: typer.Typer, build_tree: BuildTree) -> None:
         raise typer.Exit(replay_run(path, speed, build_tree, models=queue_model or ()))
 
     @app.command()
+    def backtest(
+        recordings: Annotated[list[Path], typer.Option(help="recorded runs, or a folder of them; may be repeated")],
+        strategies: Annotated[str, typer.Option(help='"all", or names with commas')] = "all",
+        queue_model: Annotated[QueueModel, typer.Option(help="who is met first")] = QueueModel.RISK_AVERSE,
+        workers: Annotated[int, typer.Option(help="processes at a time; 0: as many as there are cores")] = 0,
+        out: Annotated[Path | None, typer.Option(help="a folder for traces, fills and report")] = None,
+        config: ConfigOption = DEFAULT_CONFIG,
+    ) -> None:
+        """Run every strategy over recorded runs on a virtual clock, and compare their fills, markouts and PnL."""
+        from ops.backtest.command import backtest as run_backtest
+
+        code = run_backtest(
+            recordings,
+            strategies=strategies,
+            queue_model=queue_model,
+            workers=workers or os.cpu_count() or 1,
+            out=out,
+            settings=_load(config),
+            build_tree=build_tree,
+        )
+        raise typer.Exit(code)
+
+    @app.command()
     def simulate(
         seeds: Annotated[str, typer.Option(help='which seeds: "7", "1-200" or "1,5,9-12"')] = "1-20",
         seed: Annotated[int | None, typer.Option(help="one seed alone")] = None,

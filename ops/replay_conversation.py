@@ -21,11 +21,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import attrs
 import msgspec
-from trio_websocket import WebSocketConnection
 
 from kalshi.simulator.socket_session import SocketSession
 from ops.replay_books import Comparison, ExactBook
@@ -85,12 +84,20 @@ class Outlet:
         return self.served
 
 
+class MessagePort(Protocol):
+    """The server's end of a connection: a WebSocket, or one in memory."""
+
+    async def get_message(self) -> str | bytes: ...
+
+    async def send_message(self, message: str) -> None: ...
+
+
 class Conversation:
     """The server's side of one connection; `receive` takes what the client says, `serve` gives what was recorded."""
 
     def __init__(
         self,
-        socket: WebSocketConnection,
+        socket: MessagePort,
         session: SocketSession,
         stage: Stage,
         comparison: Comparison,

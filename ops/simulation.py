@@ -39,6 +39,7 @@ from kalshi.numbers import MoneyE6
 from kalshi.rest import make_http
 from kalshi.signing import Signer, generate_key_pair
 from kalshi.simulator.exchange import SimulatedExchange
+from kalshi.simulator.listings import Catalogue
 from kalshi.simulator.orders import NewOrder
 from kalshi.simulator.orders import Order as SimulatedOrder
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
@@ -374,6 +375,7 @@ class World:
         log_for: Callable[[str], Log],
         wall_start_ms: int = WALL_START_MS,
         wire: str = "ports",
+        catalogue: Catalogue | None = None,
     ) -> None:
         private_pem, public_pem = _key_pair()
         seams = virtual_seams(seed, wall_start_ms)
@@ -388,6 +390,7 @@ class World:
             wall_ms=VirtualWallClock(wall_start_ms),
             settings=exchange_settings,
             accounts=(AccountSettings(key_id=KEY_ID, public_key_pem=public_pem, cash_by_shard_e6=dict(CASH_E6)),),
+            catalogue=catalogue,
         )
         self.cable = Cable(self.exchange, nursery, random.Random(f"{seed}:cable"), faults)
         self._network: MemoryNetwork | None = None

@@ -30,6 +30,8 @@ QUANT_STDLIB_NEVER = (
 )
 # The simulated exchange parses and calculates by itself, so that one bug cannot cancel itself out on both sides.
 SIMULATOR_MAY = ("kalshi.numbers", "kalshi.types", "kalshi.signing", "kalshi.simulator")
+# Campaigns and backtests run whole worlds, each in a process of its own; no bot is in the process that starts them.
+PROCESSES_IN = ("ops/campaign/campaign.py", "ops/backtest/pool.py")
 NEVER_ANYWHERE = ("asyncio", "anyio", "threading", "multiprocessing", "concurrent", "requests", "aiohttp")
 
 
@@ -108,7 +110,6 @@ def test_there_is_one_event_loop_and_no_thread_of_our_own() -> None:
         f"{source.path}:{one.line} imports {one.module}"
         for source in product_sources()
         for one in imports(source)
-        # A campaign runs whole worlds, each in a process of its own; there is no bot in the process that starts them.
-        if within(one.module, NEVER_ANYWHERE) and source.path != "ops/campaign/campaign.py"
+        if within(one.module, NEVER_ANYWHERE) and source.path not in PROCESSES_IN
     ]
     assert found == []
