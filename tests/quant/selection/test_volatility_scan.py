@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import attrs
@@ -245,12 +246,8 @@ def test_a_category_has_the_limits_of_its_profile(category: str, drift: float) -
 def test_a_touch_of_ten_contracts_is_not_chaotic_to_the_scanner(depth_e2: int, regime: Regime) -> None:
     scanner = watching()
     for second in range(700):
-        at_s = NOW_S + second
-        scanner = volatility_scan.changed(
-            scanner,
-            "A",
-            lambda market, at_s=at_s: volatility_market.seen(market, touch(50, depth_e2=depth_e2), at_s),
-        )
+        look = partial(volatility_market.seen, touch=touch(50, depth_e2=depth_e2), time_s=NOW_S + second)
+        scanner = volatility_scan.changed(scanner, "A", look)
     (seen,) = volatility_scan.sweep(scanner, NOW_S + 700, NOW_MS, PARAMETERS).regimes
     assert seen.verdict.regime is regime
 
