@@ -45,8 +45,8 @@ class ChannelSpec:
     """One row of the channel table; `key` names the slot of a message, None means one slot for all.
 
     Receivers in `quiet_to` are not woken by the message: they find it when they wake for another reason, or when
-    their time is over. It is for what is said again and again whether or not it changed. Those in `quiet_unless_moved_to`
-    are woken only where `has_moved` says so of the key's last value and the new one: the rest of it is not their concern.
+    their time is over. It is for what is said again and again whether or not it changed. Those in
+    `quiet_unless_moved_to` are woken only where `has_moved` says so of the key's last value and the new one.
     """
 
     message: type

@@ -193,9 +193,9 @@ class Maker:
 
     def _inputs(self, look: Look, signals: MarketSignals) -> QuoteInputs:
         limits, strategy = self._limits, self.parameters.strategy
-        held_contract_min, adverse_excursion = (
-            (0.0, 0.0) if isinstance(strategy, IncentiveParameters) else held_so_far(self._memory, strategy, look.time_s)
-        )
+        held_contract_min = adverse_excursion = 0.0
+        if not isinstance(strategy, IncentiveParameters):
+            held_contract_min, adverse_excursion = held_so_far(self._memory, strategy, look.time_s)
         horizon_s = max(1.0, min(look.seconds_to_close, self._horizon_cap_s))
         return QuoteInputs(
             best_bid=look.bid,

@@ -52,17 +52,16 @@ def test_touch_remembers_when_a_price_last_changed() -> None:
 
 def held(memory: Memory, now_s: float) -> QuoteInputs:
     contract_min, excursion = held_so_far(memory, HybridParameters(), now_s)
-    return attrs.evolve(
-        BOOK, position_e2=CountE2(1_000), held_contract_min=contract_min, adverse_excursion=excursion
-    )
+    return attrs.evolve(BOOK, position_e2=CountE2(1_000), held_contract_min=contract_min, adverse_excursion=excursion)
 
 
 def test_hybrid_brakes_on_inventory_held_too_long_and_forgets_it_when_flat() -> None:
     """Ten contracts for fifty minutes are the documents' limit."""
     ten = CountE2(1_000)
     memory = position_seen(Memory(), ten, PriceE4(5_000), PriceE4(5_000), 0.0)
-    assert Brake.DURATION not in decide(memory, held(memory, 49 * 60), HybridParameters(), CENT_GRID, 49 * 60)[1].reasons
-    assert Brake.DURATION in decide(memory, held(memory, 51 * 60), HybridParameters(), CENT_GRID, 51 * 60)[1].reasons
+    before, after = held(memory, 49 * 60), held(memory, 51 * 60)
+    assert Brake.DURATION not in decide(memory, before, HybridParameters(), CENT_GRID, 49 * 60)[1].reasons
+    assert Brake.DURATION in decide(memory, after, HybridParameters(), CENT_GRID, 51 * 60)[1].reasons
     flat = position_seen(memory, CountE2(0), None, PriceE4(5_000), 51 * 60)
     assert flat.holding.lots == ()
 
