@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+import trio
 
 from actors.market_voice import HEARTBEAT_S, MarketVoice
 from actors.messages.market import BookCondition, BookView, MarketRules, ProgramTerms
@@ -61,11 +62,13 @@ class MarketMaker:
         while True:
             self._take(await self.context.mailbox.receive(timeout_s=HEARTBEAT_S))
             if (wait_s := next_decision_s - now()) > 0:
-                self._take(await self.context.mailbox.receive(timeout_s=wait_s))
-            if now() >= next_decision_s:
-                next_decision_s = now() + DECIDE_EVERY_S
-                self._voice.state(self._decide(), self._book)
-                self._tell_accrual()
+                # Slept through, and not listened through: what comes meanwhile must not end the wait before its time,
+                # or it would stay undecided until the next message.
+                await trio.sleep(wait_s)
+                self._take(await self.context.mailbox.receive(timeout_s=0.0))
+            next_decision_s = now() + DECIDE_EVERY_S
+            self._voice.state(self._decide(), self._book)
+            self._tell_accrual()
 
     def _take(self, batch: tuple[object, ...]) -> None:
         for message in batch:
