@@ -207,8 +207,8 @@ class Outbox:
         route = self._route(message)
         if route.spec.policy is Policy.LATEST:
             key = route.spec.key_of(message)
-            before = route.retained.get(key)
-            has_moved = before is None or route.spec.has_moved is None or route.spec.has_moved(before, message)
+            moved = route.spec.has_moved
+            has_moved = moved is None or (before := route.retained.get(key)) is None or moved(before, message)
             self._retain(route, key, message)
             for mailbox in route.mailboxes(key):
                 mailbox.put_latest(route.spec.message, key, message, has_moved=has_moved)

@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from actors.market import DECIDE_EVERY_S, MarketMaker, MarketParameters, directive_of, own_orders
+from actors.market import DECIDE_EVERY_S, MarketMaker, MarketParameters, directive_of
 from actors.messages.market import BookCondition, BookView, MarketRules
 from actors.messages.money import FillTape, MarketCap, RiskView
 from actors.messages.orders import TargetQuotes, WorkingOrder, WorkingOrders
@@ -212,5 +212,5 @@ async def test_i25_only_the_program_that_owns_a_market_directs_it(autojump_clock
 
 
 def test_own_orders_of_the_desk_are_those_of_the_maker() -> None:
-    (own,) = own_orders(working(4_400))
+    (own,) = working(4_400).as_own()
     assert (own.side, own.price_e4, own.remaining_e2) == (Side.BID, 4_400, 1_000)
