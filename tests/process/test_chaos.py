@@ -37,7 +37,7 @@ def wait_for_quotes(bot: Bot, at_least: int = QUOTED) -> None:
 
 def ends_flat(bot: Bot) -> None:
     bot.signal(signal.SIGINT)
-    assert bot.wait(40) == 0, bot.errors()
+    assert bot.wait(25) == 0, bot.errors()
     assert bot.exit_report()["verdict"] == "verified flat"
 
 
