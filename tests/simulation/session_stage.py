@@ -146,13 +146,13 @@ async def settled_bot(world: World, *, close_in_s: float | None = None) -> Async
     life = world.life()
     scanner, watcher = Scanner(world, life), Watcher(world)
     async with trio.open_nursery() as helpers:
-        helpers.start_soon(watcher.run)
+        helpers.start_soon(watcher.run)  # noqa: ASYNC113 - it has run by the end of the sleep below
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(life.run)
+            nursery.start_soon(life.run)  # noqa: ASYNC113 - the same
             await trio.sleep(SETTLED_S)
             if close_in_s is not None:
                 scanner.close_time_ms = world.bot_wall() + round(close_in_s * 1000)
-            helpers.start_soon(scanner.run)
+            helpers.start_soon(scanner.run)  # noqa: ASYNC113 - whoever waits for its words waits for seconds
             yield Stage(life, scanner, watcher)
             life.request_stop("the scenario says so")
         helpers.cancel_scope.cancel(reason="the scenario is over")
