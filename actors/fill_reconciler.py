@@ -7,7 +7,7 @@ The socket is fast and may drop; REST is slow and complete. Rules:
    mark, so a restart goes on where the last boot was, be it hours later; without a mark everything is read once.
 3. `FillsComplete` announces the mark: the `as_of_time` that was read before the pages, once all of them are with the
    Ledger. Orders are closed only past it.
-4. Only what the Ledger has acknowledged counts as seen. The memory of it spares repeats; the Ledger refuses them anyway.
+4. Only what the Ledger has acknowledged counts as seen. That spares repeats; the Ledger would refuse them anyway.
 5. A fill of an order that is not ours is booked like any other and told of once: the account's position is what it is.
    Listed fills name no client order id, so their orders are asked for, a few with each poll.
 """

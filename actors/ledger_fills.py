@@ -15,7 +15,8 @@ MARK_EVERY_MS: Final = 5_000
 SEEN_MAX: Final = 8_192  # keys that a new reconciler is told, to spare the Ledger repeats
 
 SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS fill_mark (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), complete_to_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS fill_mark (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1), complete_to_ms INTEGER NOT NULL);
 """
 
 

@@ -71,6 +71,9 @@ def _at(n: int, ts_ms: int, order_id: str = "o", client_order_id: str | None = N
     return attrs.evolve(_fill(n), ts_ms=ts_ms, order_id=order_id, client_order_id=client_order_id)
 
 
+UNKNOWN = FillMark(complete_to_ms=0, seen=())
+
+
 @attrs.define(eq=False)
 class Stage:
     """The reconciler between an exchange and a Ledger that the test plays."""
@@ -81,7 +84,7 @@ class Stage:
     stored: list[Fill] = attrs.field(factory=list)
     complete: list[int] = attrs.field(factory=list)
     history: list[tuple[Fill, ...]] = attrs.field(factory=list)  # pages of the historical list
-    mark: FillMark = FillMark(complete_to_ms=0, seen=())
+    mark: FillMark = UNKNOWN
     cutoff_ms: int = 0
     by_socket: tuple[tuple[float, Fill], ...] = ()
     owners: dict[str, str] = attrs.field(factory=dict)  # client order ids by order id
