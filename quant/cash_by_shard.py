@@ -5,7 +5,7 @@ rewards, deposits and withdrawals come from outside. So at every moment:
 
     cash over all shards == deposits + rewards + the cash of all market accounts
 
-and with it equity == deposits + rewards + realised + unrealised - fees. `gap_e6` is what is missing from the first line.
+and with it equity == deposits + rewards + realised + unrealised - fees. `gap_e6` is what is missing from the first.
 
 Source: exchange sharding and collateral, kalshi-rest.md §9.
 """

@@ -1,8 +1,8 @@
 """The fee model as a check of what the exchange billed; the books always take the bill.
 
-What a fill costs before rounding is known; what rounding added depends on the order's collection, of which a
-restart may know only a part. So the bill is compared with the bounds that any collection leaves: at most one alignment unit above
-the trade fee, and at most one rebate unit below it, never negative. A wrong rate, multiplier or role is far outside.
+What a fill costs before rounding is known. What rounding added, and paid back, depends on the order's collection, which
+a restart may not know; but each fill adds less than one alignment unit to it, so it is bounded by how many there were.
+A wrong rate, multiplier or role is far outside of that.
 
 Source: Kalshi fee rounding page, October 2026 text (`kalshi.fees`).
 """
@@ -15,13 +15,15 @@ from kalshi.fees import FeeSchedule
 from kalshi.types import Fill
 
 _ALIGNMENT_E6: Final = 100
-_REBATE_MAX_E6: Final = {"2026-10": 200, "2026-08": 20_000}
 
 
-def fee_surprise(fill: Fill, schedule: FeeSchedule) -> str:
-    """Returns what is wrong with the fee billed for `fill`, empty where the schedule explains it."""
+def fee_surprise(fill: Fill, schedule: FeeSchedule, fills_before: int) -> str:
+    """Returns what is wrong with the fee billed for `fill`, empty where the schedule explains it.
+
+    `fills_before` counts the fills that its order had already.
+    """
     trade_fee = schedule.trade_fee_e6(fill.price_e4, fill.count_e2, fill.is_taker)
-    least = max(0, trade_fee - _REBATE_MAX_E6[schedule.rounding])
+    least = max(0, trade_fee - _ALIGNMENT_E6 * fills_before)
     most = trade_fee + _ALIGNMENT_E6
     if least <= fill.fee_e6 <= most:
         return ""

@@ -34,6 +34,7 @@ from actors.messages.orders import ReadFailed, ReadRequest
 from actors.messages.table import CHANNELS
 from actors.runtime.asking import ask_until_answered
 from actors.runtime.child import ChildContext, silent_log
+from actors.runtime.mailbox import Mailbox
 from actors.runtime.seams import Seams
 from actors.runtime.switchboard import Switchboard
 from kalshi.types import Fill, Side
@@ -75,10 +76,15 @@ class Stage:
     path: Path
     portfolio: Portfolio = attrs.field(factory=Portfolio)
     repeats: int = 0
+    switchboard: Switchboard = attrs.field(init=False)
+    seams: Seams = attrs.field(init=False)
     _scopes: dict[str, trio.CancelScope] = attrs.field(factory=dict)
+    _mailboxes: dict[str, Mailbox] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.switchboard = Switchboard(CHANNELS, trio.current_time)
+        names = ("ledger", "fill_reconciler", "portfolio_risk", "wire", "records")
+        self._mailboxes = {name: self.switchboard.mailbox(name) for name in names}  # they outlive who reads them
         self.seams = Seams(
             now=trio.current_time,
             wall_ms=lambda: WALL_MS + round(trio.current_time() * 1000),
@@ -91,7 +97,7 @@ class Stage:
         return ChildContext(
             name=name,
             incarnation=1,
-            mailbox=self.switchboard.mailbox(name),
+            mailbox=self._mailboxes[name],
             outbox=self.switchboard.outbox(name),
             seams=self.seams,
             log=silent_log(name),
@@ -131,7 +137,7 @@ class Stage:
         self.switchboard.outbox("feed").publish(PrivateFillSeen(fill=seen))
 
     async def _serve_list(self) -> None:
-        mailbox = self.switchboard.mailbox("wire")
+        mailbox = self._mailboxes["wire"]
         while True:
             for message in await mailbox.receive():
                 assert isinstance(message, ReadRequest)

@@ -17,12 +17,12 @@ def taken(price_e4: int, count_e2: int, fee_e6: int) -> Fill:
 
 
 def test_the_recorded_bills_are_explained() -> None:
-    assert fee_surprise(taken(5_200, 100, 17_500), QUADRATIC) == ""
-    assert fee_surprise(taken(9_900, 100, 700), QUADRATIC) == ""
+    assert fee_surprise(taken(5_200, 100, 17_500), QUADRATIC, 0) == ""
+    assert fee_surprise(taken(9_900, 100, 700), QUADRATIC, 0) == ""
 
 
 def test_a_maker_billed_as_taker_a_wrong_multiplier_and_a_negative_fee_are_told() -> None:
     as_maker = attrs.evolve(taken(5_200, 100, 17_500), is_taker=False)
-    assert "as maker was billed 17500" in fee_surprise(as_maker, QUADRATIC)
-    assert "says 8536 to 8836" in fee_surprise(taken(5_200, 100, 17_500), FeeSchedule("quadratic", 5_000))
-    assert fee_surprise(taken(5_200, 100, -1), FeeSchedule("quadratic", 0)) != ""
+    assert "as maker was billed 17500" in fee_surprise(as_maker, QUADRATIC, 0)
+    assert "says 8636 to 8836" in fee_surprise(taken(5_200, 100, 17_500), FeeSchedule("quadratic", 5_000), 1)
+    assert fee_surprise(taken(5_200, 100, -1), FeeSchedule("quadratic", 0), 9) != ""

@@ -14,7 +14,7 @@ from itertools import count as counted
 
 import attrs
 
-from kalshi.fees import FeeSchedule, OrderFees
+from kalshi.fees import FeeRounding, FeeSchedule, OrderFees
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.simulator.accounts import Account
 from kalshi.simulator.clearing import MarketClearing
@@ -33,6 +33,7 @@ OURS, HOUSE = "ours", "house"
 CASH_E6 = 10**11
 FEE_TYPES = sorted(kind for kind in MAKER_RATES_E4 if kind != "flat")
 VOID_E4 = 5_000
+ROUNDINGS: tuple[FeeRounding, ...] = ("2026-10", "2026-08")
 
 
 @attrs.define
@@ -78,6 +79,7 @@ class History:
         self._markets = {f"M{n}": self._make_market(f"M{n}") for n in range(self._rng.randint(1, 3))}
         self._open = sorted(self._markets)
         self._orders: dict[str, tuple[Order, OrderFees]] = {}
+        self._fills_of: Counter[str] = Counter()
         self._averages = {ticker: AverageCost() for ticker in self._markets}
         self._portfolio = Portfolio()
         self._cash = ShardCash()
@@ -85,7 +87,7 @@ class History:
             self._cash = self._cash.deposited(shard, MoneyE6(CASH_E6))
 
     def _make_market(self, ticker: str) -> tuple[MarketClearing, FeeSchedule]:
-        fee_type, rounding = self._rng.choice(FEE_TYPES), self._rng.choice(("2026-10", "2026-08"))
+        fee_type, rounding = self._rng.choice(FEE_TYPES), self._rng.choice(ROUNDINGS)
         multiplier_e4 = self._rng.choice((0, 5_000, 10_000, 10_000))
         terms = FeeTerms(fee_type=fee_type, multiplier_e4=multiplier_e4, rounding=rounding)
         clearing = MarketClearing(
@@ -125,7 +127,8 @@ class History:
         (fill,) = (_ours(fill) for fill in executed.fills if fill.account_id == OURS)
         billed = fees.charge(fill.side, fill.price_e4, fill.count_e2, fill.is_taker)
         assert billed.net_fee_e6 == fill.fee_e6, "the model's fee is not the bill"
-        assert fee_surprise(fill, schedule) == ""
+        assert fee_surprise(fill, schedule, self._fills_of[fill.order_id]) == ""
+        self._fills_of[fill.order_id] += 1
         before_e6 = self._portfolio.account(ticker).cash_delta_e6
         number = self._portfolio.sequence.watermark + 1
         self._portfolio = apply_fills(self._portfolio, (NumberedFill(fill_seq=number, fill=fill),)).portfolio
