@@ -8,6 +8,7 @@ import attrs
 import pytest
 import trio
 
+from actors import fill_reconciler
 from actors.messages.control import SystemSnapshot
 from kalshi.simulator.settings import SimulatorSettings
 from ops.life import Life
@@ -154,12 +155,17 @@ def test_a_market_that_settled_while_the_bot_was_down_is_booked_at_start() -> No
     _run_twice(away, attrs.evolve(SimulatorSettings(), determination_delay_ms=1_000, settlement_timer_ms=2_000))
 
 
-def test_fills_of_an_outage_that_have_left_the_live_list_are_booked_from_the_historical_one() -> None:
+def test_fills_of_an_outage_that_have_left_the_live_list_are_booked_from_the_historical_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Three months pass in a minute here.
+    monkeypatch.setattr(fill_reconciler, "OLD_MARK_S", 30.0)
+
     async def away(world: World) -> None:
         before = len(world.exchange.truth.fills(KEY_ID))
         world.rest_by_hand(min(_truth(world)), price_e4=9_900, count_e2=700)  # a person buys what is offered
         assert len(world.exchange.truth.fills(KEY_ID)) > before
-        await trio.sleep(1_500)
+        await trio.sleep(60)
 
-    quiet = attrs.evolve(SimulatorSettings(), trades_live_ms=300_000, cutoff_step_ms=1_000, flow_rate=0.5)
+    quiet = attrs.evolve(SimulatorSettings(), trades_live_ms=40_000, cutoff_step_ms=1_000)
     _run_twice(away, quiet)
