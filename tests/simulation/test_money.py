@@ -155,6 +155,7 @@ def test_a_market_that_settled_while_the_bot_was_down_is_booked_at_start() -> No
     _run_twice(away, attrs.evolve(SimulatorSettings(), determination_delay_ms=1_000, settlement_timer_ms=2_000))
 
 
+@pytest.mark.long
 def test_fills_of_an_outage_that_have_left_the_live_list_are_booked_from_the_historical_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
