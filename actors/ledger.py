@@ -16,13 +16,16 @@ from pathlib import Path
 
 import attrs
 
-from actors import ledger_stakes
+from actors import ledger_fills, ledger_stakes
 from actors.messages.lifecycle import Heartbeat
 from actors.messages.money import (
     FILL_TAPE_LENGTH,
+    FillMark,
     FillsComplete,
     FillsRecorded,
     FillTape,
+    JoinFills,
+    ReadFillMark,
     ReadNumberedFills,
     Record,
     RecordFills,
@@ -114,7 +117,9 @@ class LedgerStore:
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA + _VERDICTS + _LEARNED + _SESSIONS + ledger_stakes.SCHEMA)
+            self._db.executescript(
+                _SCHEMA + _VERDICTS + _LEARNED + _SESSIONS + ledger_stakes.SCHEMA + ledger_fills.SCHEMA
+            )
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             row = self._db.execute("SELECT COALESCE(MAX(fill_seq), 0) FROM fills").fetchone()
         except sqlite3.Error as error:
@@ -142,6 +147,27 @@ class LedgerStore:
             raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
         self.last_seq = last_seq
         return tuple(added)
+
+    def keep_fill_mark(self, complete_to_ms: int) -> None:
+        """Stores up to when REST has been worked in; an older time changes nothing."""
+        try:
+            ledger_fills.keep_mark(self._db, complete_to_ms)
+        except sqlite3.Error as error:
+            raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
+
+    def fill_mark(self) -> FillMark:
+        """Returns what a reconciler must know to go on where the last one was."""
+        return ledger_fills.mark(self._db)
+
+    def join_fills(self, joins: tuple[JoinFills, ...]) -> None:
+        """Gives fills the client ids of their orders, where they came without, in one transaction."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            ledger_fills.join(self._db, joins)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise LedgerBroken(f"the ledger {self._path} cannot be written: {error}") from error
 
     def record_rows(self, records: tuple[Record, ...]) -> None:
         """Stores rows for people, in one transaction."""
@@ -358,13 +384,16 @@ class Ledger:
         store = await offload(LedgerStore, self.path)
         try:
             tape = (await offload(store.fills_after, store.last_seq - FILL_TAPE_LENGTH))[-FILL_TAPE_LENGTH:]
-            complete_to_ms = 0
+            complete_to_ms = kept_to_ms = (await offload(store.fill_mark)).complete_to_ms
             self._publish(tape, store.last_seq, complete_to_ms)
             started()
             while True:
                 batch = await self.context.mailbox.receive(timeout_s=HEARTBEAT_S)
                 added = await self._store(store, batch)
                 complete_to_ms = max([complete_to_ms, *_completions(batch)])
+                if complete_to_ms >= kept_to_ms + ledger_fills.MARK_EVERY_MS:
+                    await offload(store.keep_fill_mark, complete_to_ms)
+                    kept_to_ms = complete_to_ms
                 for numbered in added:
                     self.context.log.info(_words(numbered))
                 tape = (*tape, *added)[-FILL_TAPE_LENGTH:]
@@ -380,6 +409,8 @@ class Ledger:
         records = tuple(m for m in batch if isinstance(m, Record))
         if fills:
             added = await offload(store.record_fills, fills)
+        if joins := tuple(m for m in batch if isinstance(m, JoinFills)):
+            await offload(store.join_fills, joins)
         if records:
             await offload(store.record_rows, records)
         if verdicts := tuple(m for m in batch if isinstance(m, RecordVerdicts)):
@@ -397,6 +428,8 @@ class Ledger:
                     reply.put(FillsRecorded(new=new, last_seq=store.last_seq))
                 case ReadNumberedFills(after_seq=after_seq, reply=reply):
                     reply.put(await self.context.seams.offload(store.fills_after, after_seq))
+                case ReadFillMark(reply=reply):
+                    reply.put(await self.context.seams.offload(store.fill_mark))
                 case OpenStake(reply=reply):
                     reply.put(await self.context.seams.offload(store.open_stake, message))
                 case StoreStake(reply=reply):

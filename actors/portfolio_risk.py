@@ -171,7 +171,7 @@ class PortfolioRisk:
         theirs = {p.ticker: int(p.position_e2) for p in account.positions if p.position_e2}
         self._drift = compare(self._drift, ours, theirs)
         drifted = self._drift.drifted(self.drift_parameters)
-        for ticker in sorted(drifted & ours.keys() - theirs.keys()):
+        for ticker in sorted(ours.keys() - theirs.keys()):
             # Held by our fills and flat there: a market that has paid out, most likely while we did not look.
             await post_to_wire(self.context, ReadMarket(ticker=ticker))
         for ticker in sorted(drifted - self._drift_said):

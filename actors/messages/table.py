@@ -28,9 +28,11 @@ from actors.messages.market import (
 from actors.messages.money import (
     FillsComplete,
     FillTape,
+    JoinFills,
     PnlView,
     PositionView,
     PrivateFillSeen,
+    ReadFillMark,
     ReadNumberedFills,
     Record,
     RecordFills,
@@ -246,6 +248,8 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(WireHealth, ("wire",), ("order_desk", "snapshot", "feed"), quiet_to=("order_desk",)),
     # Money.
     _block(RecordFills, 64, ("fill_reconciler",), ("ledger",)),
+    _block(ReadFillMark, 4, ("fill_reconciler",), ("ledger",)),
+    _block(JoinFills, 64, ("fill_reconciler",), ("ledger",)),
     _block(ReadNumberedFills, 64, ("order_desk", "portfolio_risk"), ("ledger",)),
     _block(OpenStake, 64, ("market",), ("ledger",)),
     _block(StoreStake, 64, ("market",), ("ledger",)),
@@ -253,7 +257,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         FillTape,
         ("ledger",),
-        ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot", "discovery", "market", "session_manager"),
+        ("order_desk", "portfolio_risk", "snapshot", "discovery", "market", "session_manager"),
         quiet_to=("discovery", "market", "session_manager"),
     ),
     _latest(
