@@ -26,7 +26,7 @@ import attrs
 import httpx
 import trio
 
-from actors.ledger import LedgerBroken
+from actors.runtime.ledger_store.database import LedgerBroken
 from actors.runtime.child import Log, silent_log
 from actors.runtime.determinism import make_scheduler_deterministic
 from actors.runtime.exit_guard import ExitReport

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from actors.ledger import latest_verdicts
+from actors.runtime.ledger_store.reading import latest_verdicts
 from actors.messages.lifecycle import Switches
 from actors.messages.market import ReadEvents, TickerView
 from actors.messages.money import PositionView

@@ -10,7 +10,8 @@ import pytest
 import trio
 import trio.testing
 
-from actors.ledger import LedgerStore, latest_configuration
+from actors.runtime.ledger_store.reading import latest_configuration
+from actors.runtime.ledger_store.store import LedgerStore
 from actors.market import MarketParameters
 from actors.market_supervisor import MarketsParameters, MarketSupervisor
 from actors.messages.market import Assignment, Assignments, MarketLiquidity

@@ -13,7 +13,8 @@ import trio
 import trio.testing
 
 from actors.allocation import Allocation
-from actors.ledger import Ledger, latest_verdicts
+from actors.ledger import Ledger
+from actors.runtime.ledger_store.reading import latest_verdicts
 from actors.messages.lifecycle import Alert, Switches
 from actors.messages.market import Assignments
 from actors.messages.money import PositionView, RiskView
