@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def alert(at_ms: int, text: str = "t") -> Record:
     return row("alerts", code="c", severity="error", actor="feed", text=text, at_ms=at_ms)
 
 
-def ask(path: Path, question: str, *values: object) -> list[tuple[Any, ...]]:
+def ask(path: Path, question: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
     """What a person with a shell would read."""
     with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(question, values).fetchall()
+        return connection.execute(question, values or {}).fetchall()
