@@ -253,7 +253,9 @@ def _add_tools(app: typer.Typer, build_tree: BuildTree) -> None:
     @app.command()
     def backup(
         file: Annotated[Path, typer.Argument(help="the new file")],
-        venue: Annotated[str, typer.Option(help="whose ledger, where no bot runs and the state folder has several")] = "",
+        venue: Annotated[
+            str, typer.Option(help="whose ledger, where no bot runs and the state folder has several")
+        ] = "",
         config: ConfigOption = DEFAULT_CONFIG,
     ) -> None:
         """Copy the ledger to a new file, while the bot runs or not; the copy is of one moment, and checked."""

@@ -279,7 +279,9 @@ def _stop(_: Mapping[str, str], view: ControlView) -> _Answer:
 def _backup(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     file = _required(arguments, "file", "backup")
     if not PurePath(file).is_absolute():
-        raise _Refused(f"backup needs the whole path of the new file, not {file!r}: the bot has its own working folder.")
+        raise _Refused(
+            f"backup needs the whole path of the new file, not {file!r}: the bot has its own working folder."
+        )
     return _done(f"The ledger is being copied to {file}.", BackUpLedger(file=file))
 
 

@@ -47,8 +47,8 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "I4",
         "only what is new is numbered",
         "actors/runtime/ledger_store/fills.py",
-        "fill_seq > ? ORDER BY fill_seq\", (last,)",
-        "fill_seq > ? ORDER BY fill_seq\", (0,)",
+        'fill_seq > ? ORDER BY fill_seq", (last,)',
+        'fill_seq > ? ORDER BY fill_seq", (0,)',
         "tests/actors/test_ledger.py::test_any_order_any_repetition_and_any_restart_numbers_each_fill_once_and_densely",
     ),
     off(

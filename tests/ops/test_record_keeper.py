@@ -207,6 +207,13 @@ async def test_an_alert_is_logged_and_kept(autojump_clock: trio.testing.MockCloc
     async with trio.open_nursery() as nursery:
         await started(nursery, stage)
         (row,) = await stage.hears("wire", Alert(code="c", severity="error", actor="wire", text="t", at_ms=5))
-        assert values(row) == {"table": "alerts", "code": "c", "severity": "error", "actor": "wire", "text": "t", "at_ms": 5}
+        assert values(row) == {
+            "table": "alerts",
+            "code": "c",
+            "severity": "error",
+            "actor": "wire",
+            "text": "t",
+            "at_ms": 5,
+        }
         assert stage.log.lines == ["warning: alert c from wire: t"]
         nursery.cancel_scope.cancel()

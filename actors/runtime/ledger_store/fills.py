@@ -26,9 +26,7 @@ def last_seq(connection: sqlite3.Connection) -> int:
     return whole(connection.execute("SELECT COALESCE(MAX(fill_seq), 0) FROM fills").fetchone()[0])
 
 
-def insert(
-    connection: sqlite3.Connection, batch: tuple[tuple[Fill, str], ...], last: int
-) -> tuple[NumberedFill, ...]:
+def insert(connection: sqlite3.Connection, batch: tuple[tuple[Fill, str], ...], last: int) -> tuple[NumberedFill, ...]:
     """Stores the fills that are new, in the given order; returns them with their numbers. To be called in a transaction.
 
     `last` is the newest number before.

@@ -13,6 +13,7 @@ from kalshi.types import Side
 from quant.fills import NumberedFill
 from quant.quoting.refill_maker import Committed, fits
 
+
 def begin(db: sqlite3.Connection, asked: OpenStake, last_seq: int) -> None:
     """Makes the stake's row where there is none."""
     db.execute(

@@ -19,9 +19,7 @@ from tests.actors.runtime.ledger_store.old_schemas import FIRST_PROGRAM, LAST_UN
 OLD = {
     "first program": FIRST_PROGRAM,
     "last program without numbers": LAST_UNNUMBERED_PROGRAM,
-    **{
-        f"version {n}": "".join((*STEPS[:n], f"PRAGMA user_version={n};")) for n in range(1, SCHEMA_VERSION + 1)
-    },
+    **{f"version {n}": "".join((*STEPS[:n], f"PRAGMA user_version={n};")) for n in range(1, SCHEMA_VERSION + 1)},
 }
 ROWS = """
 INSERT INTO fills VALUES (1, 'o0', 'f0', NULL, 'T', 'ask', 5000, 100, 0, 0, 1000, 0, 'rest');
