@@ -1,9 +1,9 @@
 """What the Ledger's database costs with a million fills in it: `python -m ops.bench_ledger`.
 
-Insertion goes through `LedgerStore.record_fills`, in batches as a catch-up after an outage hands them over, each batch one
-transaction: numbers, uniqueness and both indexes included. Start-up is what the bot waits for: versions, the bounded look
-whether the file is whole, opening, and the tape of the newest fills. Times are of the wall; the processor's own time
-stands beside them, because this machine may be busy with other things.
+Insertion goes through `LedgerStore.record_fills`, in batches as a catch-up after an outage hands them over, each
+batch one transaction: numbers, uniqueness and both indexes included. Start-up is what the bot waits for: versions,
+the bounded look whether the file is whole, opening, and the tape of the newest fills. Times are of the wall; the
+processor's own time stands beside them, because this machine may be busy with other things.
 """
 
 from __future__ import annotations

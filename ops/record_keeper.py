@@ -1,11 +1,11 @@
 """Writes down for people what the actors themselves do not: boots, programs, runs, samples of markets, positions.
 
-It is a part of the outer scope and sees what everybody may see: the snapshot of each second, positions, switches, alerts. Its
-rows go to the Ledger; it never waits for it. What finds no room is said again a second later where it must not be missing
-(boots, programs, runs), and is left out where it is a sample.
+It is a part of the outer scope and sees what everybody may see: the snapshot of each second, positions, switches,
+alerts. Its rows go to the Ledger; it never waits for it. What finds no room is said again a second later where it
+must not be missing (boots, programs, runs), and is left out where it is a sample.
 
-A run is one market in the hands of one program, from assignment to release. Its row is written when it begins, again at each
-sample and when it ends, so that a process that is killed leaves it as of the last sample.
+A run is one market in the hands of one program, from assignment to release. Its row is written when it begins, again
+at each sample and when it ends, so that a process that is killed leaves it as of the last sample.
 """
 
 from __future__ import annotations

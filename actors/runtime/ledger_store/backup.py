@@ -1,8 +1,8 @@
 """A copy of the database while it is written, or while nobody has it open.
 
-The copy is of one moment: the reader's transaction holds that moment, and the write-ahead log keeps what comes later. It goes
-in slices with a pause between them, so that the writer has the disk as well. The file appears under its name when it is
-whole, checked and on the disk; a copy that was broken off leaves only a `.partial` file behind.
+The copy is of one moment: the reader's transaction holds that moment, and the write-ahead log keeps what comes
+later. It goes in slices with a pause between them, so that the writer has the disk as well. The file appears under
+its name when it is whole, checked and on the disk; a copy that was broken off leaves only a `.partial` file behind.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Rules:
 1. One connection writes. Others may read at any time: with a write-ahead log neither waits for the other.
-2. What `writing()` has left without an error is acknowledged: it survives the end of the process at any moment. In a power
-cut the newest few may be lost (synchronous=NORMAL); fills are then read again from the exchange.
+2. What `writing()` has left without an error is acknowledged: it survives the end of the process at any moment. In a
+power cut the newest few may be lost (synchronous=NORMAL); fills are then read again from the exchange.
 3. A transaction that fails is rolled back whole, and its error says what to do.
 """
 

@@ -28,25 +28,6 @@ ALTER TABLE volatility_sessions ADD COLUMN start_time REAL AS (started_ms / 1000
 ALTER TABLE volatility_sessions ADD COLUMN end_time REAL AS (ended_ms / 1000.0);
 ALTER TABLE volatility_sessions ADD COLUMN kill_reason TEXT AS (end_reason);
 ALTER TABLE volatility_sessions ADD COLUMN final_pnl REAL AS (pnl_e6 / 1000000.0);
-ALTER TABLE strategy_runs ADD COLUMN strategy_name TEXT AS (ticker || '-' || program || '-' || started_ms);
-ALTER TABLE strategy_runs ADD COLUMN market_ticker TEXT AS (ticker);
-ALTER TABLE strategy_runs ADD COLUMN trade_side TEXT AS ('yes');
-ALTER TABLE strategy_runs ADD COLUMN start_time REAL AS (started_ms / 1000.0);
-ALTER TABLE strategy_runs ADD COLUMN end_time REAL AS (ended_ms / 1000.0);
-ALTER TABLE market_snapshots ADD COLUMN timestamp REAL AS (at_ms / 1000.0);
-ALTER TABLE market_snapshots ADD COLUMN yes_bid REAL AS (best_bid_e4 / 100.0);
-ALTER TABLE market_snapshots ADD COLUMN yes_ask REAL AS (best_ask_e4 / 100.0);
-ALTER TABLE market_snapshots ADD COLUMN yes_mid REAL AS ((best_bid_e4 + best_ask_e4) / 200.0);
-ALTER TABLE market_snapshots ADD COLUMN no_bid REAL AS ((10000 - best_ask_e4) / 100.0);
-ALTER TABLE market_snapshots ADD COLUMN no_ask REAL AS ((10000 - best_bid_e4) / 100.0);
-ALTER TABLE market_snapshots ADD COLUMN no_mid REAL AS ((20000 - best_bid_e4 - best_ask_e4) / 200.0);
-ALTER TABLE market_snapshots ADD COLUMN current_position REAL AS (position_e2 / 100.0);
-ALTER TABLE market_snapshots ADD COLUMN computed_bid REAL AS (own_bid_e4 / 100.0);
-ALTER TABLE market_snapshots ADD COLUMN computed_ask REAL AS (own_ask_e4 / 100.0);
-ALTER TABLE market_snapshots ADD COLUMN spread REAL AS ((own_ask_e4 - own_bid_e4) / 100.0);
-ALTER TABLE position_history ADD COLUMN timestamp REAL AS (at_ms / 1000.0);
-ALTER TABLE position_history ADD COLUMN position REAL AS (position_e2 / 100.0);
-ALTER TABLE position_history ADD COLUMN unrealized_pnl REAL AS (unrealised_e6 / 1000000.0);
 """
 
 # `runs` is strategy_runs with an end for those whose process was killed: when its boot was last heard of. The latest

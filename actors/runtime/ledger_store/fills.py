@@ -1,7 +1,7 @@
 """Fills in the database: numbered densely, each once, never deleted.
 
-The number is the row's own: SQLite gives a new row the greatest number so far plus one, and none to a row that it ignores
-because (order_id, fill_id) is there already. So a batch is one call, and numbering costs nothing.
+The number is the row's own: SQLite gives a new row the greatest number so far plus one, and none to a row that it
+ignores because (order_id, fill_id) is there already. So a batch is one call, and numbering costs nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def last_seq(connection: sqlite3.Connection) -> int:
 
 
 def insert(connection: sqlite3.Connection, batch: tuple[tuple[Fill, str], ...], last: int) -> tuple[NumberedFill, ...]:
-    """Stores the fills that are new, in the given order; returns them with their numbers. To be called in a transaction.
+    """Stores the fills that are new, in the given order, inside a transaction; returns them with their numbers.
 
     `last` is the newest number before.
     """

@@ -1,10 +1,10 @@
 """Brings a file of any older version to the present one: numbered steps, `PRAGMA user_version` the number of the last.
 
-Each step and its number are one transaction: a process that ends in the middle leaves the version before, whole. A file of
-a newer program is refused: what its columns mean cannot be known here.
+Each step and its number are one transaction: a process that ends in the middle leaves the version before, whole. A
+file of a newer program is refused: what its columns mean cannot be known here.
 
-Rejected: a migration library. There are no branches and no ways back here, and the steps are plain SQL; what a library
-would add is a table of its own and a dependency.
+Rejected: a migration library. There are no branches and no ways back here, and the steps are plain SQL; what a
+library would add is a table of its own and a dependency.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ def latest_configuration(path: Path, ticker: str) -> tuple[str, ...]:
     """Returns what a market was last configured with, one line a number; blocks. Raises LedgerBroken."""
     with reader(path) as db:
         row = db.execute(
-            "SELECT program, numbers FROM market_configurations WHERE ticker = ? ORDER BY at_ms DESC, rowid DESC LIMIT 1",
+            "SELECT program, numbers FROM market_configurations WHERE ticker = ? ORDER BY at_ms DESC, rowid DESC "
+            "LIMIT 1",
             (ticker,),
         ).fetchone()
     return () if row is None else tuple(f"for {row[0]}: {line}" for line in str(row[1]).splitlines())

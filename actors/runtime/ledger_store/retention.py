@@ -1,14 +1,15 @@
 """Upkeep: old rows go and free pages are given back, in slices so small that the writer never stalls for long.
 
 Rules:
-1. One slice is one transaction of at most SLICE_ROWS rows of one table, or of SLICE_PAGES pages; measured it takes a few
-milliseconds. The Ledger does one when it has a moment, so a backlog of any length is worked off beside its work.
-2. Only the oldest rows of a table are looked at, by the order in which they were written: no index is needed, and a table
-that has nothing to give costs one look. A row from a clock that was ahead holds those behind it until it is old itself.
+1. One slice is one transaction of at most SLICE_ROWS rows of one table, or of SLICE_PAGES pages; measured it takes a
+few milliseconds. The Ledger does one when it has a moment, so a backlog of any length is worked off beside its work.
+2. Only the oldest rows of a table are looked at, by the order in which they were written: no index is needed, and a
+table that has nothing to give costs one look. A row from a clock that was ahead holds those behind it until it is
+old itself.
 3. What the books are made of is never deleted: fills, stakes, rewards, what was learned.
 
-Rejected: VACUUM. It writes the whole file anew and holds the writer for seconds. A file made before incremental vacuum was
-switched on does not shrink; its free pages are used again.
+Rejected: VACUUM. It writes the whole file anew and holds the writer for seconds. A file made before incremental
+vacuum was switched on does not shrink; its free pages are used again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The tables, as the steps that led to them: step n takes a file of version n-1 to version n.
 
-A step that has been released is never changed: files of its version are out there. Step 1 alone may meet a file that has
-some of its tables already, because the first programs wrote version 1 while tables were still being added.
+A step that has been released is never changed: files of its version are out there. Step 1 alone may meet a file that
+has some of its tables already, because the first programs wrote version 1 while tables were still being added.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ CREATE TABLE IF NOT EXISTS refill_stakes (
     PRIMARY KEY (program, ticker));
 """
 
-# A run has no end where its process was killed: `runs` below says when the boot was last heard of instead.
+# A run has no end where its process was killed: the view `runs` says when the boot was last heard of instead. Columns
+# with AS are the documents' names (see there).
 _RUNS: Final = """
 CREATE TABLE boots (
     boot TEXT PRIMARY KEY, venue TEXT NOT NULL, mode TEXT NOT NULL, started_ms INTEGER NOT NULL,
@@ -68,18 +69,37 @@ CREATE TABLE programs (
 CREATE TABLE strategy_runs (
     run_id TEXT PRIMARY KEY, boot TEXT NOT NULL, program TEXT NOT NULL, strategy TEXT NOT NULL, ticker TEXT NOT NULL,
     started_ms INTEGER NOT NULL, ended_ms INTEGER, end_reason TEXT NOT NULL,
-    pnl_at_start_e6 INTEGER NOT NULL, pnl_e6 INTEGER NOT NULL);
+    pnl_at_start_e6 INTEGER NOT NULL, pnl_e6 INTEGER NOT NULL,
+    strategy_name TEXT AS (ticker || '-' || program || '-' || started_ms),
+    market_ticker TEXT AS (ticker),
+    trade_side TEXT AS ('yes'),
+    start_time REAL AS (started_ms / 1000.0),
+    end_time REAL AS (ended_ms / 1000.0));
 CREATE INDEX strategy_runs_by_ticker ON strategy_runs (ticker, started_ms);
 CREATE TABLE market_snapshots (
     run_id TEXT, ticker TEXT NOT NULL, at_ms INTEGER NOT NULL, condition TEXT NOT NULL,
     best_bid_e4 INTEGER, best_ask_e4 INTEGER, own_bid_e4 INTEGER, own_ask_e4 INTEGER,
-    own_bid_e2 INTEGER, own_ask_e2 INTEGER, position_e2 INTEGER NOT NULL, pnl_e6 INTEGER NOT NULL);
+    own_bid_e2 INTEGER, own_ask_e2 INTEGER, position_e2 INTEGER NOT NULL, pnl_e6 INTEGER NOT NULL,
+    timestamp REAL AS (at_ms / 1000.0),
+    yes_bid REAL AS (best_bid_e4 / 100.0),
+    yes_ask REAL AS (best_ask_e4 / 100.0),
+    yes_mid REAL AS ((best_bid_e4 + best_ask_e4) / 200.0),
+    no_bid REAL AS ((10000 - best_ask_e4) / 100.0),
+    no_ask REAL AS ((10000 - best_bid_e4) / 100.0),
+    no_mid REAL AS ((20000 - best_bid_e4 - best_ask_e4) / 200.0),
+    current_position REAL AS (position_e2 / 100.0),
+    computed_bid REAL AS (own_bid_e4 / 100.0),
+    computed_ask REAL AS (own_ask_e4 / 100.0),
+    spread REAL AS ((own_ask_e4 - own_bid_e4) / 100.0));
 CREATE INDEX market_snapshots_by_ticker ON market_snapshots (ticker, at_ms);
 CREATE TABLE position_history (
     run_id TEXT, ticker TEXT NOT NULL, at_ms INTEGER NOT NULL,
     position_before_e2 INTEGER NOT NULL, position_e2 INTEGER NOT NULL, average_entry_e4 INTEGER,
-    realised_before_e6 INTEGER NOT NULL, realised_e6 INTEGER NOT NULL, unrealised_e6 INTEGER NOT NULL, fees_e6 INTEGER NOT NULL,
-    mark_e4 INTEGER, watermark INTEGER NOT NULL);
+    realised_before_e6 INTEGER NOT NULL, realised_e6 INTEGER NOT NULL, unrealised_e6 INTEGER NOT NULL,
+    fees_e6 INTEGER NOT NULL, mark_e4 INTEGER, watermark INTEGER NOT NULL,
+    timestamp REAL AS (at_ms / 1000.0),
+    position REAL AS (position_e2 / 100.0),
+    unrealized_pnl REAL AS (unrealised_e6 / 1000000.0));
 CREATE INDEX position_history_by_ticker ON position_history (ticker, at_ms);
 CREATE INDEX discovery_runs_by_program ON discovery_runs (program, at_ms);
 """

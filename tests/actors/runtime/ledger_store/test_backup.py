@@ -1,4 +1,4 @@
-"""A backup is a whole, checked copy of one moment, made while the writer goes on; what cannot be made is refused in words."""
+"""A backup is a whole, checked copy of one moment, made beside the writer; what cannot be made is refused in words."""
 
 from __future__ import annotations
 

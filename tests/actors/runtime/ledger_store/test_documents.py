@@ -42,7 +42,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.record_rows(
         (
             row("boots", boot="b1", venue="v", mode="simulated", started_ms=1, heard_ms=900, ended_ms=None, reason=""),
-            row("boots", boot="b2", venue="v", mode="simulated", started_ms=950, heard_ms=960, ended_ms=None, reason=""),
+            row("boots", boot="b2", venue="v", mode="demo", started_ms=950, heard_ms=960, ended_ms=None, reason=""),
             row("programs", boot="b2", is_enabled=1, selection="tickers", parameters="{}", at_ms=950,
                 program="p", strategy="touch"),
             row("strategy_runs", run_id="r1", boot="b1", started_ms=5, ended_ms=None, end_reason="", **run, **pnl),

@@ -1,4 +1,4 @@
-"""Killed at any moment, with nothing in order, the writer has lost nothing that it acknowledged, and the file is whole."""
+"""Killed at any moment, the writer has lost nothing that it acknowledged, and the file is whole."""
 
 from __future__ import annotations
 
