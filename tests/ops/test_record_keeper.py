@@ -15,7 +15,7 @@ from actors.messages.control import MarketRow, SystemSnapshot, Totals
 from actors.messages.lifecycle import Alert, Switches
 from actors.messages.money import PositionView, Record
 from actors.messages.table import CHANNELS
-from actors.runtime.seams import Seams
+from actors.runtime.seams import Seams, real_seams
 from actors.runtime.switchboard import Switchboard
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from ops import record_keeper
@@ -43,7 +43,7 @@ class Stage:
             wall_ms=lambda: self.at_ms,
             rng=random.Random(1),
             new_id=lambda: "id",
-            offload=None,  # type: ignore[arg-type]
+            offload=real_seams().offload,
         )
         self.log = Log()
         self.keeper = RecordKeeper(

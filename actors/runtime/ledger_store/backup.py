@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from actors.runtime.ledger_store.database import LedgerBroken, broken, reader
+from actors.runtime.ledger_store.database import LedgerDamaged, broken, reader
 
 SLICE_PAGES: Final = 512  # 2 MB
 PAUSE_S: Final = 0.005
@@ -65,7 +65,7 @@ def _copy(source: Path, partial: Path, is_unwanted: Callable[[], bool]) -> None:
         except sqlite3.Error as error:
             raise broken(partial, error, "written") from error
     if found != "ok":
-        raise LedgerBroken(f"the copy of the ledger {source} is damaged: {found}")
+        raise LedgerDamaged(f"the ledger {source} is damaged, and so would be its copy: {' '.join(str(found).split())}")
 
 
 def _to_disk(path: Path) -> None:

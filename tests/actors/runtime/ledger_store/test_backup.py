@@ -13,6 +13,7 @@ from actors.runtime.ledger_store import backup
 from actors.runtime.ledger_store.backup import BackupRefused, back_up
 from actors.runtime.ledger_store.database import LedgerDamaged
 from actors.runtime.ledger_store.store import LedgerStore
+from quant.fills import NumberedFill
 from tests.actors.runtime.ledger_store.builders import ask, fill
 
 
@@ -27,7 +28,7 @@ def test_the_copy_is_of_the_moment_it_began_though_the_writer_goes_on(
 ) -> None:
     monkeypatch.setattr(backup, "SLICE_PAGES", 8)
     store, copy = filled(tmp_path / "ledger.sqlite", 3_000), tmp_path / "copy.sqlite"
-    asked = []
+    asked: list[tuple[NumberedFill, ...]] = []
 
     def write_meanwhile() -> bool:
         asked.append(store.record_fills(((fill(3_000 + len(asked)), "rest"),)))
