@@ -50,7 +50,7 @@ class Stage:
             mailbox=self.switchboard.mailbox("records"),
             outbox=self.switchboard.outbox("records"),
             seams=seams,
-            log=self.log,  # type: ignore[arg-type]
+            log=self.log,
             boot="b",
             venue="v",
             mode="simulated",

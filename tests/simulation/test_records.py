@@ -8,16 +8,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
 from actors.messages.control import ControlCommand
 from actors.runtime.exit_guard import ExitCode
+from actors.runtime.ledger_store.parameters import LedgerParameters
 from ops.life import CannotStart, Life
+from ops.settings import Settings
 from ops.simulation import World, run_world
 from supervisor import build_tree
 
-TRADING_S = 65.0  # a second sample has been taken
+TRADING_S = 20.0  # three samples
+SETTINGS = attrs.evolve(Settings(), ledger=LedgerParameters(sample_every_s=8.0))
 
 
 def ask(path: Path, question: str) -> list[tuple[Any, ...]]:
@@ -30,11 +34,11 @@ def ledger_of(world: World) -> Path:
     return path
 
 
-async def lived(world: World, trading: Callable[[Life], Awaitable[None]]) -> None:
+async def lived(world: World, trading: Callable[[Life], Awaitable[None]], seconds: float = TRADING_S) -> None:
     life = world.life()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(life.run)
-        await trio.sleep(TRADING_S)
+        await trio.sleep(seconds)
         await trading(life)
         life.request_stop("the test is over")
 
@@ -74,7 +78,7 @@ def test_a_life_is_on_record_and_a_backup_is_made_while_it_trades() -> None:
         assert len(right) >= 0.8 * len(held) > 0
         assert ask(path, "SELECT COUNT(*) FROM order_fills WHERE run_id IS NULL") == [(0,)]
 
-    run_world(whole, seed=5, build_tree=build_tree)
+    run_world(whole, seed=5, build_tree=build_tree, settings=SETTINGS)
 
 
 def test_a_damaged_ledger_refuses_the_start_with_a_sentence_and_leaves_no_order() -> None:
@@ -82,7 +86,7 @@ def test_a_damaged_ledger_refuses_the_start_with_a_sentence_and_leaves_no_order(
         async def nothing(life: Life) -> None:
             pass
 
-        await lived(world, nothing)
+        await lived(world, nothing, seconds=3.0)
         ledger_of(world).write_bytes(b"this is no database" * 1_000)
         for log in world.folder.glob("*/ledger.sqlite-*"):
             log.unlink()
@@ -91,4 +95,4 @@ def test_a_damaged_ledger_refuses_the_start_with_a_sentence_and_leaves_no_order(
         assert refused.value.exit_code is ExitCode.USAGE
         assert world.resting() == []
 
-    run_world(whole, seed=6, build_tree=build_tree)
+    run_world(whole, seed=6, build_tree=build_tree, settings=SETTINGS)

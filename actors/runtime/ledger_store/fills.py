@@ -7,13 +7,14 @@ ignores because (order_id, fill_id) is there already. So a batch is one call, an
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 from actors.runtime.ledger_store.database import whole
-from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
 from quant.fills import NumberedFill
 
 READ_ROWS_MAX = 1_000_000
+_SIDES = {side.value: side for side in Side}
 _COLUMNS = (
     "fill_seq, order_id, fill_id, client_order_id, ticker, side, price_e4, count_e2, fee_e6, is_taker, ts_ms, "
     "exchange_index"
@@ -31,14 +32,17 @@ def insert(connection: sqlite3.Connection, batch: tuple[tuple[Fill, str], ...], 
 
     `last` is the newest number before.
     """
+    changes_before = connection.total_changes
+    connection.executemany(_INSERT, [(*_row(fill), source) for fill, source in batch])
+    if connection.total_changes - changes_before == len(batch) and last_seq(connection) == last + len(batch):
+        return tuple(NumberedFill(fill_seq=seq, fill=fill) for seq, (fill, _) in enumerate(batch, last + 1))
     first_said: dict[tuple[str, str], Fill] = {}
     for fill, _ in batch:
         first_said.setdefault((fill.order_id, fill.fill_id), fill)
-    connection.executemany(_INSERT, [(*_row(fill), source) for fill, source in batch])
     added = connection.execute(
         "SELECT fill_seq, order_id, fill_id FROM fills WHERE fill_seq > ? ORDER BY fill_seq", (last,)
     )
-    return tuple(NumberedFill(fill_seq=seq, fill=first_said[order, fill]) for seq, order, fill in added)
+    return tuple(NumberedFill(fill_seq=seq, fill=first_said[order_id, fill_id]) for seq, order_id, fill_id in added)
 
 
 def after(connection: sqlite3.Connection, after_seq: int) -> tuple[NumberedFill, ...]:
@@ -71,19 +75,20 @@ def _row(fill: Fill) -> tuple[str | int | None, ...]:
     )
 
 
-def _numbered(row: tuple[object, ...]) -> NumberedFill:
+def _numbered(row: tuple[Any, ...]) -> NumberedFill:
+    """The columns' types are the schema's: a million rows are not looked at one by one."""
     seq, order_id, fill_id, client_id, ticker, side, price, count, fee, is_taker, ts_ms, index = row
     fill = Fill(
-        fill_id=str(fill_id),
-        order_id=str(order_id),
-        client_order_id=None if client_id is None else str(client_id),
-        ticker=str(ticker),
-        side=Side(str(side)),
-        price_e4=PriceE4(whole(price)),
-        count_e2=CountE2(whole(count)),
-        fee_e6=MoneyE6(whole(fee)),
-        is_taker=bool(is_taker),
-        ts_ms=whole(ts_ms),
-        exchange_index=whole(index),
+        fill_id=fill_id,
+        order_id=order_id,
+        client_order_id=client_id,
+        ticker=ticker,
+        side=_SIDES[side],
+        price_e4=price,
+        count_e2=count,
+        fee_e6=fee,
+        is_taker=is_taker != 0,
+        ts_ms=ts_ms,
+        exchange_index=index,
     )
-    return NumberedFill(fill_seq=whole(seq), fill=fill)
+    return NumberedFill(fill_seq=seq, fill=fill)

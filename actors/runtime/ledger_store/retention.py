@@ -65,7 +65,7 @@ class Upkeep:
             deleted = 0 if table is None else _delete(connection, table, now_ms)
         if table is None:
             with self._database.reading() as connection:
-                # A script is stepped to its end; `execute` would stop after the first page, which is a row without columns.
+                # A script is stepped to its end; `execute` stops after the first page, a row without columns.
                 connection.executescript(f"PRAGMA incremental_vacuum({SLICE_PAGES})")
         elif deleted == SLICE_ROWS:
             self._turns = self._round(start=self._tables.index(table))

@@ -58,8 +58,10 @@ CREATE TABLE IF NOT EXISTS refill_stakes (
 """
 
 # A run has no end where its process was killed: the view `runs` says when the boot was last heard of instead. Columns
-# with AS are the documents' names (see there).
+# with AS are the documents' names (see there). An index holds the row's number, fill_seq, in any case.
 _RUNS: Final = """
+DROP INDEX fills_by_ticker;
+CREATE INDEX fills_by_ticker ON fills (ticker);
 CREATE TABLE boots (
     boot TEXT PRIMARY KEY, venue TEXT NOT NULL, mode TEXT NOT NULL, started_ms INTEGER NOT NULL,
     heard_ms INTEGER NOT NULL, ended_ms INTEGER, reason TEXT NOT NULL);
