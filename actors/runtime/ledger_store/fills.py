@@ -33,7 +33,7 @@ def insert(connection: sqlite3.Connection, batch: tuple[tuple[Fill, str], ...], 
     `last` is the newest number before.
     """
     changes_before = connection.total_changes
-    connection.executemany(_INSERT, [(*_row(fill), source) for fill, source in batch])
+    connection.executemany(_INSERT, ((*_row(fill), source) for fill, source in batch))
     if connection.total_changes - changes_before == len(batch) and last_seq(connection) == last + len(batch):
         return tuple(NumberedFill(fill_seq=seq, fill=fill) for seq, (fill, _) in enumerate(batch, last + 1))
     first_said: dict[tuple[str, str], Fill] = {}
