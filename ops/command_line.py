@@ -253,6 +253,21 @@ def _add_tools(app: typer.Typer, build_tree: BuildTree) -> None:
         raise typer.Exit(sweep_from_outside(settings, environ, everything=everything))
 
     @app.command()
+    def backup(
+        file: Annotated[Path, typer.Argument(help="the new file")],
+        venue: Annotated[
+            str, typer.Option(help="whose ledger, where no bot runs and the state folder has several")
+        ] = "",
+        config: ConfigOption = DEFAULT_CONFIG,
+    ) -> None:
+        """Copy the ledger to a new file, while the bot runs or not; the copy is of one moment, and checked."""
+        from ops.backup import back_up_ledger
+
+        settings = _load(config)
+        socket = control_socket_path(Path(settings.folders.state), settings.control.socket)
+        raise typer.Exit(back_up_ledger(Path(settings.folders.state), socket, file.absolute(), venue, print))
+
+    @app.command()
     def chaos(
         seconds: Annotated[float, typer.Option(help="how long")] = 60.0,
         every: Annotated[float, typer.Option(help="seconds between a recovery and the next blow")] = 5.0,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePath
 
 import attrs
 
@@ -119,6 +120,13 @@ class SetLogLevel:
     level: str
 
 
+@attrs.frozen(kw_only=True)
+class BackUpLedger:
+    """Copy the database to a new file while it is written."""
+
+    file: str
+
+
 ControlEffect = (
     WriteAudit
     | KillActor
@@ -129,6 +137,7 @@ ControlEffect = (
     | SetKillSwitch
     | SwitchProgram
     | StopBot
+    | BackUpLedger
     | SetLogLevel
 )
 _Answer = tuple[ControlReply, tuple[ControlEffect, ...]]
@@ -267,6 +276,15 @@ def _stop(_: Mapping[str, str], view: ControlView) -> _Answer:
     return _done("Stopping: orders are fenced and swept, then the bot ends.", StopBot())
 
 
+def _backup(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    file = _required(arguments, "file", "backup")
+    if not PurePath(file).is_absolute():
+        raise _Refused(
+            f"backup needs the whole path of the new file, not {file!r}: the bot has its own working folder."
+        )
+    return _done(f"The ledger is being copied to {file}.", BackUpLedger(file=file))
+
+
 def _log_level(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     actor, level = (
         _required(arguments, "actor", "log-level"),
@@ -298,6 +316,7 @@ _WORDS: dict[str, _Word] = {
     "program": _Word(_program, ("name", "state"), "which programs run; start or stop one"),
     "kill-switch": _Word(_kill_switch, ("state",), "on or off; on survives restarts"),
     "stop": _Word(_stop, (), "end the bot in order"),
+    "backup": _Word(_backup, ("file",), "copy the ledger to a new file"),
     "log-level": _Word(_log_level, ("actor", "level"), "make one actor talk more or less"),
 }
 WORDS: Mapping[str, str] = {name: word.help for name, word in _WORDS.items()}

@@ -263,9 +263,9 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         PositionView,
         ("portfolio_risk",),
-        ("market", "stop_loss", "snapshot", "discovery", "session_manager"),
+        ("market", "stop_loss", "snapshot", "discovery", "session_manager", "records"),
         keyed=True,
-        quiet_to=("discovery", "session_manager"),
+        quiet_to=("discovery", "session_manager", "records"),
     ),
     _latest(
         RiskView,
@@ -298,6 +298,6 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _sample(Alert, 256, (*_ACTORS, "wire", "outer"), ("records",)),
     _latest(StopWanted, _ACTORS, ("outer",)),
     _sample(KillMarket, 16, ("outer",), ("market_supervisor",)),
-    _latest(Switches, ("outer",), ("order_desk", "snapshot", "discovery", "session_manager")),
-    _latest(SystemSnapshot, ("snapshot",), ("outer",)),
+    _latest(Switches, ("outer",), ("order_desk", "snapshot", "discovery", "session_manager", "records")),
+    _latest(SystemSnapshot, ("snapshot",), ("outer", "records")),
 )

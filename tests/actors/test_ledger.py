@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.ledger import LedgerBroken, LedgerStore, latest_verdicts
 from actors.messages.money import FillMark, JoinFills, MarketVerdict, Record, RecordVerdicts
 from actors.messages.sessions import SessionRow
+from actors.runtime.ledger_store.database import LedgerBroken
+from actors.runtime.ledger_store.reading import latest_verdicts
+from actors.runtime.ledger_store.store import LedgerStore
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
 from quant.selection.experience import Learned
@@ -121,7 +123,7 @@ def test_a_damaged_file_is_told_with_its_path(tmp_path: Path) -> None:
 def test_a_disk_that_is_full_leaves_numbers_and_file_as_they_were(tmp_path: Path) -> None:
     store = LedgerStore(tmp_path / "ledger.sqlite")
     store.record_fills(((_fill(1), "rest"),))
-    store._db.execute("PRAGMA max_page_count = 1")  # SQLite's own way to run out of room
+    store._database.connection.execute("PRAGMA max_page_count = 1")  # SQLite's own way to run out of room
     many = tuple((_fill(n), "rest") for n in range(2, 3_000))
 
     with pytest.raises(LedgerBroken, match="cannot be written"):
