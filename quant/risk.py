@@ -31,7 +31,7 @@ import attrs
 from kalshi.numbers import ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4, complement
 from kalshi.types import Balance
 from quant.accounting import Mark, MarketAccount
-from quant.exposure import event_exposure_e6
+from quant.exposure import EventMarket, event_exposure_e6
 from quant.positions import Portfolio, Valuation, value
 
 
@@ -197,7 +197,9 @@ def _shares(
     shares: dict[str, list[_Cap]] = {ticker: [] for ticker in markets}
     for members in by_event.values():
         is_exclusive = all(markets[ticker].is_exclusive for ticker in members)
-        held = event_exposure_e6((portfolio.account(t) for t in members), is_exclusive=is_exclusive)
+        held = event_exposure_e6(
+            (EventMarket(account=portfolio.account(t)) for t in members), is_exclusive=is_exclusive
+        )
         _hand_out(shares, members, "event", parameters.event_cap_e6 - held)
     for category, members in by_category.items():
         cap = parameters.category_caps_e6.get(category, parameters.default_category_cap_e6)
