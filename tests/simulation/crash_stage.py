@@ -83,8 +83,8 @@ class Crash:
     def hear(self, line: Line, request: AnyRequest) -> None:
         path = request.url.path
         if request.method == "GET":
-            is_price = "/markets" in path and not path.endswith("/orderbook")
-            self.price_reads += bool(self.fallen_s) and is_price and "/events" not in path
+            is_price = path.endswith("/markets") or "/markets/KX" in path  # trades and events are discovery's
+            self.price_reads += bool(self.fallen_s) and is_price
             return
         body = json.loads(request.content) if request.content else {}
         is_exit = bool(body.get("reduce_only"))
