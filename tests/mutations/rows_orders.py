@@ -200,11 +200,11 @@ ROWS: Final[tuple[Mutation, ...]] = (
     ),
     off(
         "I10",
-        "a failsafe that was passed holds until the position is flat",
+        "the failsafe knows the worst of a position, not only its present",
         "quant/stop_loss.py",
         "worst_e6=max(before.worst_e6, loss_e6)",
         "worst_e6=loss_e6",
-        "tests/quant/test_stop_loss.py::test_a_failsafe_that_was_passed_holds_until_the_position_is_flat",
+        "tests/quant/test_stop_loss.py::test_an_excursion_is_the_best_and_the_worst_since_the_position_was_opened",
     ),
     off(
         "I10",
