@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from actors.messages.lifecycle import Alert, Heartbeat, StopWanted, Switches
-from actors.messages.market import BookCondition, BookView, FeedHealth, MarketEnded, MarketRules
+from actors.messages.lifecycle import ALL_MARKETS, Alert, Heartbeat, StopWanted, Switches
+from actors.messages.market import Assignments, BookCondition, BookView, FeedHealth, MarketEnded, MarketRules
 from actors.messages.money import FillTape, ReadNumberedFills, Record, RiskView
 from actors.messages.orders import (
     CloseOrder,
@@ -90,6 +90,7 @@ class OrderDesk:
     contracts_limit_e2: int
     _desk: Desk = attrs.field(init=False)
     _switches: Switches = attrs.field(factory=Switches, init=False)
+    _owners: dict[str, str] = attrs.field(factory=dict, init=False)  # programs by market
     _risk: RiskView | None = attrs.field(default=None, init=False)
     _feed: FeedHealth | None = attrs.field(default=None, init=False)
     _wire: WireHealth | None = attrs.field(default=None, init=False)
@@ -201,7 +202,10 @@ class OrderDesk:
                 self._feed = message
             case Switches():
                 self._switches = message
-                self._desk.set_paused(message.paused)
+                self._set_paused()
+            case Assignments():
+                self._owners = {each.ticker: each.program for each in message.assignments}
+                self._set_paused()
             case WireHealth():
                 self._take_wire_health(message)
             case Heartbeat():
@@ -307,6 +311,11 @@ class OrderDesk:
                 del self._desk.groups[exchange_index]
                 self._tripped.pop(group_id, None)
                 self._rounds.touch_all()
+
+    def _set_paused(self) -> None:
+        programs = self._switches.paused_programs
+        of_programs = {ticker for ticker, program in self._owners.items() if program in programs}
+        self._desk.set_paused(self._switches.paused | of_programs)
 
     def _take_claim(self, claim: ExitClaim) -> None:
         now_s = self._now()
@@ -416,7 +425,7 @@ class OrderDesk:
             journal_healthy=wire is not None and wire.journal_healthy,
             clock_sane=wire is None or wire.clock_sane,
             is_killed=self._switches.killed,
-            is_paused="*" in self._switches.paused,
+            is_paused=ALL_MARKETS in self._switches.paused,
             is_stopping=wire is not None and not wire.latch_open,
             fence_tripped=bool(self._tripped),
             exchange_pause=wire.exchange_pause if wire is not None else "",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
-from actors.messages.lifecycle import Heartbeat
+from actors.messages.lifecycle import Heartbeat, Switches
 from actors.messages.market import FeedHealth, MarketRead, MarketRules, ReadMarket, TickerView
 from actors.messages.money import PositionView
 from actors.messages.orders import ExitClaim, ExitStatus
@@ -21,7 +21,7 @@ from actors.runtime.supervisor import ChildContext
 from kalshi.grid import PriceGrid
 from kalshi.numbers import PriceE4, ask_or_none, bid_or_none
 from quant.accounting import Mark
-from quant.stop_loss import Excursion, ExitWanted, StopLossParameters, decide, is_stale, seen
+from quant.stop_loss import Excursion, ExitReason, ExitWanted, StopLossParameters, decide, is_stale, seen
 
 CHECK_EVERY_S = 2.0
 HEARTBEAT_S = 1.0
@@ -42,6 +42,7 @@ class StopLoss:
 
     context: ChildContext
     parameters: StopLossParameters
+    _switches: Switches = attrs.field(factory=Switches, init=False)
     _excursions: dict[str, Excursion] = attrs.field(factory=dict, init=False)
     _prices: dict[str, _Price] = attrs.field(factory=dict, init=False)
     _positions: dict[str, PositionView] = attrs.field(factory=dict, init=False)
@@ -91,6 +92,9 @@ class StopLoss:
                     self._rules[message.ticker] = message
                 case FeedHealth():
                     self._feed = message
+                case Switches():
+                    self._switches = message
+                    touched |= self._positions.keys()
                 case ExitStatus():
                     pass
                 case _:
@@ -112,12 +116,17 @@ class StopLoss:
         held_e2, entry_e4, parameters = position.position_e2, position.average_entry_e4, self.parameters
         before = self._excursions.get(ticker, Excursion())
         excursion = self._excursions[ticker] = seen(before, held_e2, entry_e4, price.mark, age_s, parameters)
-        wanted = decide(
-            held_e2, entry_e4, price.mark, age_s, parameters, PriceGrid(rules.price_ranges), excursion=excursion
-        )
-        if wanted is None and held_e2 == 0:
+        is_flattening = self._switches.is_flattening(ticker)
+        grid = PriceGrid(rules.price_ranges)
+        wanted = decide(held_e2, entry_e4, price.mark, age_s, parameters, grid, excursion, is_flattening=is_flattening)
+        if wanted is None and (held_e2 == 0 or self._was_flattened_till_now(ticker)):
             self._release(ticker)
         return wanted
+
+    def _was_flattened_till_now(self, ticker: str) -> bool:
+        """Says whether the market is claimed on the word of a person who has taken it back."""
+        claim = self._claims.get(ticker)
+        return claim is not None and claim.reason == ExitReason.FLATTEN and not self._switches.is_flattening(ticker)
 
     def _age_s(self, ticker: str, price: _Price) -> float:
         """A price from the socket is as old as the connection's last sign of life, whatever the market does."""

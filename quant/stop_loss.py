@@ -14,7 +14,9 @@ wanted, or none.
 6. A trailing stop follows the best profit since the position was opened, from `trailing_from_e4_per_contract` on.
 7. The failsafe looks at the money of the whole position at its worst, whatever a contract has lost: once passed, it
    holds until the position is flat, also when the price comes back meanwhile.
-8. What a position has been through (`Excursion`) ends when it is flat or turned round. Whoever starts anew begins at
+8. Where a person wants a position closed no threshold is asked for, and no book is too wide: the slippage limit
+   alone stands.
+9. What a position has been through (`Excursion`) ends when it is flat or turned round. Whoever starts anew begins at
    the first price that he sees.
 
 Source: features G2; the design documents' ticker cache (a price counts for 60 s).
@@ -39,6 +41,7 @@ class ExitReason(enum.StrEnum):
     TRAILING = "trailing stop"
     FAILSAFE = "worst loss of the position"
     TAKE_PROFIT = "take profit"
+    FLATTEN = "a person wants it flat"
 
 
 @attrs.frozen(kw_only=True)
@@ -119,11 +122,14 @@ def decide(
     parameters: StopLossParameters,
     grid: PriceGrid,
     excursion: Excursion = Excursion(),
+    *,
+    is_flattening: bool = False,
 ) -> ExitWanted | None:
     """Returns the exit that the position wants at this touch, or None.
 
     `average_entry_e4` is the YES entry price, for a short position too. `age_s` is the time since proof of
-    life. `excursion` is that of this position, this touch included (`seen`).
+    life. `excursion` is that of this position, this touch included (`seen`). `is_flattening` says that a person wants
+    it closed.
     """
     touch = _touch(position_e2, price)
     if touch is None or is_stale(age_s, parameters):
@@ -131,7 +137,9 @@ def decide(
     sign = 1 if position_e2 > 0 else -1
     profit_e4 = sign * (touch - average_entry_e4)
     reason = _passed(profit_e4, excursion, parameters)
-    if _spread_e4(price) > parameters.wide_spread_e4:
+    if is_flattening:
+        reason = ExitReason.FLATTEN
+    elif _spread_e4(price) > parameters.wide_spread_e4:
         bid, ask = _ends(price)
         at_mid = _passed(sign * ((bid + ask) / 2 - average_entry_e4), excursion, parameters)
         reason = reason if at_mid is reason else None

@@ -205,7 +205,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         Assignments,
         ("allocation",),
-        ("market_supervisor", "portfolio_risk", "discovery", "snapshot", "session_manager"),
+        ("market_supervisor", "portfolio_risk", "order_desk", "discovery", "snapshot", "session_manager"),
     ),
     ChannelSpec(
         message=DiscoveryReport,
@@ -294,6 +294,6 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _sample(Alert, 256, (*_ACTORS, "wire", "outer"), ("records",)),
     _latest(StopWanted, _ACTORS, ("outer",)),
     _sample(KillMarket, 16, ("outer",), ("market_supervisor",)),
-    _latest(Switches, ("outer",), ("order_desk", "snapshot", "discovery", "session_manager")),
+    _latest(Switches, ("outer",), ("order_desk", "stop_loss", "snapshot", "discovery", "session_manager")),
     _latest(SystemSnapshot, ("snapshot",), ("outer",)),
 )

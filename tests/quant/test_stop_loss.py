@@ -196,3 +196,18 @@ def test_an_excursion_is_the_best_and_the_worst_since_the_position_was_opened(wa
     profits_e4 = [sign * ((cents if sign > 0 else cents + 1) * 100 - 5_000) for _, cents in since]
     losses_e6 = [-profit * abs(position) for profit, (position, _) in zip(profits_e4, since, strict=True)]
     assert excursion == Excursion(sign=sign, best_e4=max([0, *profits_e4]), worst_e6=MoneyE6(max([0, *losses_e6])))
+
+
+@pytest.mark.parametrize(("position", "side", "limit"), [(700, Side.ASK, 4_600), (-700, Side.BID, 5_400)])
+def test_who_is_to_be_flat_is_let_out_at_the_touch_whatever_it_costs(position: int, side: Side, limit: int) -> None:
+    found = decide(position, 5_000, mark(4_900, 5_100), 1.0, PARAMETERS, CENT_GRID, is_flattening=True)
+    assert found is not None
+    assert (found.side, found.count_e2, found.limit_price_e4) == (side, 700, limit)
+    assert found.reason is ExitReason.FLATTEN
+
+
+def test_flattening_needs_a_position_somebody_there_and_a_price_that_can_be_believed() -> None:
+    stale_s = PARAMETERS.price_max_age_s + 1
+    for position, bid, age_s in ((0, 4_900, 1.0), (700, None, 1.0), (700, 4_900, stale_s)):
+        assert decide(position, 5_000, mark(bid, 9_900), age_s, PARAMETERS, CENT_GRID, is_flattening=True) is None
+    assert decide(700, 5_000, mark(100, 9_900), 1.0, PARAMETERS, CENT_GRID, is_flattening=True) is not None
