@@ -269,8 +269,8 @@ def _flatten(arguments: Mapping[str, str], view: ControlView) -> _Answer:
         )
     ticker = _market_or_all(arguments, view, "flatten")
     held = [row for row in view.snapshot.markets if row.position_e2 and ticker in (None, row.ticker)]
-    where = "all markets" if ticker is None else ticker
-    text = f"{len(held)} positions are being closed; {where} stays unquoted until `resume`."
+    where = "all markets stay" if ticker is None else f"{ticker} stays"
+    text = f"{len(held)} positions are being closed; {where} unquoted until `resume`."
     return _done(text, Flatten(ticker=ticker))
 
 
