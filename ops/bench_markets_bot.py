@@ -323,6 +323,7 @@ class _Wire:
                 latch_open=True,
                 shut_groups=(),
                 write_tokens=self._tokens,
+                write_reserve=0.0,
                 write_refill_per_s=WRITE_REFILL_PER_S,
                 read_refill_per_s=WRITE_REFILL_PER_S,
                 published_at_s=now_s,

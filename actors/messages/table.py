@@ -207,7 +207,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         Assignments,
         ("allocation",),
-        ("market_supervisor", "portfolio_risk", "discovery", "snapshot", "session_manager"),
+        ("market_supervisor", "portfolio_risk", "order_desk", "discovery", "snapshot", "session_manager"),
     ),
     ChannelSpec(
         message=DiscoveryReport,
@@ -298,6 +298,6 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _sample(Alert, 256, (*_ACTORS, "wire", "outer"), ("records",)),
     _latest(StopWanted, _ACTORS, ("outer",)),
     _sample(KillMarket, 16, ("outer",), ("market_supervisor",)),
-    _latest(Switches, ("outer",), ("order_desk", "snapshot", "discovery", "session_manager", "records")),
+    _latest(Switches, ("outer",), ("order_desk", "stop_loss", "snapshot", "discovery", "session_manager", "records")),
     _latest(SystemSnapshot, ("snapshot",), ("outer", "records")),
 )

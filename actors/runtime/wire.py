@@ -213,6 +213,7 @@ class Wire:
                 latch_open=self._latch.is_open,
                 shut_groups=tuple(self._shut_groups),
                 write_tokens=snapshot.write.tokens - snapshot.write.reserve,
+                write_reserve=snapshot.write.reserve,
                 write_refill_per_s=snapshot.write.refill_per_s,
                 read_refill_per_s=snapshot.read.refill_per_s,
                 exchange_pause=self._pause.reason,
