@@ -206,6 +206,11 @@ def _add_switches(app: typer.Typer) -> None:
         _ask(config, "flatten", **_meant(ticker, program), **({"all": "yes"} if everything else {}))
 
     @app.command()
+    def release(config: ConfigOption = DEFAULT_CONFIG) -> None:
+        """Quote again after the daily loss or the drawdown has halted the bot; losses count anew."""
+        _ask(config, "release")
+
+    @app.command()
     def program(
         name: Annotated[str, typer.Argument(help="of the settings; none: list them")] = "",
         state: Annotated[str, typer.Argument(help="on or off")] = "",

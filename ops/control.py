@@ -138,6 +138,11 @@ class SetKillSwitch:
 
 
 @attrs.frozen(kw_only=True)
+class ReleaseLosses:
+    """Count losses anew, and quote again if a loss limit had halted it."""
+
+
+@attrs.frozen(kw_only=True)
 class StopBot:
     """Begin the ordered end, as the first Ctrl+C does."""
 
@@ -168,6 +173,7 @@ ControlEffect = (
     | FlattenProgram
     | SetKillSwitch
     | SwitchProgram
+    | ReleaseLosses
     | StopBot
     | BackUpLedger
     | SetLogLevel
@@ -338,6 +344,10 @@ def _kill_switch(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     return _done("Kill switch off: quoting starts again behind a new fence.", SetKillSwitch(on=False))
 
 
+def _release(_: Mapping[str, str], view: ControlView) -> _Answer:
+    return _done("The loss limits count anew from now on; what they had halted quotes again.", ReleaseLosses())
+
+
 def _stop(_: Mapping[str, str], view: ControlView) -> _Answer:
     return _done("Stopping: orders are fenced and swept, then the bot ends.", StopBot())
 
@@ -382,6 +392,7 @@ _WORDS: dict[str, _Word] = {
     "explain": _Word(_explain, ("ticker",), "why a market is quoted as it is"),
     "program": _Word(_program, ("name", "state"), "which programs run; start or stop one"),
     "kill-switch": _Word(_kill_switch, ("state",), "on or off; on survives restarts"),
+    "release": _Word(_release, (), "quote again after a loss limit, and count losses anew"),
     "stop": _Word(_stop, (), "end the bot in order"),
     "backup": _Word(_backup, ("file",), "copy the ledger to a new file"),
     "log-level": _Word(_log_level, ("actor", "level"), "make one actor talk more or less"),

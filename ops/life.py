@@ -20,7 +20,7 @@ import attrs
 import trio
 
 from actors.messages.control import ControlCommand, ControlReply, SystemSnapshot
-from actors.messages.lifecycle import ALL_MARKETS, KillMarket, StopWanted, Switches
+from actors.messages.lifecycle import ALL_MARKETS, KillMarket, ReleaseLossLatch, StopWanted, Switches
 from actors.messages.money import Record
 from actors.messages.table import CHANNELS
 from actors.runtime.child import ChildSpec, Log
@@ -55,6 +55,7 @@ from ops.control import (
     KillActor,
     PauseProgram,
     PauseQuoting,
+    ReleaseLosses,
     ResumeProgram,
     ResumeQuoting,
     SetKillSwitch,
@@ -678,6 +679,8 @@ class Life:
                     self.switches.switch_program(name, on)
                 case SetKillSwitch(on=on):
                     self.kill_switch(on)
+                case ReleaseLosses():
+                    self.switchboard.outbox("outer").publish(ReleaseLossLatch())
                 case SetLogLevel(actor=actor, level=level):
                     self._set_log_level(actor, level)
                 case BackUpLedger():

@@ -112,4 +112,11 @@ CREATE TABLE fill_mark (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1), complete_to_ms INTEGER NOT NULL);
 """
 
-STEPS: Final[tuple[str, ...]] = (_FIRST, _RUNS, DOCUMENT_COLUMNS, DOCUMENT_VIEWS, _FILL_MARK)
+# What risk counts losses from, and why it has tripped (see loss_latch).
+_LOSS_LATCH: Final = """
+CREATE TABLE loss_latch (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1), day INTEGER, start_equity_e6 INTEGER, peak_equity_e6 INTEGER,
+    tripped_reason TEXT);
+"""
+
+STEPS: Final[tuple[str, ...]] = (_FIRST, _RUNS, DOCUMENT_COLUMNS, DOCUMENT_VIEWS, _FILL_MARK, _LOSS_LATCH)
