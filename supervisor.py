@@ -33,6 +33,7 @@ from kalshi.feed_rest import RestPace
 from kalshi.numbers import CountE2
 from ops.life import TreeParts
 from ops.settings import VolatilityScannerSettings
+from ops.venue import venue_prefix
 from quant.market_configuration import ConfigurationLimits
 from quant.programs import SelectionKind
 
@@ -73,8 +74,8 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
     timing = RiskTiming(lease_s=risk.lease_s, renew_s=risk.renew_s, account_every_s=risk.account_every_s)
     both_sides = 2 * longest_e2 * settings.allocation.max_markets_with_orders
     return (
-        ChildSpec("ledger", lambda c: Ledger(c, parts.ledger_path)),
-        ChildSpec("fill_reconciler", lambda c: FillReconciler(c, settings.fills)),
+        ChildSpec("ledger", lambda c: Ledger(c, parts.ledger_path, settings.ledger)),
+        ChildSpec("fill_reconciler", lambda c: FillReconciler(c, settings.fills, venue_prefix(parts.prefix))),
         ChildSpec("portfolio_risk", lambda c: PortfolioRisk(c, risk, timing)),
         ChildSpec(
             "order_desk",

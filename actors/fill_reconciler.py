@@ -1,28 +1,39 @@
 """FillReconciler: every fill of the account reaches the Ledger, by the socket or by REST, whichever is first.
 
-The socket is fast and may drop; REST is slow and complete. So socket fills go to the Ledger at once, and every `poll_s`
-the
-newest pages are read back to a little before the newest fill that is already known. The Ledger keeps each fill once.
-
-`FillsComplete` tells up to which exchange time nothing can be missing any more: the `as_of_time` that was read before
-the
-pages. Orders are closed only past it.
+The socket is fast and may drop; REST is slow and complete. Rules:
+1. Socket fills go to the Ledger at once. Every `poll_s` REST is read back to `overlap_s` before the mark.
+2. The mark is the exchange time up to which REST has been worked in completely, not the newest fill: a fill that the
+   socket lost while REST did not answer may be much older than the newest one that it brought. The Ledger keeps the
+   mark, so a restart goes on where the last boot was, be it hours later; without a mark everything is read once.
+3. `FillsComplete` announces the mark: the `as_of_time` that was read before the pages, once all of them are with the
+   Ledger. Orders are closed only past it.
+4. Only what the Ledger has acknowledged counts as seen. That spares repeats; the Ledger would refuse them anyway.
+5. A fill of an order that is not ours is booked like any other and told of once: the account's position is what it is.
+   Listed fills name no client order id, so their orders are asked for, a few with each poll.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import attrs
 
-from actors.messages.lifecycle import Heartbeat
+from actors.fill_pages import EndlessPages, FillPages
+from actors.messages.lifecycle import Alert, Heartbeat
 from actors.messages.money import (
+    CutoffRead,
+    FillMark,
     FillPage,
     FillsComplete,
     FillsRecorded,
-    FillTape,
+    JoinFills,
+    OrderRead,
     PrivateFillSeen,
+    ReadCutoff,
+    ReadFillMark,
     ReadFills,
+    ReadOrder,
     RecordFills,
 )
 from actors.messages.orders import ReadFailed
@@ -30,14 +41,17 @@ from actors.runtime.asking import ask_until_answered, ask_wire
 from actors.runtime.supervisor import ChildContext
 from kalshi.types import Fill
 from quant.bounded import keep_newest
+from quant.fill_owners import FillOwners
 
-SEEN_MAX = 8_192  # keys remembered to spare the Ledger repeats; it would refuse them anyway
-PAGES_MAX = 200  # of 200 fills, per poll
+SEEN_MAX: Final = 8_192  # keys remembered
+ORDERS_ASKED_PER_POLL: Final = 4
+# The cut-off of the historical list is months away, so only a mark this old makes us ask where it is.
+OLD_MARK_S: Final = 600.0
 
 
 @attrs.frozen(kw_only=True)
 class FillParameters:
-    """How often REST is read, and how far back behind the newest known fill."""
+    """How often REST is read, and how far back behind the mark."""
 
     poll_s: float = 0.75  # three times within the five seconds after which the permit asks for us
     overlap_s: float = 60.0  # fills can appear late in the list; numbering refuses repeats, so reading back is free
@@ -45,64 +59,86 @@ class FillParameters:
 
 @attrs.define
 class FillReconciler:
-    """The actor; see the module."""
+    """The actor; see the module. `ours_prefix` begins the client order ids of all boots of this bot."""
 
     context: ChildContext
     parameters: FillParameters
+    ours_prefix: str = ""
+    _owners: FillOwners = attrs.field(init=False)
     _seen: dict[tuple[str, str], None] = attrs.field(factory=dict, init=False)
-    _newest_ms: int | None = attrs.field(default=None, init=False)
+    _mark_ms: int = attrs.field(default=0, init=False)
     _polls: int = attrs.field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._owners = FillOwners(self.ours_prefix)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Feeds the Ledger until cancelled."""
         started()
+        await self._recall()
         now = self.context.seams.now
         next_poll_s = now()
         while True:
             batch = await self.context.mailbox.receive(timeout_s=max(0.0, next_poll_s - now()))
-            await self._take(batch)
+            await self._hand_over(tuple(m.fill for m in batch if isinstance(m, PrivateFillSeen)), "socket")
             if now() >= next_poll_s:
                 await self._poll()
                 next_poll_s = now() + self.parameters.poll_s
 
-    async def _take(self, batch: tuple[object, ...]) -> None:
-        from_socket = []
-        for message in batch:
-            match message:
-                case PrivateFillSeen(fill=fill):
-                    from_socket.append(fill)
-                case FillTape(fills=fills):
-                    known_ms = [numbered.fill.ts_ms for numbered in fills]
-                    self._newest_ms = max([self._newest_ms or 0, *known_ms]) or None
-                case _:
-                    pass
-        if from_socket:
-            await self._hand_over(tuple(from_socket), "socket")
+    async def _recall(self) -> None:
+        mark = await ask_until_answered(self.context, lambda slot: ReadFillMark(reply=slot))
+        assert isinstance(mark, FillMark)
+        self._mark_ms = mark.complete_to_ms
+        self._seen = dict.fromkeys(mark.seen)
+        keep_newest(self._seen, SEEN_MAX)
+
+    # -- REST --
 
     async def _poll(self) -> None:
-        """Reads from the newest page back to the overlap; announces completeness only when all of it was read."""
-        min_ts_s = None
-        if self._newest_ms is not None:
-            min_ts_s = max(0, int(self._newest_ms / 1000 - self.parameters.overlap_s))
-        cursor, first_as_of_ms, pages = "", None, []
-        for _ in range(PAGES_MAX):
-            page = await ask_wire(self.context, ReadFills(cursor=cursor, min_ts_s=min_ts_s))
-            if isinstance(page, ReadFailed):
-                self.context.log.warning(f"fills could not be read: {page.reason}")
-                return
-            assert isinstance(page, FillPage)
-            first_as_of_ms = page.as_of_ms if first_as_of_ms is None else first_as_of_ms
-            pages.append(page.fills)
-            if not page.cursor or page.cursor == cursor:
-                break
-            cursor = page.cursor
-        fills = tuple(fill for page_fills in reversed(pages) for fill in reversed(page_fills))
-        await self._hand_over(fills, "rest")
+        """Reads back to the overlap; moves and announces the mark only when all of it was read."""
+        min_ts_s = max(0, int(self._mark_ms / 1000 - self.parameters.overlap_s)) if self._mark_ms else None
+        with_history = await self._reaches_history(min_ts_s)
+        if with_history is None:
+            return
+        pages = FillPages(self._read_page, lambda fills: self._hand_over(fills, "rest"))
+        try:
+            complete_to_ms = await pages.run(min_ts_s, with_history=with_history)
+        except EndlessPages as endless:
+            self._alert("fills_endless", "error", str(endless))
+            return
+        if complete_to_ms is None:
+            return
+        self._mark_ms = max(self._mark_ms, complete_to_ms)
         self._polls += 1
-        self.context.outbox.publish(FillsComplete(complete_to_ms=first_as_of_ms or 0, polls=self._polls))
+        self.context.outbox.publish(FillsComplete(complete_to_ms=self._mark_ms, polls=self._polls))
         self.context.outbox.publish(
             Heartbeat(actor="fill_reconciler", incarnation=self.context.incarnation, at_s=self.context.seams.now())
         )
+        await self._ask_for_orders()
+
+    async def _reaches_history(self, min_ts_s: int | None) -> bool | None:
+        """Returns whether some of what is read may have left the live list; None where that cannot be known now."""
+        if min_ts_s is None:
+            return True
+        if self.context.seams.wall_ms() / 1000 - min_ts_s < OLD_MARK_S:
+            return False
+        cutoff = await self._ask(ReadCutoff())
+        return None if cutoff is None else isinstance(cutoff, CutoffRead) and min_ts_s * 1000 < cutoff.fills_ms
+
+    async def _read_page(self, request: ReadFills) -> FillPage | None:
+        page = await self._ask(request)
+        assert page is None or isinstance(page, FillPage)
+        return page
+
+    async def _ask(self, read: object) -> object | None:
+        """Returns the answer of the exchange; None where there was none."""
+        answer = await ask_wire(self.context, read)
+        if isinstance(answer, ReadFailed):
+            self.context.log.warning(f"fills could not be read: {answer.reason}")
+            return None
+        return answer
+
+    # -- to the Ledger --
 
     async def _hand_over(self, fills: tuple[Fill, ...], source: str) -> None:
         new = tuple(fill for fill in fills if (fill.order_id, fill.fill_id) not in self._seen)
@@ -112,9 +148,38 @@ class FillReconciler:
         recorded = await ask_until_answered(
             self.context, lambda slot: RecordFills(fills=new, source=source, reply=slot)
         )
-        if source == "rest" and isinstance(recorded, FillsRecorded) and recorded.new and self._polls:
+        assert isinstance(recorded, FillsRecorded)
+        if source == "rest" and recorded.new and self._polls:
             self.context.log.info(f"{recorded.new} fills came by REST before the socket told of them")
         for fill in new:
             self._seen[(fill.order_id, fill.fill_id)] = None
-            self._newest_ms = max(self._newest_ms or 0, fill.ts_ms)
+            # The account's history before our first mark is booked, and no news.
+            if recorded.new and self._mark_ms and self._owners.take(fill):
+                self._tell_foreign(fill, "an order that is not ours")
         keep_newest(self._seen, SEEN_MAX)
+
+    # -- whose orders --
+
+    async def _ask_for_orders(self) -> None:
+        for fill in self._owners.questions(ORDERS_ASKED_PER_POLL):
+            answer = await self._ask(ReadOrder(order_id=fill.order_id))
+            if not isinstance(answer, OrderRead):
+                return
+            if answer.order is None:
+                self._owners.give_up(fill.order_id)
+                self._tell_foreign(fill, "an order that the exchange no longer lists")
+                continue
+            client_order_id = answer.order.client_order_id
+            if not self._owners.answer(fill.order_id, client_order_id):
+                self._tell_foreign(fill, "an order that is not ours")
+            await self.context.outbox.send(JoinFills(order_id=fill.order_id, client_order_id=client_order_id))
+
+    def _tell_foreign(self, fill: Fill, whose: str) -> None:
+        self._alert("foreign_fill", "warning", f"{fill.ticker}: a fill of {whose} ({fill.order_id}) was booked")
+
+    def _alert(self, code: str, severity: str, text: str) -> None:
+        self.context.log.warning(text)
+        at_ms = self.context.seams.wall_ms()
+        self.context.outbox.publish(
+            Alert(code=code, severity=severity, actor="fill_reconciler", text=text, at_ms=at_ms)
+        )

@@ -18,6 +18,7 @@ from ops.bench_engine import measure_engine, report_engine
 from ops.bench_feed import Run, run_feed, run_memory, run_plain, run_pykalshi
 from ops.bench_frames import make_frames
 from ops.bench_journal import measure_journal, report_journal
+from ops.bench_ledger import measure_ledger, report_ledger
 from ops.bench_markets import measure_markets, report_markets
 from ops.bench_order_path import measure_order_path, report_order_path
 from ops.bench_pykalshi import NotInstalled, pykalshi, pykalshi_python
@@ -111,6 +112,7 @@ def main() -> None:
     print("\n".join(report_markets(measure_markets())), flush=True)
     print("\n".join(report_order_path(trio.run(measure_order_path, build_tree))), flush=True)
     print("\n".join(report_journal(measure_journal())), flush=True)
+    print("\n".join(report_ledger(measure_ledger())), flush=True)
     print("\n".join(report_engine(measure_engine())), flush=True)
     print("\n".join(report_stream(measure_stream(), climb_stream())), flush=True)
     print("\n".join(report_start(measure_start())))

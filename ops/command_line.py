@@ -206,6 +206,11 @@ def _add_switches(app: typer.Typer) -> None:
         _ask(config, "flatten", **_meant(ticker, program), **({"all": "yes"} if everything else {}))
 
     @app.command()
+    def release(config: ConfigOption = DEFAULT_CONFIG) -> None:
+        """Quote again after the daily loss or the drawdown has halted the bot; losses count anew."""
+        _ask(config, "release")
+
+    @app.command()
     def program(
         name: Annotated[str, typer.Argument(help="of the settings; none: list them")] = "",
         state: Annotated[str, typer.Argument(help="on or off")] = "",
@@ -277,6 +282,21 @@ def _add_tools(app: typer.Typer, build_tree: BuildTree) -> None:
         settings = _load(config)
         environ = merged_environment(os.environ, DOTENV)
         raise typer.Exit(sweep_from_outside(settings, environ, everything=everything))
+
+    @app.command()
+    def backup(
+        file: Annotated[Path, typer.Argument(help="the new file")],
+        venue: Annotated[
+            str, typer.Option(help="whose ledger, where no bot runs and the state folder has several")
+        ] = "",
+        config: ConfigOption = DEFAULT_CONFIG,
+    ) -> None:
+        """Copy the ledger to a new file, while the bot runs or not; the copy is of one moment, and checked."""
+        from ops.backup import back_up_ledger
+
+        settings = _load(config)
+        socket = control_socket_path(Path(settings.folders.state), settings.control.socket)
+        raise typer.Exit(back_up_ledger(Path(settings.folders.state), socket, file.absolute(), venue, print))
 
     @app.command()
     def chaos(

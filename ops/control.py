@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePath
 
 import attrs
 
@@ -137,6 +138,11 @@ class SetKillSwitch:
 
 
 @attrs.frozen(kw_only=True)
+class ReleaseLosses:
+    """Count losses anew, and quote again if a loss limit had halted it."""
+
+
+@attrs.frozen(kw_only=True)
 class StopBot:
     """Begin the ordered end, as the first Ctrl+C does."""
 
@@ -145,6 +151,13 @@ class StopBot:
 class SetLogLevel:
     actor: str
     level: str
+
+
+@attrs.frozen(kw_only=True)
+class BackUpLedger:
+    """Copy the database to a new file while it is written."""
+
+    file: str
 
 
 ControlEffect = (
@@ -160,7 +173,9 @@ ControlEffect = (
     | FlattenProgram
     | SetKillSwitch
     | SwitchProgram
+    | ReleaseLosses
     | StopBot
+    | BackUpLedger
     | SetLogLevel
 )
 _Answer = tuple[ControlReply, tuple[ControlEffect, ...]]
@@ -329,8 +344,21 @@ def _kill_switch(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     return _done("Kill switch off: quoting starts again behind a new fence.", SetKillSwitch(on=False))
 
 
+def _release(_: Mapping[str, str], view: ControlView) -> _Answer:
+    return _done("The loss limits count anew from now on; what they had halted quotes again.", ReleaseLosses())
+
+
 def _stop(_: Mapping[str, str], view: ControlView) -> _Answer:
     return _done("Stopping: orders are fenced and swept, then the bot ends.", StopBot())
+
+
+def _backup(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    file = _required(arguments, "file", "backup")
+    if not PurePath(file).is_absolute():
+        raise _Refused(
+            f"backup needs the whole path of the new file, not {file!r}: the bot has its own working folder."
+        )
+    return _done(f"The ledger is being copied to {file}.", BackUpLedger(file=file))
 
 
 def _log_level(arguments: Mapping[str, str], view: ControlView) -> _Answer:
@@ -364,7 +392,9 @@ _WORDS: dict[str, _Word] = {
     "explain": _Word(_explain, ("ticker",), "why a market is quoted as it is"),
     "program": _Word(_program, ("name", "state"), "which programs run; start or stop one"),
     "kill-switch": _Word(_kill_switch, ("state",), "on or off; on survives restarts"),
+    "release": _Word(_release, (), "quote again after a loss limit, and count losses anew"),
     "stop": _Word(_stop, (), "end the bot in order"),
+    "backup": _Word(_backup, ("file",), "copy the ledger to a new file"),
     "log-level": _Word(_log_level, ("actor", "level"), "make one actor talk more or less"),
 }
 WORDS: Mapping[str, str] = {name: word.help for name, word in _WORDS.items()}

@@ -19,9 +19,8 @@ from pathlib import Path
 import attrs
 import trio
 
-from actors.ledger import LedgerBroken, latest_configuration, latest_verdicts
 from actors.messages.control import ControlCommand, ControlReply, SystemSnapshot
-from actors.messages.lifecycle import ALL_MARKETS, Alert, KillMarket, StopWanted, Switches
+from actors.messages.lifecycle import ALL_MARKETS, KillMarket, ReleaseLossLatch, StopWanted, Switches
 from actors.messages.money import Record
 from actors.messages.table import CHANNELS
 from actors.runtime.child import ChildSpec, Log
@@ -29,6 +28,10 @@ from actors.runtime.desk_watch import watch_desk
 from actors.runtime.exit_guard import ExitCode, ExitGuard, ExitReport, conclude, write_report
 from actors.runtime.journal import Journal, JournalBroken, JournalFolder, JournalState
 from actors.runtime.latch import ExitLatch
+from actors.runtime.ledger_store.backup import BackupRefused, back_up
+from actors.runtime.ledger_store.database import LedgerBroken
+from actors.runtime.ledger_store.reading import latest_configuration, latest_verdicts
+from actors.runtime.ledger_store.store import prepare, record_last
 from actors.runtime.lifecycle import ActorExited, LifecycleEvent, error_text, leaves, traceback_text
 from actors.runtime.loop_watch import LoopWatch
 from actors.runtime.seams import Seams
@@ -45,12 +48,14 @@ from kalshi.rest import RestClient
 from kalshi.signing import Signer
 from kalshi.types import BucketLimits, Order
 from ops.control import (
+    BackUpLedger,
     ControlView,
     Flatten,
     FlattenProgram,
     KillActor,
     PauseProgram,
     PauseQuoting,
+    ReleaseLosses,
     ResumeProgram,
     ResumeQuoting,
     SetKillSwitch,
@@ -64,6 +69,7 @@ from ops.control import (
 )
 from ops.control_server import ControlSocketError, serve_control
 from ops.ports import Ports
+from ops.record_keeper import RecordKeeper
 from ops.settings import Settings
 from ops.snapshot import SnapshotMaker
 from ops.switches import PeopleSwitches
@@ -81,6 +87,8 @@ HURRY_S = 2.0
 SWITCHES_EVERY_S = 0.25
 # One Ctrl+C can arrive twice, from the terminal and from whoever started us.
 SAME_SIGNAL_S = 0.5
+# A backup that takes longer is answered before it is done; its end is in the log.
+BACKUP_ANSWERED_S = 20.0
 NOTHING_SENT = SweepReport(
     verified=True,
     groups_triggered=(),
@@ -177,6 +185,10 @@ class Life:
         self._stop_code = ExitCode.VERIFIED_FLAT
         self._tree_scope = trio.CancelScope()
         self._tree_over = trio.Event()
+        self._ledger_path = self._folder / "ledger.sqlite"
+        self._records = self._record_keeper()
+        self._outer: trio.Nursery | None = None
+        self._backup: trio.Event | None = None  # of the copy that is being made
         self._budget = RateBudget(seams.now, BASIC_READ, BASIC_WRITE)
         exchange = settings.exchange
         self._data = self._client(self._ports.data_http, exchange.data_connections, exchange.data_deadline_s)
@@ -254,13 +266,16 @@ class Life:
         try:
             if not await self._boot(history, folder):
                 return await self._leave_unbooted(history, journal)
+            await self._prepare_ledger()
             async with trio.open_nursery() as outer:
+                self._outer = outer
                 wire = self._make_wire(journal)
                 outer.start_soon(self._guarded, "wire", wire.run)
                 self._start_companions(outer, wire, control_path)
                 outer.start_soon(self._guarded, "tree", self._run_tree)
                 await self._stop.wait()
                 report = await self._leave(wire, journal)
+                await self._record_end(report)
                 outer.cancel_scope.cancel(reason="the exit guard is done")
             return report
         finally:
@@ -272,6 +287,16 @@ class Life:
         sweep = self._sweep(wire.open_groups)
         swept = await self._guard.run(reason=self._stop_reason, sweep=sweep, stop_actors=self._stop_tree)
         return self._conclude(journal, swept)
+
+    async def _record_end(self, report: ExitReport) -> None:
+        """Writes the last rows, now that the Ledger is gone and nobody else writes."""
+        if not self._tree_over.is_set():
+            return  # the deadline came first: the next boot sees by the missing end what happened
+        try:
+            rows = self._records.last_rows(report.reason, self.seams.wall_ms())
+            await self.seams.offload(record_last, self._ledger_path, rows)
+        except LedgerBroken as broken:
+            self._log.error(f"the end of this boot is not recorded: {broken}")
 
     async def _leave_unbooted(self, history: JournalState, journal: Journal) -> ExitReport:
         """Leaves before anything was sent: only what older boots left can be in question."""
@@ -373,6 +398,15 @@ class Life:
             self._log.info(f"older boots cleared: {report.orders_cancelled} orders cancelled, {report.seconds} s")
         folder.forget(report.groups_triggered, history.orders)
 
+    async def _prepare_ledger(self) -> None:
+        """Brings the database to the present version and looks whether it is whole, now that no order rests."""
+        try:
+            checked = await self.seams.offload(prepare, self._ledger_path)
+        except LedgerBroken as broken:
+            raise CannotStart(str(broken), ExitCode.USAGE) from broken
+        if not checked.is_whole:
+            self._log.info(f"the ledger is large: checked at start were {', '.join(checked.tables)}")
+
     def _sweep(self, groups: dict[str, int]) -> Sweep:
         return Sweep(
             client=self._control,
@@ -403,11 +437,12 @@ class Life:
         )
 
     def _start_companions(self, outer: trio.Nursery, wire: Wire, control_path: Path | None) -> None:
+        self.switchboard.mailbox("ledger")  # records may come before the tree has started it
         desk_watch = partial(watch_desk, self.switchboard.mailbox("desk_watch"), wire, self.seams, self._log)
         outer.start_soon(self._guarded, "desk watch", desk_watch)
         outer.start_soon(self._guarded, "listener", self._listen)
         outer.start_soon(self._guarded, "switches", partial(self._tell_switches, wire))
-        outer.start_soon(self._guarded, "records", self._keep_records)
+        outer.start_soon(self._guarded, "records", self._records.run)
         outer.start_soon(self._guarded, "snapshot", self._snapshot_maker().run)
         if control_path is not None:
             outer.start_soon(self._guarded, "control", partial(self._serve_control, control_path))
@@ -423,6 +458,19 @@ class Life:
         except* Exception as crash:
             self._log.error(f"{name} crashed: {error_text(crash)}\n{traceback_text(crash)}")
             self.request_stop(f"{name} crashed: {error_text(crash)}", ExitCode.GAVE_UP_VERIFIED)
+
+    def _record_keeper(self) -> RecordKeeper:
+        return RecordKeeper(
+            mailbox=self.switchboard.mailbox("records"),
+            outbox=self.switchboard.outbox("records"),
+            seams=self.seams,
+            log=self._log,
+            boot=self.boot,
+            venue=self.venue.name,
+            mode=self.settings.mode.value,
+            programs=self.settings.programs,
+            sample_every_s=self.settings.ledger.sample_every_s,
+        )
 
     def _snapshot_maker(self) -> SnapshotMaker:
         return SnapshotMaker(
@@ -445,7 +493,7 @@ class Life:
             clock=self.clock,
             ports=self._ports,
             prefix=boot_prefix(self.venue, self.boot),
-            ledger_path=self._folder / "ledger.sqlite",
+            ledger_path=self._ledger_path,
             on_lifecycle=self._on_lifecycle,
             log_for=self._log_for,
             fatal=FATAL,
@@ -512,14 +560,6 @@ class Life:
                     case _:
                         pass
 
-    async def _keep_records(self) -> None:
-        mailbox = self.switchboard.mailbox("records")
-        while True:
-            for message in await mailbox.receive():
-                if isinstance(message, Alert):
-                    self._log.warning(f"alert {message.code} from {message.actor}: {message.text}")
-                    self._record("alerts", **attrs.asdict(message))
-
     async def _tell_switches(self, wire: Wire) -> None:
         """Tells the desk what people have switched; the kill file may be made by hand, so it is looked for.
 
@@ -573,14 +613,40 @@ class Life:
         )
         reply, effects = dispatch(command, view)
         self._carry_out(effects)
+        for effect in effects:
+            if isinstance(effect, BackUpLedger):
+                return await self._back_up(Path(effect.file))
         return reply
+
+    async def _back_up(self, target: Path) -> ControlReply:
+        """Copies the database in a thread; whoever waits for it too long is told before it is done."""
+        if self._backup is not None:
+            return ControlReply(ok=False, text="Another backup is being made; ask again when it is done.")
+        done = self._backup = trio.Event()
+        said: list[ControlReply] = []
+
+        async def copy() -> None:
+            try:
+                size = await self.seams.offload(back_up, self._ledger_path, target, self._stop.is_set)
+                said.append(ControlReply(ok=True, text=f"The ledger is copied to {target}: {size / 1e6:.1f} MB."))
+            except (BackupRefused, LedgerBroken) as trouble:
+                said.append(ControlReply(ok=False, text=f"No backup: {trouble}."))
+            self._log.info(said[0].text)
+            self._backup = None
+            done.set()
+
+        assert self._outer is not None, "commands are answered while the outer scope runs"
+        self._outer.start_soon(self._guarded, "backup", copy)
+        with trio.move_on_after(BACKUP_ANSWERED_S):
+            await done.wait()
+        return said[0] if said else ControlReply(ok=True, text=f"{target} appears when the copy is whole; see the log.")
 
     async def _recorded(self, command: ControlCommand) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Returns what selections last said of the market that `explain` asks about, and its configuration."""
         ticker = dict(command.arguments).get("ticker")
         if command.word != "explain" or ticker is None:
             return (), ()
-        path = self._folder / "ledger.sqlite"
+        path = self._ledger_path
         try:
             verdicts = await self.seams.offload(latest_verdicts, path, ticker)
             return verdicts, await self.seams.offload(latest_configuration, path, ticker)
@@ -613,8 +679,12 @@ class Life:
                     self.switches.switch_program(name, on)
                 case SetKillSwitch(on=on):
                     self.kill_switch(on)
+                case ReleaseLosses():
+                    self.switchboard.outbox("outer").publish(ReleaseLossLatch())
                 case SetLogLevel(actor=actor, level=level):
                     self._set_log_level(actor, level)
+                case BackUpLedger():
+                    pass  # `answer` waits for it
                 case StopBot() if self._stop.is_set():
                     self.hurry("asked to stop through the control socket")
                 case StopBot():

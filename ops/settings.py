@@ -14,6 +14,7 @@ import attrs
 
 from actors.fill_reconciler import FillParameters
 from actors.market import MarketParameters
+from actors.runtime.ledger_store.parameters import LedgerParameters
 from actors.runtime.selection_facts import FactsParameters
 from actors.runtime.supervision import BackOff, RestartWindow
 from kalshi.numbers import MoneyE6
@@ -174,6 +175,7 @@ class Settings:
     risk: RiskSettings = attrs.field(factory=RiskSettings)
     stop_loss: StopLossParameters = attrs.field(factory=StopLossParameters)
     fills: FillParameters = attrs.field(factory=FillParameters)
+    ledger: LedgerParameters = attrs.field(factory=LedgerParameters)
     supervision: SupervisionSettings = attrs.field(factory=SupervisionSettings)
     shutdown: ShutdownSettings = attrs.field(factory=ShutdownSettings)
     logging: LoggingSettings = attrs.field(factory=LoggingSettings)

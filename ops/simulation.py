@@ -26,10 +26,10 @@ import attrs
 import httpx
 import trio
 
-from actors.ledger import LedgerBroken
 from actors.runtime.child import Log, silent_log
 from actors.runtime.determinism import make_scheduler_deterministic
 from actors.runtime.exit_guard import ExitReport
+from actors.runtime.ledger_store.database import LedgerBroken
 from actors.runtime.lifecycle import LifecycleEvent
 from actors.runtime.seams import Offload, Seams, VirtualWallClock, virtual_seams
 from actors.runtime.server_clock import ServerClock

@@ -44,6 +44,11 @@ def boot_prefix(venue: Venue, boot: str) -> str:
     return f"{venue.prefix}{boot}-"
 
 
+def venue_prefix(prefix: str) -> str:
+    """Returns what the client order ids of all boots begin with, from the prefix of one."""
+    return prefix[: prefix.rstrip("-").rindex("-") + 1]
+
+
 async def simulator_instance(base_url: str) -> str:
     """Returns which start of a simulated exchange answers at `base_url`; empty where it is none, or does not answer."""
     delay_s = ASK_AGAIN_S

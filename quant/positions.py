@@ -2,7 +2,8 @@
 
 1. Fills carry a dense number. The portfolio holds the last one applied (its watermark) and takes the next one
    only: a number at or below the watermark is a duplicate and changes nothing, a number further ahead is a
-   gap, and the caller reads what is missing from the Ledger before anything later is applied.
+   gap, and the caller reads what is missing from the Ledger before anything later is applied. Within a market
+   fills are booked in the order of time, not of numbers (`quant.late_fills`).
 2. Totals are sums over the open accounts plus what retired ones left, so the books balance over the whole
    life.
 3. A settled market is retired by folding it into the retired totals: the table of accounts stays bounded by
@@ -23,13 +24,12 @@ from quant.accounting import (
     AccountingError,
     Mark,
     MarketAccount,
-    apply_fill,
     liquidation_mark_e4,
     mark_value_e6,
-    settle,
     unrealised_e6,
 )
 from quant.fills import NumberedFill
+from quant.late_fills import MarketHistory, book, close
 
 
 class SequenceVerdict(enum.Enum):
@@ -85,6 +85,7 @@ class Portfolio:
     """Every market's account by ticker, what retired ones left, and how far the fills have been applied."""
 
     accounts: Mapping[str, MarketAccount] = attrs.field(factory=dict)
+    histories: Mapping[str, MarketHistory] = attrs.field(factory=dict)  # of the same markets
     retired: Totals = attrs.field(factory=Totals)
     sequence: FillSequence = attrs.field(factory=FillSequence)
 
@@ -144,7 +145,7 @@ def apply_fills(portfolio: Portfolio, fills: Iterable[NumberedFill]) -> AppliedF
     applied: list[NumberedFill] = []
     duplicates = 0
     sequence = portfolio.sequence
-    accounts = dict(portfolio.accounts)
+    accounts, histories = dict(portfolio.accounts), dict(portfolio.histories)
     missing: int | None = None
     for numbered in sorted(fills, key=lambda item: item.fill_seq):
         verdict = sequence.verdict(numbered.fill_seq)
@@ -155,10 +156,13 @@ def apply_fills(portfolio: Portfolio, fills: Iterable[NumberedFill]) -> AppliedF
             duplicates += 1
             continue
         ticker = numbered.fill.ticker
-        accounts[ticker] = apply_fill(accounts.get(ticker) or MarketAccount(ticker=ticker), numbered.fill)
+        history = book(histories.get(ticker) or MarketHistory(before=portfolio.account(ticker)), numbered.fill)
+        histories[ticker], accounts[ticker] = history, history.account
         sequence = sequence.advanced()
         applied.append(numbered)
-    after = attrs.evolve(portfolio, accounts=accounts, sequence=sequence) if applied else portfolio
+    after = portfolio
+    if applied:
+        after = attrs.evolve(portfolio, accounts=accounts, histories=histories, sequence=sequence)
     return AppliedFills(portfolio=after, applied=tuple(applied), duplicates=duplicates, missing_from_seq=missing)
 
 
@@ -170,8 +174,12 @@ def settle_market(portfolio: Portfolio, ticker: str, value_e4: PriceE4, payout_e
     account = portfolio.accounts.get(ticker)
     if account is None:
         return portfolio
-    settled = settle(account, value_e4, payout_e6)
-    return attrs.evolve(portfolio, accounts={**portfolio.accounts, ticker: settled})
+    settled = close(portfolio.histories.get(ticker) or MarketHistory(before=account), value_e4, payout_e6)
+    return attrs.evolve(
+        portfolio,
+        accounts={**portfolio.accounts, ticker: settled.account},
+        histories={**portfolio.histories, ticker: settled},
+    )
 
 
 def retire(portfolio: Portfolio, ticker: str) -> Portfolio:
@@ -185,7 +193,8 @@ def retire(portfolio: Portfolio, ticker: str) -> Portfolio:
     if not account.is_flat:
         raise AccountingError(f"{ticker} still holds {account.position_e2}/100 contracts and cannot be retired")
     accounts = {name: other for name, other in portfolio.accounts.items() if name != ticker}
-    return attrs.evolve(portfolio, accounts=accounts, retired=portfolio.retired.plus(account))
+    histories = {name: other for name, other in portfolio.histories.items() if name != ticker}
+    return attrs.evolve(portfolio, accounts=accounts, histories=histories, retired=portfolio.retired.plus(account))
 
 
 def value(portfolio: Portfolio, marks: Mapping[str, Mark]) -> Valuation:

@@ -26,6 +26,11 @@ class StopWanted:
 
 
 @attrs.frozen(kw_only=True)
+class ReleaseLossLatch:
+    """A person's word: quote again after a loss limit has tripped, and count losses anew from now on."""
+
+
+@attrs.frozen(kw_only=True)
 class KillMarket:
     """Crash this market's actor on purpose (chaos)."""
 

@@ -6,8 +6,9 @@ import attrs
 
 from actors.runtime.mailbox import ReplySlot
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
-from kalshi.types import Balance, ExchangePosition, Fill, Side
+from kalshi.types import Balance, ExchangePosition, Fill, Order, Side
 from quant.fills import NumberedFill
+from quant.loss_latch import LossLatch
 
 FILL_TAPE_LENGTH = 256  # consumers that missed more than this read the Ledger
 
@@ -53,6 +54,31 @@ class ReadNumberedFills:
 
 
 @attrs.frozen(kw_only=True)
+class ReadFillMark:
+    """Ask the Ledger how far REST had been worked in when it was last told. The reply is a `FillMark`."""
+
+    reply: ReplySlot
+
+
+@attrs.frozen(kw_only=True)
+class FillMark:
+    """Every fill up to `complete_to_ms` is numbered, zero: nothing is known; `seen` are the newest (order_id, fill_id),
+    oldest first.
+    """
+
+    complete_to_ms: int
+    seen: tuple[tuple[str, str], ...]
+
+
+@attrs.frozen(kw_only=True)
+class JoinFills:
+    """The order's client id, for those of its fills that came without one."""
+
+    order_id: str
+    client_order_id: str
+
+
+@attrs.frozen(kw_only=True)
 class FillsComplete:
     """REST has been read: every fill up to `complete_to_ms` is with the Ledger."""
 
@@ -72,6 +98,20 @@ class PositionView:
     fees_e6: MoneyE6
     mark_e4: PriceE4 | None
     watermark: int
+
+
+@attrs.frozen(kw_only=True)
+class KeepLossLatch:
+    """Store what risk counts losses from, in place of what was stored before."""
+
+    latch: LossLatch
+
+
+@attrs.frozen(kw_only=True)
+class ReadLossLatch:
+    """Ask the Ledger for what was stored last. The reply is `LossLatch`."""
+
+    reply: ReplySlot
 
 
 @attrs.frozen(kw_only=True)
@@ -124,10 +164,11 @@ class PnlView:
 
 @attrs.frozen(kw_only=True)
 class ReadFills:
-    """One page of the account's fills, newest first."""
+    """One page of the account's fills, newest first; `is_historical` asks for those that left the live list."""
 
     cursor: str = ""
     min_ts_s: int | None = None
+    is_historical: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -135,6 +176,33 @@ class FillPage:
     as_of_ms: int
     fills: tuple[Fill, ...]
     cursor: str
+
+
+@attrs.frozen(kw_only=True)
+class ReadCutoff:
+    """From when on the live lists have everything."""
+
+
+@attrs.frozen(kw_only=True)
+class CutoffRead:
+    """Fills before `fills_ms` (Unix milliseconds) are in the historical list."""
+
+    fills_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class ReadOrder:
+    """One order of the account by its exchange id, whatever its state."""
+
+    order_id: str
+
+
+@attrs.frozen(kw_only=True)
+class OrderRead:
+    """The order, None where the exchange no longer lists it."""
+
+    order_id: str
+    order: Order | None
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors.messages.control import SystemSnapshot
-from actors.messages.lifecycle import Alert, Heartbeat, KillMarket, StopWanted, Switches
+from actors.messages.lifecycle import Alert, Heartbeat, KillMarket, ReleaseLossLatch, StopWanted, Switches
 from actors.messages.market import (
     Assignments,
     BookView,
@@ -28,9 +28,13 @@ from actors.messages.market import (
 from actors.messages.money import (
     FillsComplete,
     FillTape,
+    JoinFills,
+    KeepLossLatch,
     PnlView,
     PositionView,
     PrivateFillSeen,
+    ReadFillMark,
+    ReadLossLatch,
     ReadNumberedFills,
     Record,
     RecordFills,
@@ -246,6 +250,8 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(WireHealth, ("wire",), ("order_desk", "snapshot", "feed"), quiet_to=("order_desk",)),
     # Money.
     _block(RecordFills, 64, ("fill_reconciler",), ("ledger",)),
+    _block(ReadFillMark, 4, ("fill_reconciler",), ("ledger",)),
+    _block(JoinFills, 64, ("fill_reconciler",), ("ledger",)),
     _block(ReadNumberedFills, 64, ("order_desk", "portfolio_risk"), ("ledger",)),
     _block(OpenStake, 64, ("market",), ("ledger",)),
     _block(StoreStake, 64, ("market",), ("ledger",)),
@@ -253,15 +259,15 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         FillTape,
         ("ledger",),
-        ("order_desk", "portfolio_risk", "fill_reconciler", "snapshot", "discovery", "market", "session_manager"),
+        ("order_desk", "portfolio_risk", "snapshot", "discovery", "market", "session_manager"),
         quiet_to=("discovery", "market", "session_manager"),
     ),
     _latest(
         PositionView,
         ("portfolio_risk",),
-        ("market", "stop_loss", "snapshot", "discovery", "session_manager"),
+        ("market", "stop_loss", "snapshot", "discovery", "session_manager", "records"),
         keyed=True,
-        quiet_to=("discovery", "session_manager"),
+        quiet_to=("discovery", "session_manager", "records"),
     ),
     _latest(
         RiskView,
@@ -273,6 +279,8 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _block(RecordVerdicts, 4, ("discovery", "session_manager", "volatility_scanner"), ("ledger",)),
     _block(KeepLearned, 16, ("discovery",), ("ledger",)),
     _block(ReadLearned, 4, ("discovery",), ("ledger",)),
+    _latest(KeepLossLatch, ("portfolio_risk",), ("ledger",)),
+    _block(ReadLossLatch, 4, ("portfolio_risk",), ("ledger",)),
     _block(
         Record,
         1_024,
@@ -294,6 +302,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _sample(Alert, 256, (*_ACTORS, "wire", "outer"), ("records",)),
     _latest(StopWanted, _ACTORS, ("outer",)),
     _sample(KillMarket, 16, ("outer",), ("market_supervisor",)),
-    _latest(Switches, ("outer",), ("order_desk", "stop_loss", "snapshot", "discovery", "session_manager")),
-    _latest(SystemSnapshot, ("snapshot",), ("outer",)),
+    _sample(ReleaseLossLatch, 4, ("outer",), ("portfolio_risk",)),
+    _latest(Switches, ("outer",), ("order_desk", "stop_loss", "snapshot", "discovery", "session_manager", "records")),
+    _latest(SystemSnapshot, ("snapshot",), ("outer", "records")),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 import attrs
@@ -23,10 +24,20 @@ from actors.messages.market import (
     ReadMarket,
     ReadMarkets,
 )
-from actors.messages.money import AccountRead, FillPage, ReadAccount, ReadFills
+from actors.messages.money import (
+    AccountRead,
+    CutoffRead,
+    FillPage,
+    OrderRead,
+    ReadAccount,
+    ReadCutoff,
+    ReadFills,
+    ReadOrder,
+)
 from actors.messages.orders import OrderList, ReadOrders, ReadRequest
 from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadIncentives, ReadTape, TapeRead
 from kalshi.budget import Priority
+from kalshi.errors import Rejected
 from kalshi.rest import RestClient, read_all
 from kalshi.types import ExchangePosition, Market, Order
 
@@ -54,12 +65,15 @@ class WireReads:
         match request.read:
             case ReadOrders() as read:
                 return await self._orders(read, priority)
-            case ReadFills(cursor=cursor, min_ts_s=min_ts_s):
+            case ReadFills(cursor=cursor, min_ts_s=min_ts_s, is_historical=is_historical):
                 as_of_ms = await self._as_of(priority)
-                fills, following = await client.fills_page(
-                    cursor, limit=FILLS_PER_PAGE, min_ts_s=min_ts_s, priority=priority
-                )
+                page = client.historical_fills_page if is_historical else client.fills_page
+                fills, following = await page(cursor, limit=FILLS_PER_PAGE, min_ts_s=min_ts_s, priority=priority)
                 return FillPage(as_of_ms=as_of_ms, fills=fills, cursor=following)
+            case ReadCutoff():
+                return CutoffRead(fills_ms=(await client.historical_cutoff(priority=priority)).trades_created_ms)
+            case ReadOrder(order_id=order_id):
+                return OrderRead(order_id=order_id, order=await self._order(order_id, priority))
             case ReadAccount():
                 return await self._account(priority)
             case ReadEvents(cursor=cursor):
@@ -94,6 +108,14 @@ class WireReads:
             self._as_of_ms, self._as_of_heard_s = as_of_ms, self.now()
             return as_of_ms
         return self._as_of_ms
+
+    async def _order(self, order_id: str, priority: Priority) -> Order | None:
+        try:
+            return await self.client.order(order_id, priority=priority)
+        except Rejected as rejected:
+            if rejected.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
 
     async def _orders(self, read: ReadOrders, priority: Priority) -> OrderList:
         status = "resting" if read.resting_only else None

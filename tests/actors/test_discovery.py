@@ -12,12 +12,12 @@ import pytest
 import trio
 import trio.testing
 
-from actors.ledger import latest_verdicts
 from actors.messages.lifecycle import Switches
 from actors.messages.market import ReadEvents, TickerView
 from actors.messages.money import PositionView
 from actors.messages.orders import WorkingOrder, WorkingOrders
 from actors.messages.selection import ReadBooks, ReadIncentives, ReadTape
+from actors.runtime.ledger_store.reading import latest_verdicts
 from actors.runtime.selection_facts import FactsParameters
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.rest_market_answers import PublicTrade

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.ledger import LedgerBroken, LedgerStore, latest_verdicts
-from actors.messages.money import MarketVerdict, Record, RecordVerdicts
+from actors.messages.money import FillMark, JoinFills, MarketVerdict, Record, RecordVerdicts
 from actors.messages.sessions import SessionRow
+from actors.runtime.ledger_store.database import LedgerBroken
+from actors.runtime.ledger_store.reading import latest_verdicts
+from actors.runtime.ledger_store.store import LedgerStore
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
 from quant.selection.experience import Learned
@@ -121,7 +123,7 @@ def test_a_damaged_file_is_told_with_its_path(tmp_path: Path) -> None:
 def test_a_disk_that_is_full_leaves_numbers_and_file_as_they_were(tmp_path: Path) -> None:
     store = LedgerStore(tmp_path / "ledger.sqlite")
     store.record_fills(((_fill(1), "rest"),))
-    store._db.execute("PRAGMA max_page_count = 1")  # SQLite's own way to run out of room
+    store._database.connection.execute("PRAGMA max_page_count = 1")  # SQLite's own way to run out of room
     many = tuple((_fill(n), "rest") for n in range(2, 3_000))
 
     with pytest.raises(LedgerBroken, match="cannot be written"):
@@ -201,3 +203,25 @@ def test_a_session_has_one_row_and_those_that_are_open_are_found_again(tmp_path:
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as database:
         found = database.execute("SELECT session_id, ended_ms, end_reason FROM volatility_sessions ORDER BY 1")
         assert found.fetchall() == [("a", None, ""), ("b", 2_000, "time to live"), ("c", None, "")]
+
+
+def test_the_mark_of_rest_and_the_newest_keys_outlive_the_ledger_and_the_mark_never_goes_back(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    store = LedgerStore(path)
+    assert store.fill_mark() == FillMark(complete_to_ms=0, seen=())
+    store.record_fills(tuple((_fill(n), "rest") for n in (1, 2)))
+    store.keep_fill_mark(5_000)
+    store.keep_fill_mark(4_000)
+    store.close()
+
+    store = LedgerStore(path)
+    assert store.fill_mark() == FillMark(complete_to_ms=5_000, seen=(("o", "f1"), ("o", "f2")))
+    store.close()
+
+
+def test_a_fill_that_came_without_its_orders_client_id_gets_it_and_no_other_does(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    store.record_fills(((_fill(1), "rest"), (_fill(4), "socket"), (_fill(1, "other"), "rest")))
+    store.join_fills((JoinFills(order_id="o", client_order_id="c"),))
+    assert [numbered.fill.client_order_id for numbered in store.fills_after(0)] == ["c", "c4", None]
+    store.close()

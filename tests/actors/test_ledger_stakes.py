@@ -6,9 +6,9 @@ from pathlib import Path
 
 import attrs
 
-from actors.ledger import LedgerStore
 from actors.messages.refill import OpenStake, StoreStake
 from actors.messages.table import CHANNELS
+from actors.runtime.ledger_store.store import LedgerStore
 from actors.runtime.mailbox import ReplySlot
 from actors.runtime.switchboard import Switchboard
 from kalshi.numbers import CountE2, MoneyE6

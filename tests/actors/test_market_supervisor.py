@@ -10,7 +10,6 @@ import pytest
 import trio
 import trio.testing
 
-from actors.ledger import LedgerStore, latest_configuration
 from actors.market import MarketParameters
 from actors.market_supervisor import MarketsParameters, MarketSupervisor
 from actors.messages.market import Assignment, Assignments, MarketLiquidity
@@ -20,6 +19,8 @@ from actors.messages.table import CHANNELS
 from actors.messages.volatility import Direction, MarketRegime, VolatilityEvent
 from actors.runtime.channels import ChannelSpec, Policy
 from actors.runtime.child import ChildContext, silent_log
+from actors.runtime.ledger_store.reading import latest_configuration
+from actors.runtime.ledger_store.store import LedgerStore
 from actors.runtime.seams import virtual_seams
 from actors.runtime.supervision import BackOff, RestartWindow
 from actors.runtime.switchboard import Switchboard

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from actors.allocation import Allocation
-from actors.ledger import Ledger, latest_verdicts
+from actors.ledger import Ledger
 from actors.messages.lifecycle import Alert, Switches
 from actors.messages.market import Assignments
 from actors.messages.money import PositionView, RiskView
@@ -22,6 +22,7 @@ from actors.messages.sessions import SessionsView
 from actors.messages.table import CHANNELS
 from actors.messages.volatility import Direction, MarketRegime, QuoteDirective, VolatilityEvent
 from actors.runtime.child import ChildContext, silent_log
+from actors.runtime.ledger_store.reading import latest_verdicts
 from actors.runtime.seams import virtual_seams
 from actors.runtime.switchboard import Switchboard
 from actors.session_manager import CLAIMS_TTL_S, SessionManager

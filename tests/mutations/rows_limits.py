@@ -14,7 +14,7 @@ ROWS: Final[tuple[Mutation, ...]] = (
     off(
         "I4",
         "a known fill gets no second number",
-        "actors/ledger.py",
+        "actors/runtime/ledger_store/schema.py",
         "UNIQUE (order_id, fill_id)",
         "UNIQUE (order_id, fill_id, fill_seq)",
         f"{_ACTORS}/test_ledger.py::test_a_known_fill_keeps_its_number_and_gets_no_second_one",
@@ -46,9 +46,9 @@ ROWS: Final[tuple[Mutation, ...]] = (
     off(
         "I4",
         "only what is new is numbered",
-        "actors/ledger.py",
-        "if cursor.rowcount == 1:",
-        "if True:",
+        "actors/runtime/ledger_store/fills.py",
+        'fill_seq > ? ORDER BY fill_seq", (last,)',
+        'fill_seq > ? ORDER BY fill_seq", (0,)',
         "tests/actors/test_ledger.py::test_any_order_any_repetition_and_any_restart_numbers_each_fill_once_and_densely",
     ),
     off(

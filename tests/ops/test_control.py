@@ -10,6 +10,7 @@ from kalshi.numbers import CountE2
 from ops.control import (
     WORDS,
     AuditRecord,
+    BackUpLedger,
     ControlEffect,
     ControlView,
     Flatten,
@@ -60,6 +61,14 @@ def test_actors_lists_each_actor_with_state_and_restarts() -> None:
     reply, _ = asked("actors")
     assert len(reply.text.splitlines()) == len(snapshot().actors)
     assert "order_desk" in reply.text
+
+
+def test_a_backup_goes_to_a_file_with_its_whole_path_and_nowhere_else() -> None:
+    assert asked("backup", file="/safe/copy.sqlite")[1] == (BackUpLedger(file="/safe/copy.sqlite"),)
+    for file in ("copy.sqlite", ""):
+        reply, effects = asked("backup", file=file)
+        assert not reply.ok
+        assert effects == ()
 
 
 def test_an_actor_can_be_killed_on_a_simulated_exchange() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from ops.venue import boot_prefix, simulator_instance, venue_of
+from ops.venue import boot_prefix, simulator_instance, venue_of, venue_prefix
 
 URL = "http://127.0.0.1:9/trade-api/v2"
 
@@ -28,6 +28,11 @@ def test_the_key_is_not_readable_in_it_and_ids_fit_the_exchanges_rules() -> None
     assert "secret" not in venue.name + venue.prefix
     assert len(longest) <= 64
     assert "." not in longest
+
+
+def test_what_all_boots_share_is_found_in_the_prefix_of_one() -> None:
+    venue = venue_of("demo", "https://x", "key")
+    assert venue_prefix(boot_prefix(venue, "0a1b2c3d")) == venue.prefix
 
 
 async def test_a_simulator_says_which_start_of_it_answers() -> None:

@@ -8,6 +8,7 @@ import attrs
 import pytest
 import trio
 
+from actors import fill_reconciler
 from actors.messages.control import SystemSnapshot
 from kalshi.simulator.settings import SimulatorSettings
 from ops.life import Life
@@ -125,3 +126,47 @@ def test_a_market_that_settles_while_risk_is_away_is_found_and_booked() -> None:
 
     fast = attrs.evolve(SimulatorSettings(), determination_delay_ms=1_000, settlement_timer_ms=2_000)
     _run(scenario, exchange_settings=fast)
+
+
+def _run_twice(away: Callable[[World], Awaitable[None]], exchange_settings: SimulatorSettings) -> None:
+    """Trades, is away while `away` goes on, and has the exchange's books soon after it is back."""
+
+    async def whole(world: World) -> None:
+        for comes_back in (False, True):
+            life = world.life()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(life.run)
+                await trio.sleep(TRADED_S)
+                if comes_back:
+                    await _assert_books_equal(world, life)
+                life.request_stop("the test is over")
+            if not comes_back:
+                await away(world)
+
+    run_world(whole, seed=23, build_tree=build_tree, exchange_settings=exchange_settings)
+
+
+def test_a_market_that_settled_while_the_bot_was_down_is_booked_at_start() -> None:
+    async def away(world: World) -> None:
+        for ticker, result in zip(sorted(_truth(world))[:2], ("yes", "no"), strict=True):
+            world.exchange.lifecycle.determine(ticker, result)
+        await trio.sleep(10)
+
+    _run_twice(away, attrs.evolve(SimulatorSettings(), determination_delay_ms=1_000, settlement_timer_ms=2_000))
+
+
+@pytest.mark.long
+def test_fills_of_an_outage_that_have_left_the_live_list_are_booked_from_the_historical_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Three months pass in a minute here.
+    monkeypatch.setattr(fill_reconciler, "OLD_MARK_S", 30.0)
+
+    async def away(world: World) -> None:
+        before = len(world.exchange.truth.fills(KEY_ID))
+        world.rest_by_hand(min(_truth(world)), price_e4=9_900, count_e2=700)  # a person buys what is offered
+        assert len(world.exchange.truth.fills(KEY_ID)) > before
+        await trio.sleep(60)
+
+    quiet = attrs.evolve(SimulatorSettings(), trades_live_ms=40_000, cutoff_step_ms=1_000)
+    _run_twice(away, quiet)

@@ -10,7 +10,16 @@ import trio
 from trio.testing import MockClock
 
 from actors.messages.market import EventPage, MarketRead, MarketsRead, ReadEvents, ReadMarket, ReadMarkets
-from actors.messages.money import AccountRead, FillPage, ReadAccount, ReadFills
+from actors.messages.money import (
+    AccountRead,
+    CutoffRead,
+    FillPage,
+    OrderRead,
+    ReadAccount,
+    ReadCutoff,
+    ReadFills,
+    ReadOrder,
+)
 from actors.messages.orders import OrderList, ReadOrders, ReadRequest
 from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadIncentives, ReadTape, TapeRead
 from actors.runtime.mailbox import ReplySlot
@@ -22,9 +31,10 @@ from actors.runtime.wire_reads import (
     WireReads,
 )
 from kalshi.budget import Priority
-from kalshi.errors import Malformed, Unavailable
+from kalshi.errors import Malformed, Rejected, Unavailable
 from kalshi.numbers import MoneyE6
 from kalshi.rest import RestClient
+from kalshi.rest_exchange_answers import HistoricalCutoff
 from kalshi.types import Balance, Order
 from tests.quant.orders.sentences import filled, report
 
@@ -62,6 +72,20 @@ class Pages:
     async def fills_page(self, cursor: str, *, limit: int, min_ts_s: int | None, priority: Priority) -> object:
         await self._note("fills", cursor, limit, min_ts_s, priority)
         return (filled(1),), "more"
+
+    async def historical_fills_page(
+        self, cursor: str, *, limit: int, min_ts_s: int | None, priority: Priority
+    ) -> object:
+        await self._note("historical fills", cursor, limit, min_ts_s, priority)
+        return (filled(2),), ""
+
+    async def historical_cutoff(self, *, priority: Priority) -> HistoricalCutoff:
+        await self._note("cutoff", priority)
+        return HistoricalCutoff(market_settled_ms=1, trades_created_ms=2, orders_updated_ms=3, positions_updated_ms=4)
+
+    async def order(self, order_id: str, *, priority: Priority) -> object:
+        await self._note("order", order_id, priority)
+        raise Rejected(int(order_id), "code", "message")
 
     async def positions_page(self, cursor: str, *, priority: Priority) -> object:
         await self._note("positions", cursor, priority)
@@ -139,6 +163,20 @@ async def test_fills_come_page_by_page_with_a_time_that_was_read_before() -> Non
     page = await read(ReadFills(cursor="c", min_ts_s=9), client)
     assert page == FillPage(as_of_ms=5_000, fills=(filled(1),), cursor="more")
     assert client.calls == [("as_of", LATER), ("fills", "c", FILLS_PER_PAGE, 9, LATER)]
+
+
+async def test_old_fills_come_from_the_historical_list_and_the_cut_off_says_where_it_ends() -> None:
+    client = Pages()
+    page = await read(ReadFills(cursor="c", min_ts_s=9, is_historical=True), client)
+    assert page == FillPage(as_of_ms=5_000, fills=(filled(2),), cursor="")
+    assert client.calls == [("as_of", LATER), ("historical fills", "c", FILLS_PER_PAGE, 9, LATER)]
+    assert await read(ReadCutoff(), client) == CutoffRead(fills_ms=2)
+
+
+async def test_an_order_that_is_not_listed_is_none_and_another_refusal_is_one() -> None:
+    assert await read(ReadOrder(order_id="404"), Pages()) == OrderRead(order_id="404", order=None)
+    with pytest.raises(Rejected):
+        await read(ReadOrder(order_id="400"), Pages())
 
 
 async def test_the_account_is_balance_and_positions_after_their_time() -> None:

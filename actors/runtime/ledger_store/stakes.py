@@ -13,14 +13,6 @@ from kalshi.types import Side
 from quant.fills import NumberedFill
 from quant.quoting.refill_maker import Committed, fits
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS refill_stakes (
-    program TEXT NOT NULL, ticker TEXT NOT NULL, opened_seq INTEGER NOT NULL, state TEXT NOT NULL,
-    committed_e2 INTEGER NOT NULL, committed_e6 INTEGER NOT NULL,
-    PRIMARY KEY (program, ticker));
-CREATE INDEX IF NOT EXISTS fills_by_ticker ON fills (ticker, fill_seq);
-"""
-
 
 def begin(db: sqlite3.Connection, asked: OpenStake, last_seq: int) -> None:
     """Makes the stake's row where there is none."""

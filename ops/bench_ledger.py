@@ -1,0 +1,126 @@
+"""What the Ledger's database costs with a million fills in it: `python -m ops.bench_ledger`.
+
+Insertion goes through `LedgerStore.record_fills`, in batches as a catch-up after an outage hands them over, each
+batch one transaction: numbers, uniqueness and both indexes included. Start-up is what the bot waits for: versions,
+the bounded look whether the file is whole, opening, and the tape of the newest fills. Times are of the wall; the
+processor's own time stands beside them, because this machine may be busy with other things.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from actors.messages.money import FILL_TAPE_LENGTH
+from actors.runtime.ledger_store.backup import back_up
+from actors.runtime.ledger_store.store import LedgerStore, prepare
+from kalshi.numbers import CountE2, MoneyE6, PriceE4
+from kalshi.types import Fill, Side
+
+FILLS: Final = 1_000_000
+BATCH: Final = 50_000  # the index over random ids is met everywhere: a small batch writes nearly all of it each time
+ROWS_PER_S_MIN: Final = 100_000
+START_S_MAX: Final = 2.0
+TICKERS: Final = 200
+
+
+@attrs.frozen(kw_only=True)
+class Cost:
+    """Seconds of wall and of this process's processor time."""
+
+    wall_s: float
+    cpu_s: float
+
+
+@attrs.frozen(kw_only=True)
+class LedgerTimes:
+    fills: int
+    insert: Cost
+    start: Cost
+    read_all: Cost
+    copy: Cost
+    megabytes: float
+
+
+def measure_ledger(fills: int = FILLS, batch: int = BATCH) -> LedgerTimes:
+    """Returns what inserting, starting, reading all and copying take with so many fills."""
+    rng = Random(1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.sqlite"
+        store = LedgerStore(path)
+        insert = Cost(wall_s=0.0, cpu_s=0.0)
+        for first in range(0, fills, batch):
+            rows = tuple((_fill(n, rng), "rest") for n in range(first, min(fills, first + batch)))
+            cost = _cost(lambda rows=rows: store.record_fills(rows))  # type: ignore[misc]
+            insert = Cost(wall_s=insert.wall_s + cost.wall_s, cpu_s=insert.cpu_s + cost.cpu_s)
+        store.close()
+        start = _cost(lambda: _start(path, fills))
+        store = LedgerStore(path)
+        read_all = _cost(lambda: store.fills_after(0))
+        store.close()
+        copy = _cost(lambda: back_up(path, Path(folder) / "copy.sqlite"))
+        return LedgerTimes(
+            fills=fills,
+            insert=insert,
+            start=start,
+            read_all=read_all,
+            copy=copy,
+            megabytes=path.stat().st_size / 1e6,
+        )
+
+
+def report_ledger(times: LedgerTimes) -> list[str]:
+    """Returns the lines to print."""
+    rate, cpu_rate = times.fills / times.insert.wall_s, times.fills / times.insert.cpu_s
+    fast = "at least" if rate >= ROWS_PER_S_MIN else "NOT"
+    quick = "below" if times.start.wall_s < START_S_MAX else "NOT below"
+    return [
+        f"ledger: {times.fills:,} fills, {times.megabytes:.0f} MB",
+        f"  insert {rate:,.0f} rows/s ({fast} {ROWS_PER_S_MIN:,}); by processor time {cpu_rate:,.0f} rows/s",
+        f"  start-up {times.start.wall_s:.2f} s ({quick} {START_S_MAX:g} s), processor {times.start.cpu_s:.2f} s",
+        f"  all fills read as values {times.read_all.wall_s:.2f} s, processor {times.read_all.cpu_s:.2f} s",
+        f"  backup {times.copy.wall_s:.2f} s, processor {times.copy.cpu_s:.2f} s",
+    ]
+
+
+def _start(path: Path, fills: int) -> None:
+    prepare(path)
+    store = LedgerStore(path)
+    tape = store.fills_after(store.last_seq - FILL_TAPE_LENGTH)
+    assert store.last_seq == fills
+    assert len(tape) == min(fills, FILL_TAPE_LENGTH)
+    store.close()
+
+
+def _cost(work: Callable[[], object]) -> Cost:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return Cost(wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)
+
+
+def _fill(n: int, rng: Random) -> Fill:
+    """The ids are as random as the exchange's: the index over them is met everywhere at once."""
+    return Fill(
+        fill_id=str(UUID(int=rng.getrandbits(128))),
+        order_id=str(UUID(int=rng.getrandbits(128))),
+        client_order_id=f"kmm-0123abcd-4567ef89-{n:09d}",
+        ticker=f"KXHIGHNY-26NOV20-T{n % TICKERS}",
+        side=Side.BID if n % 2 else Side.ASK,
+        price_e4=PriceE4(100 + n % 9_800),
+        count_e2=CountE2(1_000),
+        fee_e6=MoneyE6(n % 20_000),
+        is_taker=False,
+        ts_ms=1_790_000_000_000 + n,
+        exchange_index=n % 3,
+    )
+
+
+if __name__ == "__main__":
+    print("\n".join(report_ledger(measure_ledger())))
