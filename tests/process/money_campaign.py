@@ -48,9 +48,8 @@ def run_campaign(kills: int, seed: int, folder: Path, say: Callable[[str], None]
                 bot.process.kill()
                 bot.wait(10)
             since = "its start" if dies_early else "its first order"
-            say(
-                f"kill {number + 1}, {lives_s:.2f} s after {since}: {len(exchange.truth('fills')['fills'])} fills so far"
-            )
+            fills = len(exchange.truth("fills")["fills"])
+            say(f"kill {number + 1}, {lives_s:.2f} s after {since}: {fills} fills so far")
         with running_bot(home, exchange.environment()) as bot:
             wait_until(
                 lambda: not differences(bot, exchange, opening_e6),
