@@ -16,7 +16,7 @@ from pathlib import Path
 
 import attrs
 
-from actors import ledger_stakes
+from actors import ledger_market_records, ledger_stakes
 from actors.messages.lifecycle import Heartbeat
 from actors.messages.money import (
     FILL_TAPE_LENGTH,
@@ -85,6 +85,7 @@ CREATE TABLE IF NOT EXISTS realised_seen (ticker TEXT PRIMARY KEY, net_e6 INTEGE
 _RECORD_FIELDS = tuple(field.name for field in attrs.fields(ToxicityRecord))  # the columns' order
 _TABLES = frozenset(
     {"orders", "actor_exits", "alerts", "discovery_runs", "market_configurations", "rewards", "volatility_events"}
+    | ledger_market_records.RECORD_TABLES
 )
 _SESSIONS = """
 CREATE TABLE IF NOT EXISTS volatility_sessions (
@@ -115,6 +116,7 @@ class LedgerStore:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA + _VERDICTS + _LEARNED + _SESSIONS + ledger_stakes.SCHEMA)
+            self._db.executescript(ledger_market_records.SCHEMA)
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             row = self._db.execute("SELECT COALESCE(MAX(fill_seq), 0) FROM fills").fetchone()
         except sqlite3.Error as error:

@@ -29,7 +29,7 @@ from actors.runtime.desk_watch import watch_desk
 from actors.runtime.exit_guard import ExitCode, ExitGuard, ExitReport, conclude, write_report
 from actors.runtime.journal import Journal, JournalBroken, JournalFolder, JournalState
 from actors.runtime.latch import ExitLatch
-from actors.runtime.lifecycle import ActorExited, LifecycleEvent, error_text, leaves, traceback_text
+from actors.runtime.lifecycle import ActorExited, ActorStarted, LifecycleEvent, error_text, leaves, traceback_text
 from actors.runtime.loop_watch import LoopWatch
 from actors.runtime.seams import Seams
 from actors.runtime.server_clock import ServerClock
@@ -145,6 +145,7 @@ class Life:
         self._redact = redact  # what of an error goes into records, reports and answers, as the logs do it
         self.seams = seams
         self.boot = seams.new_id()[:BOOT_ID_LENGTH]
+        self._run_is_recorded = False  # once, however often the Ledger starts
         self.latch = ExitLatch()
         self.clock = ServerClock(now=seams.now, wall_ms=seams.wall_ms)
         self.switchboard = Switchboard(CHANNELS, seams.now)
@@ -481,6 +482,10 @@ class Life:
             event = attrs.evolve(event, error=self._redact(event.error), reason=self._redact(event.reason))
         self.switchboard.outbox("supervision").publish(event)
         self._tell_lifecycle(event)
+        if isinstance(event, ActorStarted) and event.name == "ledger" and not self._run_is_recorded:
+            self._run_is_recorded = True
+            mode, venue = self.settings.mode.value, self.venue.name
+            self._record("runs", run=self.boot, mode=mode, venue=venue, started_ms=self.seams.wall_ms())
         if isinstance(event, ActorExited):
             self._record(
                 "actor_exits",
