@@ -21,6 +21,7 @@ from ops.bench_journal import measure_journal, report_journal
 from ops.bench_markets import measure_markets, report_markets
 from ops.bench_order_path import measure_order_path, report_order_path
 from ops.bench_pykalshi import NotInstalled, pykalshi, pykalshi_python
+from ops.bench_report import measure_report, report_report
 from ops.bench_server import frame_server
 from ops.bench_start import measure_start, report_start
 from ops.bench_stream import climb_stream, measure_stream, report_stream
@@ -113,6 +114,7 @@ def main() -> None:
     print("\n".join(report_journal(measure_journal())), flush=True)
     print("\n".join(report_engine(measure_engine())), flush=True)
     print("\n".join(report_stream(measure_stream(), climb_stream())), flush=True)
+    print("\n".join(report_report(measure_report())), flush=True)
     print("\n".join(report_start(measure_start())))
 
 
