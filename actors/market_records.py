@@ -19,6 +19,7 @@ from quant.orders.tracked import OrderState
 from quant.quoting.own_orders import OwnOrder
 from quant.quoting.quote_meter import MarketLook, QuotedMinute, QuoteMeter, market_look
 
+LATE_MS: Final = 250  # a book's change may reach us this late and still be before a horizon
 _MARK_COLUMNS: Final = ("mid2_1s_e4", "mid2_5s_e4", "mid2_10s_e4", "mid2_60s_e4")
 RESTING: Final = OrderState.RESTING.value
 _NOT_LIVE: Final = MarketLook(is_live=False)
@@ -58,7 +59,7 @@ class MarketRecords:
         over = self._meter.observe(seams.now(), now_ms, look)
         if over is not None:
             self._tell("market_minutes", self._minute_values(over))
-        self._tell_marks(self._marker.passed(now_ms))
+        self._tell_marks(self._marker.passed(now_ms - LATE_MS))
 
     def fills_seen(self, tape: FillTape) -> None:
         """Takes in fills; those from before this actor lived are not marked, for it does not know the mids of then."""

@@ -87,12 +87,12 @@ class Calendar:
                 self._times.setdefault(one.ticker, []).append(one.at_ms)
 
     def configured(self, ticker: str, at_ms: int) -> Configured | None:
-        place = bisect_right(self._times.get(ticker, ()), at_ms)
+        place = bisect_right(self._times.get(ticker, []), at_ms)
         return self._configured[ticker][place - 1] if place else None
 
     def stretch(self, ticker: str, at_ms: int) -> Stretch:
         """Returns the stretch of a moment, empty."""
-        times = self._times.get(ticker, ())
+        times = self._times.get(ticker, [])
         place = bisect_right(times, at_ms)
         bucket = at_ms // self.bucket_ms * self.bucket_ms
         from_ms = max(self.start_ms, bucket, times[place - 1] if place else bucket)

@@ -52,6 +52,10 @@ def contracts(count_e2: int) -> str:
     return f"{count_e2 / 100:,.2f}"
 
 
+def _markout(horizon: int) -> Cell:
+    return lambda f: cents(f.markout_cents(horizon))
+
+
 MONEY: Final[tuple[tuple[str, Cell], ...]] = (
     ("fills", lambda f: f"{f.fills:,}"),
     ("contracts", lambda f: contracts(f.contracts_e2)),
@@ -63,7 +67,7 @@ MONEY: Final[tuple[tuple[str, Cell], ...]] = (
 )
 QUALITY: Final[tuple[tuple[str, Cell], ...]] = (
     ("spread, c", lambda f: cents(f.spread_cents)),
-    *((f"{seconds} s, c", lambda f, at=at: cents(f.markout_cents(at))) for at, seconds in enumerate(HORIZONS_S)),
+    *((f"{seconds} s, c", _markout(at)) for at, seconds in enumerate(HORIZONS_S)),
     ("moved against", lambda f: share(f.adverse_share)),
     ("taker fills", lambda f: f"{f.taker_fills:,}"),
 )
