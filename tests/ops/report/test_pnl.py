@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import attrs
@@ -118,7 +119,7 @@ class Plain:
         found: dict[str, int] = {}
         for ticker in TICKERS:
             moments = self.moments(ticker)
-            for from_ms, to_ms in zip(moments, moments[1:], strict=False):
+            for from_ms, to_ms in pairwise(moments):
                 before = self.position_e2(ticker, from_ms)
                 after = self.position_e2(ticker, to_ms)
                 value = after * self.price_e4(ticker, to_ms, after)
