@@ -88,7 +88,7 @@ def _drawing(charts: Iterable[tuple[str, dict[str, Any]]]) -> str:
 def _charts(report: Report) -> Iterable[tuple[str, dict[str, Any]]]:
     yield "course", _course(report)
     groups = report.groups[:BARS_MAX]
-    labels = [label for label, _ in groups]
+    labels = [html.escape(label, quote=False) for label, _ in groups]  # plotly reads tags in texts
     parts = [
         {
             "type": "bar",

@@ -22,13 +22,13 @@ from typing import Final
 import attrs
 
 from kalshi.numbers import ONE_DOLLAR_E4
-from ops.report.figures import HORIZONS_S, Figures
-from ops.report.reading import Configured, FillRow, LedgerReader, Run, SessionOutcome
+from ops.report.figures import Figures
+from ops.report.reading import Configured, LedgerReader, Run, SessionOutcome
+from ops.report.tally import Tally, tallies
 
 BUCKETS_MAX: Final = 200  # points of a chart; each market has a stretch in each at most
 # What a bucket may be; each divides the next and a day, so that no bucket lies in two days.
 BUCKETS_MS: Final = tuple(60_000 * minutes for minutes in (1, 5, 15, 60, 240, 1_440))
-ADVANCE_EVERY: Final = 20_000  # fills between two words on how far it is
 UNKNOWN: Final = "(unknown)"
 
 Prices = tuple[int | None, int | None]  # bid and ask
@@ -63,14 +63,13 @@ class Report:
 
 
 class Stretch:
-    """What the fills of one market did in one piece of its time."""
+    """One piece of one market's time, and what the fills in it did, if there were any."""
 
-    __slots__ = ("bucket_ms", "configured", "figures", "from_ms", "net_e2", "to_ms")
+    __slots__ = ("bucket_ms", "configured", "from_ms", "tally", "to_ms")
 
     def __init__(self, from_ms: int, to_ms: int, bucket_ms: int, configured: Configured | None) -> None:
         self.from_ms, self.to_ms, self.bucket_ms, self.configured = from_ms, to_ms, bucket_ms, configured
-        self.net_e2 = 0
-        self.figures = Figures()
+        self.tally: Tally | None = None
 
 
 class Calendar:
@@ -86,10 +85,6 @@ class Calendar:
                 kept.append(one)
                 self._times.setdefault(one.ticker, []).append(one.at_ms)
 
-    def configured(self, ticker: str, at_ms: int) -> Configured | None:
-        place = bisect_right(self._times.get(ticker, []), at_ms)
-        return self._configured[ticker][place - 1] if place else None
-
     def stretch(self, ticker: str, at_ms: int) -> Stretch:
         """Returns the stretch of a moment, empty."""
         times = self._times.get(ticker, [])
@@ -97,7 +92,12 @@ class Calendar:
         bucket = at_ms // self.bucket_ms * self.bucket_ms
         from_ms = max(self.start_ms, bucket, times[place - 1] if place else bucket)
         to_ms = min(self.end_ms, bucket + self.bucket_ms, times[place] if place < len(times) else self.end_ms)
-        return Stretch(from_ms, to_ms, bucket, self.configured(ticker, at_ms))
+        return Stretch(from_ms, to_ms, bucket, self._configured[ticker][place - 1] if place else None)
+
+    def tally(self, ticker: str, at_ms: int) -> Tally:
+        """Returns an empty tally for the stretch of a moment."""
+        stretch = self.stretch(ticker, at_ms)
+        return Tally(stretch.from_ms, stretch.to_ms)
 
 
 def bucket_for(length_ms: int) -> int:
@@ -131,7 +131,7 @@ def make_report(
         of_market = prices.setdefault(time.ticker, {})
         if at.bucket_ms not in of_market or of_market[at.bucket_ms][0] <= time.last_minute_ms:
             of_market[at.bucket_ms] = (time.last_minute_ms, (time.bid_e4, time.ask_e4))
-    stretches = _stretches(reader.fills(start_ms, end_ms), calendar, advance)
+    found = tallies(reader.fills(start_ms, end_ms), calendar.tally, advance)
     for count in reader.orders(start_ms, end_ms, bucket_ms):
         for figures in sums.of(count.ticker, calendar.stretch(count.ticker, count.at_ms)):
             figures.orders += count.orders
@@ -144,16 +144,20 @@ def make_report(
                 figures.rewards_e6 += reward.money_e6
     before_e2, settled = reader.positions_before(start_ms), reader.settlements()
     open_positions, unpriced = 0, []
-    for ticker in sorted(before_e2.keys() | stretches.keys()):
+    for ticker in sorted(before_e2.keys() | found.keys()):
         worth = Worth(reader, ticker, prices.get(ticker, {}), settled.get(ticker), calendar)
         position_e2 = before_e2.get(ticker, 0)
         value_e6 = worth.at_start_e6(position_e2)
-        for stretch in _walk(ticker, position_e2, stretches.get(ticker, {}), calendar):
-            position_e2 += stretch.net_e2
+        for stretch in _walk(ticker, position_e2, found.get(ticker, {}), calendar):
+            here = sums.of(ticker, stretch)
+            if stretch.tally is not None:
+                position_e2 += stretch.tally.net_e2
+                done = stretch.tally.figures()
+                for figures in here:
+                    figures.add(done)
             before_e6, value_e6 = value_e6, worth.at_end_e6(stretch, position_e2)
-            stretch.figures.value_change_e6 = value_e6 - before_e6
-            for figures in sums.of(ticker, stretch):
-                figures.add(stretch.figures)
+            for figures in here:
+                figures.value_change_e6 += value_e6 - before_e6
         open_positions += position_e2 != 0
         if position_e2 and worth.is_unknown:
             unpriced.append(ticker)
@@ -172,56 +176,16 @@ def make_report(
     )
 
 
-def _stretches(
-    fills: Iterable[FillRow], calendar: Calendar, advance: Callable[[int], None]
-) -> dict[str, dict[int, Stretch]]:
-    """Returns what the fills did, by market and start of stretch. This loop runs once for each fill, so it is flat."""
-    found: dict[str, dict[int, Stretch]] = {}
-    current: dict[str, Stretch] = {}
-    counted = 0
-    horizons = range(len(HORIZONS_S))
-    for ticker, signed_e2, price_e4, fee_e6, is_taker, at_ms, mid2_e4, *later in fills:
-        stretch = current.get(ticker)
-        if stretch is None or not stretch.from_ms <= at_ms < stretch.to_ms:
-            stretch = calendar.stretch(ticker, at_ms)
-            stretch = current[ticker] = found.setdefault(ticker, {}).setdefault(stretch.from_ms, stretch)
-        figures = stretch.figures
-        count_e2 = signed_e2 if signed_e2 >= 0 else -signed_e2
-        stretch.net_e2 += signed_e2
-        figures.fills += 1
-        figures.taker_fills += is_taker
-        figures.contracts_e2 += count_e2
-        figures.cash_e6 -= signed_e2 * price_e4
-        figures.fees_e6 += fee_e6
-        if mid2_e4 is not None:
-            figures.measured_e2 += count_e2
-            figures.spread_half_e6 += signed_e2 * (mid2_e4 - 2 * price_e4)
-            for horizon in horizons:
-                then_e4 = later[horizon]
-                if then_e4 is not None:
-                    markouts = figures.markouts[horizon]
-                    markouts.fills += 1
-                    markouts.contracts_e2 += count_e2
-                    markouts.half_e6 += signed_e2 * (then_e4 - 2 * price_e4)
-                    if signed_e2 * (then_e4 - mid2_e4) < 0:
-                        markouts.against += 1
-        counted += 1
-        if counted == ADVANCE_EVERY:
-            advance(counted)
-            counted = 0
-    advance(counted)
-    return found
-
-
-def _walk(ticker: str, position_e2: int, stretches: dict[int, Stretch], calendar: Calendar) -> Iterator[Stretch]:
+def _walk(ticker: str, position_e2: int, found: dict[int, Tally], calendar: Calendar) -> Iterator[Stretch]:
     """Yields a market's stretches in order of time: those with fills, and those without in which it held a position."""
     at_ms = calendar.start_ms
-    for from_ms in sorted(stretches):
+    for from_ms in sorted(found):
         if position_e2:
             yield from _empty(ticker, at_ms, from_ms, calendar)
-        stretch = stretches[from_ms]
+        stretch = calendar.stretch(ticker, from_ms)
+        stretch.tally = found[from_ms]
         yield stretch
-        position_e2 += stretch.net_e2
+        position_e2 += stretch.tally.net_e2
         at_ms = stretch.to_ms
     if position_e2:
         yield from _empty(ticker, at_ms, calendar.end_ms, calendar)
@@ -289,10 +253,14 @@ class _Sums:
 
     def of(self, ticker: str, stretch: Stretch) -> tuple[Figures, Figures]:
         """Returns where the figures of a stretch are summed up: its group and its bucket."""
-        return (
-            self._by_group.setdefault(self._label(ticker, stretch), Figures()),
-            self.by_bucket.setdefault(stretch.bucket_ms, Figures()),
-        )
+        label = self._label(ticker, stretch)
+        group = self._by_group.get(label)
+        if group is None:
+            group = self._by_group[label] = Figures()
+        bucket = self.by_bucket.get(stretch.bucket_ms)
+        if bucket is None:
+            bucket = self.by_bucket[stretch.bucket_ms] = Figures()
+        return group, bucket
 
     def _label(self, ticker: str, stretch: Stretch) -> str:
         configured = stretch.configured

@@ -30,6 +30,7 @@ DRAWN = """Object.fromEntries(Array.from(document.querySelectorAll(".chart"), ch
     lines: chart.querySelectorAll(".scatterlayer .trace path.js-line").length,
     bars: chart.querySelectorAll(".barlayer .point path").length,
     height: chart.getBoundingClientRect().height,
+    ticks: Array.from(chart.querySelectorAll(".xtick text"), tick => tick.textContent),
     last: chart.data.map(trace => [trace.name, trace.y.reduce((sum, y) => sum + (y ?? 0), 0), trace.y.at(-1)])}]))"""
 
 
@@ -85,6 +86,7 @@ def test_a_browser_draws_the_charts_and_shows_the_figures_of_the_text(tmp_path: 
     seen = look_at(report, tmp_path, "synthetic")
     # A ticker is text of others: it is shown, and is no tag.
     assert any("<b>" in row[0] for row in seen["tables"][0])
+    assert all("<b>" in tick for tick in seen["drawn"]["parts"]["ticks"])
 
 
 @pytest.mark.long
