@@ -48,35 +48,28 @@ class Tally:
                 one = Markouts(fills=1, contracts_e2=abs(signed_e2), half_e6=half_e6, against=is_against)
                 markouts.add(one)
 
-    def figures(self) -> Figures:
-        """Returns the sums as figures."""
+    def add_to(self, figures: Figures) -> None:
+        """Adds the sums to figures."""
+        figures.fills += self.fills
+        figures.taker_fills += self.takers
+        figures.contracts_e2 += self.contracts_e2
+        figures.cash_e6 -= self.paid_e6
+        figures.fees_e6 += self.fees_e6
+        figures.measured_e2 += self.whole_e2
+        figures.spread_half_e6 += self.mids_0 - 2 * self.whole_paid_e6
         later = (
             (self.mids_1, self.against_1),
             (self.mids_2, self.against_2),
             (self.mids_3, self.against_3),
             (self.mids_4, self.against_4),
         )
-        figures = Figures(
-            fills=self.fills,
-            taker_fills=self.takers,
-            contracts_e2=self.contracts_e2,
-            cash_e6=-self.paid_e6,
-            fees_e6=self.fees_e6,
-            measured_e2=self.whole_e2,
-            spread_half_e6=self.mids_0 - 2 * self.whole_paid_e6,
-            markouts=tuple(
-                Markouts(
-                    fills=self.whole_fills,
-                    contracts_e2=self.whole_e2,
-                    half_e6=mids - 2 * self.whole_paid_e6,
-                    against=against,
-                )
-                for mids, against in later
-            ),
-        )
+        for markouts, (mids, against) in zip(figures.markouts, later, strict=True):
+            markouts.fills += self.whole_fills
+            markouts.contracts_e2 += self.whole_e2
+            markouts.half_e6 += mids - 2 * self.whole_paid_e6
+            markouts.against += against
         if self.incomplete is not None:
             figures.add(self.incomplete)
-        return figures
 
 
 def tallies(

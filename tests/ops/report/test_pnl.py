@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from actors.messages.money import Record
 from kalshi.numbers import PriceE4
 from kalshi.types import Fill, Side
+from ops.report.calendar import BUCKETS_MAX, bucket_for
 from ops.report.figures import Figures
-from ops.report.pnl import BUCKETS_MAX, UNKNOWN, By, Report, bucket_for, make_report
+from ops.report.pnl import UNKNOWN, By, Report, make_report
 from ops.report.reading import LedgerReader, ReportError
 from quant.accounting import Mark, MarketAccount, apply_fill, liquidation_mark_e4, mark_value_e6
 from tests.ops.report import ledgers
