@@ -12,6 +12,8 @@ import pytest
 import trio
 from rich.console import Console
 
+from kalshi.simulator.settings import SimulatorSettings
+from ops.campaign.seed import FLOW_RATE, SERIES, TICK_MS, draw_settings
 from ops.report.page import page
 from ops.report.pnl import By, Report, make_report
 from ops.report.reading import ledger_read
@@ -22,6 +24,7 @@ from tests.ops.report import ledgers
 from tests.ops.report.chromium import opened_browser
 
 ARTEFACTS_VARIABLE = "TEST_ARTEFACTS"  # a folder that screenshots are kept in
+SIMULATED_S = 1_800.0
 HALF_E6 = 2_000_000
 CHARTS = ("course", "parts", "markouts", "quoting")
 TABLES = """Array.from(document.querySelectorAll("table"), table =>
@@ -92,19 +95,20 @@ def test_a_browser_draws_the_charts_and_shows_the_figures_of_the_text(tmp_path: 
 @pytest.mark.long
 @pytest.mark.process
 def test_the_page_of_simulated_hours_is_drawn(tmp_path: Path) -> None:
-    """Two simulated hours of the whole bot on the simulated exchange; the Ledger that it left is reported."""
+    """The whole bot on the simulated exchange, in six markets; the Ledger that it left is reported."""
     ledger = tmp_path / "ledger.sqlite"
 
     async def hours(world: World) -> None:
         life = world.life()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(life.run)
-            await trio.sleep(2 * 3_600)
+            await trio.sleep(SIMULATED_S)
             life.request_stop("the test has seen enough")
         (found,) = world.folder.glob("*/ledger.sqlite")
         shutil.copy(found, ledger)
 
-    run_world(hours, seed=4, build_tree=build_tree)
+    exchange = SimulatorSettings(listed_series=SERIES, flow_rate=FLOW_RATE, tick_ms=TICK_MS)
+    run_world(hours, seed=4, build_tree=build_tree, settings=draw_settings(4), exchange_settings=exchange)
     with ledger_read(ledger) as reader:
         (run,) = reader.runs()
         report = make_report(reader, By.MARKET, run.started_ms, None, run)
