@@ -22,7 +22,7 @@ import attrs
 
 from ops.report.calendar import Calendar, Stretch, bucket_for, walk
 from ops.report.figures import Figures
-from ops.report.reading import LedgerReader, Run, SessionOutcome
+from ops.report.reading import MINUTE_MS, LedgerReader, Run, SessionOutcome
 from ops.report.tally import Tally, tallies
 from ops.report.worth import Prices, Worth
 
@@ -103,7 +103,9 @@ class _Making:
     def add_quoting(self) -> None:
         calendar = self.calendar
         for time in self.reader.quote_times(calendar.start_ms, calendar.end_ms, calendar.bucket_ms):
-            stretch = calendar.stretch(time.ticker, max(calendar.start_ms, time.last_minute_ms))
+            # By its end, when the market surely had the program that quoted it: one begins in the middle of a minute.
+            ends_ms = min(calendar.end_ms, time.last_minute_ms + MINUTE_MS) - 1
+            stretch = calendar.stretch(time.ticker, max(calendar.start_ms, ends_ms))
             for figures in self.sums.of(time.ticker, stretch):
                 figures.live_ms += time.live_ms
                 figures.bid_ms += time.bid_ms

@@ -233,6 +233,12 @@ def test_a_long_position_that_the_price_falls_under_is_inventory_loss() -> None:
     assert total.touch_share == (20_000 + 15_000) / 240_000
 
 
+def test_the_minute_in_which_a_program_began_is_that_programs() -> None:
+    rows = [minute("A", "p", START_MS, 4_900, 5_100, 600), configured("A", START_MS + 1_000, "p", "glft")]
+    made = reported([], rows, By.PROGRAM)
+    assert [(label, figures.live_ms) for label, figures in made.groups] == [("p", MINUTE_MS)]
+
+
 def test_rewards_are_running_totals_and_count_once() -> None:
     def paid(total_e6: int, at_ms: int) -> Record:
         return record("rewards", program_id="x", ticker="A", shadow_e6=9, paid_e6=total_e6, is_over=0, at_ms=at_ms)
