@@ -66,7 +66,8 @@ def test_marks_are_those_of_the_whole_history(mids: list[tuple[int, int | None]]
     for step_ms, mid in mids:
         at_ms += step_ms
         history.append((at_ms, mid))
-    marker, found = FillMarker(), []
+    marker = FillMarker()
+    found: list[FillMarks] = []
     events = sorted([(at, 0, mid) for at, mid in history] + [(at, 1, None) for at in fills], key=lambda e: e[:2])
     number = 0
     for at, is_fill, mid in events:
