@@ -239,6 +239,15 @@ def test_the_minute_in_which_a_program_began_is_that_programs() -> None:
     assert [(label, figures.live_ms) for label, figures in made.groups] == [("p", MINUTE_MS)]
 
 
+def test_a_price_that_falls_while_a_program_holds_and_trades_nothing_is_its_loss() -> None:
+    bids = (5_000, 5_000, 4_000, 4_000, 4_000, 4_000)
+    fills = [made_fill(n, "A", Side.BID, 5_000, 100, 0, START_MS + at * MINUTE_MS) for n, at in ((1, 0), (2, 5))]
+    rows = [minute("A", "p", START_MS + at * MINUTE_MS, bid, 9_000, 0) for at, bid in enumerate(bids)]
+    rows += [configured("A", START_MS + at * MINUTE_MS, name, "glft") for at, name in ((0, "p"), (2, "q"), (4, "r"))]
+    made = reported(fills, rows, By.PROGRAM)
+    assert {label: gross_e6(figures) for label, figures in made.groups} == {"p": 0, "q": -100_000, "r": -100_000}
+
+
 def test_rewards_are_running_totals_and_count_once() -> None:
     def paid(total_e6: int, at_ms: int) -> Record:
         return record("rewards", program_id="x", ticker="A", shadow_e6=9, paid_e6=total_e6, is_over=0, at_ms=at_ms)
