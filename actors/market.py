@@ -12,6 +12,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from actors.market_records import MarketRecords
 from actors.market_voice import HEARTBEAT_S, MarketVoice
 from actors.messages.market import BookCondition, BookView, MarketRules, ProgramTerms
 from actors.messages.money import FillTape, PositionView, RiskView
@@ -47,6 +48,7 @@ class MarketMaker:
     parameters: MakerParameters
     _maker: Maker = attrs.field(init=False)
     _voice: MarketVoice = attrs.field(init=False)
+    _records: MarketRecords = attrs.field(init=False)
     _book: BookView | None = attrs.field(default=None, init=False)
     _fills_heard: int | None = attrs.field(default=None, init=False)
     _accrual_told_s: float = attrs.field(default=0.0, init=False)
@@ -55,7 +57,14 @@ class MarketMaker:
         """Quotes until cancelled."""
         self._maker = Maker(self.parameters)
         self._voice = MarketVoice(self.context, self.ticker, self.parameters.max_position_e2)
+        self._records = MarketRecords(self.context, self.ticker, self.program)
         started()
+        try:
+            await self._quote()
+        finally:
+            self._records.close()
+
+    async def _quote(self) -> None:
         now = self.context.seams.now
         next_decision_s = now()
         while True:
@@ -68,6 +77,7 @@ class MarketMaker:
             next_decision_s = now() + DECIDE_EVERY_S
             self._voice.state(self._decide(), self._book)
             self._tell_accrual()
+            self._records.observe(self._book)
 
     def _take(self, batch: tuple[object, ...]) -> None:
         for message in batch:
@@ -75,6 +85,7 @@ class MarketMaker:
                 case BookView():
                     self._book = message
                 case WorkingOrders():
+                    self._records.orders_seen(message)
                     self._maker.orders_seen(message.as_own())
                 case MarketRules():
                     self._maker.rules_seen(
@@ -89,6 +100,7 @@ class MarketMaker:
                 case RiskView():
                     self._maker.limits_seen(limits_of(message, self.ticker))
                 case FillTape():
+                    self._records.fills_seen(message)
                     self._take_fills(message)
                 case ProgramTerms():
                     self._maker.programs_seen(message.programs)

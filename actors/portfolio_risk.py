@@ -34,6 +34,7 @@ from actors.messages.money import (
     ReadAccount,
     ReadLossLatch,
     ReadNumberedFills,
+    Record,
     RiskView,
 )
 from actors.messages.orders import ReadFailed
@@ -201,6 +202,14 @@ class PortfolioRisk:
         if market.status is MarketStatus.FINALIZED and value_e4 is not None:
             self.context.log.info(f"{market.ticker} has settled at {value_e4 / 100:g}¢")
             self._portfolio = settle_market(self._portfolio, market.ticker, value_e4)
+            if market.ticker in self._portfolio.accounts:
+                self._record_settlement(market.ticker, value_e4)
+
+    def _record_settlement(self, ticker: str, value_e4: PriceE4) -> None:
+        """For reports; risk never waits for the Ledger, and says the row again after the next start."""
+        row = (("ticker", ticker), ("value_e4", value_e4), ("settled_ms", self.context.seams.wall_ms()))
+        if not self.context.outbox.try_send(Record(table="settlements", values=row)):
+            self.context.log.warning(f"the settlement of {ticker} found no room at the ledger, reports lack it")
 
     # -- out --
 

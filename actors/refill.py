@@ -13,6 +13,7 @@ import attrs
 import trio
 
 from actors.market import DECIDE_EVERY_S, limits_of
+from actors.market_records import MarketRecords
 from actors.market_voice import HEARTBEAT_S, MarketVoice
 from actors.messages.lifecycle import Alert
 from actors.messages.market import BookCondition, BookView, MarketRules
@@ -46,6 +47,7 @@ class RefillMaker:
     event: EventParameters
     max_position_e2: CountE2
     _voice: MarketVoice = attrs.field(init=False)
+    _records: MarketRecords = attrs.field(init=False)
     _book: BookView | None = attrs.field(default=None, init=False)
     _rules: MarketRules | None = attrs.field(default=None, init=False)
     _grid: PriceGrid | None = attrs.field(default=None, init=False)
@@ -57,12 +59,20 @@ class RefillMaker:
     async def run(self, started: Callable[[], None]) -> None:
         """Quotes until cancelled. Raises StoredStateBroken where the Ledger's row cannot be read."""
         self._voice = MarketVoice(self.context, self.ticker, self.max_position_e2)
+        self._records = MarketRecords(self.context, self.ticker, self.program)
         stake = next((each for each in self.event.stakes if each.ticker == self.ticker), None)
         started()  # before the Ledger answers: the supervisor of all markets waits for this
+        try:
+            await self._quote(stake)
+        finally:
+            self._records.close()
+
+    async def _quote(self, stake: StakeParameters | None) -> None:
         maker = None if stake is None else await self._opened(stake)
         while True:
             batch = await self.context.mailbox.receive(timeout_s=HEARTBEAT_S)
             has_gap = self._take(batch, maker)
+            self._records.observe(self._book)
             if maker is None:
                 self._voice.state(QuoteDecision.nothing("the program has no stake in this market"), self._book)
                 continue
@@ -106,6 +116,7 @@ class RefillMaker:
                 case BookView():
                     self._book = message
                 case WorkingOrders():
+                    self._records.orders_seen(message)
                     self._own = message.as_own()
                 case MarketRules():
                     self._rules, self._grid = message, PriceGrid(message.price_ranges)
@@ -114,6 +125,7 @@ class RefillMaker:
                 case RiskView():
                     self._limits = limits_of(message, self.ticker)
                 case FillTape():
+                    self._records.fills_seen(message)
                     has_gap = maker is not None and self._take_fills(message, maker)
                 case _:
                     pass

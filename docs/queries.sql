@@ -89,3 +89,27 @@ GROUP BY actor, reason ORDER BY times DESC;
 
 -- Alerts of late
 SELECT at_ms, severity, code, actor, text FROM alerts ORDER BY at_ms DESC LIMIT 20;
+
+-- Fills by day
+SELECT date(ts_ms / 1000, 'unixepoch') AS day, COUNT(*) AS fills, SUM(count_e2) / 100.0 AS contracts,
+    SUM(fee_e6) / 1e6 AS fees_dollars, SUM(is_taker) AS taker_fills
+FROM fills GROUP BY day ORDER BY day;
+
+-- Markouts by market, cents a contract (negative: others knew better)
+SELECT ticker, COUNT(*) AS fills,
+    SUM(s * (mid2_e4 - 2 * price_e4)) / 200.0 / SUM(CASE WHEN mid2_e4 IS NOT NULL THEN count_e2 END) AS spread_c,
+    SUM(s * (mid2_1s_e4 - 2 * price_e4)) / 200.0 / SUM(CASE WHEN mid2_1s_e4 IS NOT NULL THEN count_e2 END) AS s1_c,
+    SUM(s * (mid2_10s_e4 - 2 * price_e4)) / 200.0 / SUM(CASE WHEN mid2_10s_e4 IS NOT NULL THEN count_e2 END) AS s10_c,
+    SUM(s * (mid2_60s_e4 - 2 * price_e4)) / 200.0 / SUM(CASE WHEN mid2_60s_e4 IS NOT NULL THEN count_e2 END) AS s60_c
+FROM (SELECT *, CASE side WHEN 'bid' THEN count_e2 ELSE -count_e2 END AS s FROM fills JOIN fill_marks USING (fill_seq))
+GROUP BY ticker ORDER BY fills DESC;
+
+-- Time quoted and at the touch by program, shares of the time that the book was live
+SELECT program, COUNT(DISTINCT ticker) AS markets, SUM(live_ms) / 3.6e6 AS live_hours,
+    SUM(bid_ms + ask_ms) / 2.0 / SUM(live_ms) AS quoted, SUM(both_ms) * 1.0 / SUM(live_ms) AS both_sides,
+    SUM(bid_touch_ms + ask_touch_ms) / 2.0 / SUM(live_ms) AS at_touch
+FROM market_minutes GROUP BY program;
+
+-- Settlements of markets that we traded
+SELECT ticker, value_e4 / 100.0 AS value_cents, datetime(settled_ms / 1000, 'unixepoch') AS heard
+FROM settlements ORDER BY settled_ms DESC LIMIT 20;

@@ -22,6 +22,7 @@ from ops.bench_ledger import measure_ledger, report_ledger
 from ops.bench_markets import measure_markets, report_markets
 from ops.bench_order_path import measure_order_path, report_order_path
 from ops.bench_pykalshi import NotInstalled, pykalshi, pykalshi_python
+from ops.bench_report import measure_report, report_report
 from ops.bench_server import frame_server
 from ops.bench_start import measure_start, report_start
 from ops.bench_stream import climb_stream, measure_stream, report_stream
@@ -115,6 +116,7 @@ def main() -> None:
     print("\n".join(report_ledger(measure_ledger())), flush=True)
     print("\n".join(report_engine(measure_engine())), flush=True)
     print("\n".join(report_stream(measure_stream(), climb_stream())), flush=True)
+    print("\n".join(report_report(measure_report())), flush=True)
     print("\n".join(report_start(measure_start())))
 
 

@@ -193,7 +193,8 @@ def _market_maker(parameters: QuotedBy, first: BookView) -> Decide:
     clock = _Clock()
     seams = clock.seams()
     switchboard = Switchboard(CHANNELS, seams.now)
-    switchboard.mailbox("order_desk")
+    for receiver in ("order_desk", "ledger"):
+        switchboard.mailbox(receiver)
     name = f"market:{_TICKER}"
     mailbox = _HandMailbox(name, (), seams.now, 1)
     outbox = switchboard.outbox(name)

@@ -29,6 +29,7 @@ from ops.control_server import ControlClient, ControlSocketError, control_socket
 from ops.life import BuildTree
 from ops.log_reader import LogFilter, LogReadError, follow_log, list_logs, parse_since, read_log
 from ops.modes import check_mode
+from ops.report.pnl import By
 from ops.running import run_bot
 from ops.settings import Settings
 from ops.settings_convert import SettingsError
@@ -92,6 +93,7 @@ def _application(build_tree: BuildTree) -> typer.Typer:
     _add_questions(app)
     _add_switches(app)
     _add_logs(app)
+    _add_report(app)
     _add_tools(app, build_tree)
     return app
 
@@ -238,6 +240,29 @@ def _add_switches(app: typer.Typer) -> None:
 def _now() -> datetime:
     """Returns the time here, as the logs have it."""
     return datetime.fromtimestamp(real_seams().wall_ms() / 1000).astimezone()
+
+
+def _add_report(app: typer.Typer) -> None:
+    @app.command()
+    def report(
+        run: Annotated[str, typer.Option(help='a run of the bot by its name, or "last"')] = "",
+        since: Annotated[str, typer.Option(help="only from then on: 10m, 2h, 1d or a time")] = "",
+        by: Annotated[By, typer.Option(help="what a row is")] = By.PROGRAM,
+        html: Annotated[Path | None, typer.Option(help="write one self-contained page with charts there")] = None,
+        csv: Annotated[Path | None, typer.Option(help="a folder for CSV files")] = None,
+        venue: Annotated[str, typer.Option(help="a folder of the state folder; none: where a bot wrote last")] = "",
+        config: ConfigOption = DEFAULT_CONFIG,
+    ) -> None:
+        """Say what trading earned and of which parts, fill rates, markouts and quoting; the bot may be running."""
+        from ops.report.command import report as run_report
+
+        try:
+            since_ms = round(parse_since(since, _now()).timestamp() * 1000) if since else None
+        except LogReadError as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(ExitCode.USAGE) from None
+        state = Path(_load(config).folders.state)
+        raise typer.Exit(run_report(state, venue, by=by, run=run, since_ms=since_ms, html=html, csv_folder=csv))
 
 
 def _add_logs(app: typer.Typer) -> None:

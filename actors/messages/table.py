@@ -284,7 +284,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _block(
         Record,
         1_024,
-        ("discovery", "market_supervisor", "order_desk", "portfolio_risk", "records", "volatility_scanner"),
+        ("discovery", "market", "market_supervisor", "order_desk", "portfolio_risk", "records", "volatility_scanner"),
         ("ledger",),
     ),
     # Life.

@@ -34,6 +34,7 @@ class Stage:
     def __init__(self) -> None:
         self.switchboard = Switchboard(CHANNELS, trio.current_time)
         self.desk = self.switchboard.mailbox("order_desk")
+        self.ledger = self.switchboard.mailbox("ledger")
         self._feed = self.switchboard.outbox("feed")
         self._discovery = self.switchboard.outbox("discovery")
 

@@ -130,7 +130,11 @@ class Stage:
     async def recorded(self) -> list[dict[str, Any]]:
         """Returns the configurations recorded since the last look."""
         with trio.move_on_after(0.1):
-            return [dict(m.values) for m in await self._ledger.receive() if isinstance(m, Record)]
+            return [
+                dict(m.values)
+                for m in await self._ledger.receive()
+                if isinstance(m, Record) and m.table == "market_configurations"
+            ]
         return []
 
     async def wish(self, ticker: str) -> TargetQuotes:

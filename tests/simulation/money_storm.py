@@ -32,7 +32,7 @@ DOWN_S: Final = (0.0, 4.0)
 SETTLE_EVERY: Final = 10  # kills
 MONEY_S: Final = 90.0
 FINALIZES: Final = SimulatorSettings(
-    listed_series=SERIES, flow_rate=0.5, tick_ms=100, determination_delay_ms=500, settlement_timer_ms=1_000
+    listed_series=SERIES, flow_rate=2.0, tick_ms=100, determination_delay_ms=500, settlement_timer_ms=1_000
 )
 
 

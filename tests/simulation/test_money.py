@@ -10,6 +10,7 @@ import trio
 
 from actors import fill_reconciler
 from actors.messages.control import SystemSnapshot
+from actors.runtime.ledger_store.database import reader
 from kalshi.simulator.settings import SimulatorSettings
 from ops.life import Life
 from ops.simulation import CALM, CASH_E6, KEY_ID, ROUGH, Faults, World, run_world
@@ -109,6 +110,10 @@ def test_a_settled_market_is_paid_out_and_leaves_position_and_books_exact() -> N
         await trio.sleep(20)
         assert not set(held) & _truth(world).keys(), "the exchange has not paid out yet"
         await _assert_books_equal(world, life)
+        (ledger,) = world.folder.glob("*/ledger.sqlite")
+        with reader(ledger) as connection:
+            rows = connection.execute("SELECT ticker, value_e4 FROM settlements ORDER BY ticker").fetchall()
+        assert rows == list(zip(held, (10_000, 0, 10_000), strict=True))
 
     fast = attrs.evolve(SimulatorSettings(), determination_delay_ms=1_000, settlement_timer_ms=2_000)
     _run(scenario, exchange_settings=fast)

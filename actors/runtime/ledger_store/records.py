@@ -1,6 +1,7 @@
 """Rows for people: what happened, in tables that nobody trades by.
 
-Rows of `REPLACED` tables have a key, and a newer row takes the place of the older one.
+Rows of `REPLACED` tables have a key, and a newer row takes the place of the older one; in `FIRST_STANDS` the older one
+stands.
 """
 
 from __future__ import annotations
@@ -21,15 +22,17 @@ ADDED = frozenset(
         "programs",
         "market_snapshots",
         "position_history",
+        "market_minutes",
     }
 )
-REPLACED = frozenset({"boots", "strategy_runs"})
+REPLACED = frozenset({"boots", "strategy_runs", "fill_marks"})
+FIRST_STANDS = frozenset({"settlements"})  # each boot may find one anew
 
 
 def check_tables(records: tuple[Record, ...]) -> None:
     """Raises ValueError for a row of a table that nobody declared."""
     for record in records:
-        if record.table not in ADDED and record.table not in REPLACED:
+        if record.table not in ADDED | REPLACED | FIRST_STANDS:
             raise ValueError(f"no table {record.table!r} in the ledger")
 
 
@@ -38,10 +41,16 @@ def insert(connection: sqlite3.Connection, records: tuple[Record, ...]) -> None:
     for record in records:
         names = ",".join(name for name, _ in record.values)
         marks = ",".join("?" for _ in record.values)
-        verb = "INSERT OR REPLACE" if record.table in REPLACED else "INSERT"
         connection.execute(
-            f"{verb} INTO {record.table} ({names}) VALUES ({marks})", [value for _, value in record.values]
+            f"{_verb(record.table)} INTO {record.table} ({names}) VALUES ({marks})",
+            [value for _, value in record.values],
         )
+
+
+def _verb(table: str) -> str:
+    if table in REPLACED:
+        return "INSERT OR REPLACE"
+    return "INSERT OR IGNORE" if table in FIRST_STANDS else "INSERT"
 
 
 def insert_verdicts(connection: sqlite3.Connection, batches: tuple[RecordVerdicts, ...]) -> None:

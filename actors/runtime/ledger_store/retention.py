@@ -6,7 +6,7 @@ few milliseconds. The Ledger does one when it has a moment, so a backlog of any 
 2. Only the oldest rows of a table are looked at, by the order in which they were written: no index is needed, and a
 table that has nothing to give costs one look. A row from a clock that was ahead holds those behind it until it is
 old itself.
-3. What the books are made of is never deleted: fills, stakes, rewards, what was learned.
+3. What the books are made of is never deleted: fills, their marks, settlements, stakes, rewards, what was learned.
 
 Rejected: VACUUM. It writes the whole file anew and holds the writer for seconds. A file made before incremental
 vacuum was switched on does not shrink; its free pages are used again.
@@ -43,6 +43,7 @@ def _kept(parameters: LedgerParameters) -> tuple[_Kept, ...]:
     days = parameters.records_kept_days
     return (
         _Kept("market_snapshots", "at_ms", parameters.samples_kept_days, parameters.samples_max),
+        _Kept("market_minutes", "minute_ms", days, parameters.samples_max),
         *(_Kept(table, "at_ms", days) for table in (*records, "volatility_events", "position_history")),
         _Kept("volatility_sessions", "COALESCE(ended_ms, started_ms)", parameters.runs_kept_days),
         _Kept("strategy_runs", "COALESCE(ended_ms, started_ms)", parameters.runs_kept_days),

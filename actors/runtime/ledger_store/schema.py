@@ -112,6 +112,21 @@ CREATE TABLE fill_mark (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1), complete_to_ms INTEGER NOT NULL);
 """
 
+# What reports are made of. A fill is marked once; where an actor is started anew and marks one again, the newer row
+# stands. Prices are without our own orders, of the others alone; `mid2` is twice a mid, so that it is an integer.
+_REPORTS: Final = """
+CREATE TABLE market_minutes (
+    ticker TEXT NOT NULL, program TEXT NOT NULL, minute_ms INTEGER NOT NULL, live_ms INTEGER NOT NULL,
+    bid_ms INTEGER NOT NULL, ask_ms INTEGER NOT NULL, both_ms INTEGER NOT NULL,
+    bid_touch_ms INTEGER NOT NULL, ask_touch_ms INTEGER NOT NULL, bid_e4 INTEGER, ask_e4 INTEGER);
+CREATE INDEX market_minutes_by_ticker ON market_minutes (ticker, minute_ms);
+CREATE TABLE fill_marks (
+    fill_seq INTEGER PRIMARY KEY,
+    mid2_e4 INTEGER, mid2_1s_e4 INTEGER, mid2_5s_e4 INTEGER, mid2_10s_e4 INTEGER, mid2_60s_e4 INTEGER);
+CREATE TABLE settlements (ticker TEXT PRIMARY KEY, value_e4 INTEGER NOT NULL, settled_ms INTEGER NOT NULL);
+"""
+
+
 # What risk counts losses from, and why it has tripped (see loss_latch).
 _LOSS_LATCH: Final = """
 CREATE TABLE loss_latch (
@@ -119,4 +134,12 @@ CREATE TABLE loss_latch (
     tripped_reason TEXT);
 """
 
-STEPS: Final[tuple[str, ...]] = (_FIRST, _RUNS, DOCUMENT_COLUMNS, DOCUMENT_VIEWS, _FILL_MARK, _LOSS_LATCH)
+STEPS: Final[tuple[str, ...]] = (
+    _FIRST,
+    _RUNS,
+    DOCUMENT_COLUMNS,
+    DOCUMENT_VIEWS,
+    _FILL_MARK,
+    _REPORTS,
+    _LOSS_LATCH,
+)

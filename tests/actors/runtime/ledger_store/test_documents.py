@@ -60,6 +60,11 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
             row("volatility_events", event_id=1, incarnation=1, ticker="T", state="begun", strength=0.5,
                 sigma_dollars_per_sqrt_s=0.01, jump_e4=300, direction="up", close_time_ms=9_000, at_ms=2_000),
             row("rewards", program_id="i", ticker="T", shadow_e6=5, paid_e6=4, is_over=0, at_ms=1),
+            row("market_minutes", ticker="T", program="p", minute_ms=0, live_ms=60_000, bid_ms=5, ask_ms=5, both_ms=5,
+                bid_touch_ms=5, ask_touch_ms=5, bid_e4=4_500, ask_e4=4_700),
+            row("fill_marks", fill_seq=1, mid2_e4=9_000, mid2_1s_e4=9_000, mid2_5s_e4=None, mid2_10s_e4=None,
+                mid2_60s_e4=None),
+            row("settlements", ticker="T", value_e4=10_000, settled_ms=8),
             row("actor_exits", actor="feed", incarnation=1, kind="crashed", reason="r", error="e", at_ms=5),
             alert(5),
         )

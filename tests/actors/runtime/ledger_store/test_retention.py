@@ -12,7 +12,7 @@ from actors.runtime.ledger_store.store import LedgerStore
 from tests.actors.runtime.ledger_store.builders import alert, ask, fill, row
 
 NOW_MS = 1_000 * DAY_MS
-TABLES = 13  # slices of one round, pages included
+TABLES = 14  # slices of one round, pages included
 KEPT = LedgerParameters(records_kept_days=10, samples_kept_days=2, samples_max=1_000)
 STALL_MAX_S = 0.05
 
