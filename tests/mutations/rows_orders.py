@@ -184,6 +184,15 @@ ROWS: Final[tuple[Mutation, ...]] = (
     ),
     off(
         "I10",
+        "a market that is held has its rules told, so that it can be exited",
+        "actors/discovery.py",
+        "or ticker in self._assigned or ticker in self._held:",
+        "or ticker in self._assigned:",
+        "tests/actors/test_discovery.py"
+        "::test_i10_a_market_that_is_held_has_its_rules_told_though_no_program_selects_it",
+    ),
+    off(
+        "I10",
         "while an exit waits for tokens no quote gets one",
         "quant/orders/write_room.py",
         "return self.quotes >= 0 and not self.is_exit_held",
