@@ -107,6 +107,7 @@ class Discovery:
     _published: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
     _terms: dict[str, ProgramTerms] = attrs.field(factory=dict, init=False)
     _assigned: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    _held: set[str] = attrs.field(factory=set, init=False)
     _leading: frozenset[str] = attrs.field(default=frozenset(), init=False)
     _claiming: set[str] = attrs.field(factory=set, init=False)
     _switches: Switches = attrs.field(factory=Switches, init=False)
@@ -179,6 +180,7 @@ class Discovery:
             case FillTape():
                 self._take_fills(message)
             case PositionView(ticker=ticker):
+                (self._held.add if message.position_e2 else self._held.discard)(ticker)
                 net_e6 = MoneyE6(message.realised_e6 - message.fees_e6)
                 self._fills.realised(ticker, self._series_of(ticker), net_e6, self.context.seams.wall_ms())
             case _:
@@ -266,7 +268,8 @@ class Discovery:
             if (verdict := scan.take(each, now_ms)) is not None:
                 settled[name].append(verdict)
                 run.count(name, verdict)
-        if ticker in self._published or ticker in self._assigned:
+        # What is held needs rules as well, whoever bought it: without them no cap and no stop loss works there.
+        if ticker in self._published or ticker in self._assigned or ticker in self._held:
             run.seen.add(ticker)
             self._publish_market(event, market)
         elif any(scan.keeps(ticker) for scan in run.scans.values()):

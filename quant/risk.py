@@ -9,8 +9,8 @@ everything.
    I8; the OrderDesk counts those). Money becomes contracts at what one more contract costs now: the ask for a
    long, one dollar less the bid for a short, or a whole dollar where that side of the book is empty.
 4. Reducing is always within the limits: a limit never falls below the position that is held. Reversing may
-   use what closing releases. (Closing one leg of a hedged event can raise the event's loss; that is seen at
-   the next assessment and stops adding, it does not forbid closing.)
+   use what closing releases. As any leg of a hedged event may be closed at any time, hedges count for nothing
+   in what is left of the event's cap, and a leg's closing releases nothing of it (quant.exposure, rule 5).
 5. Halts stop every quote: the daily loss at liquidation marks, which latches until a person releases it, and
    the balance floor, which ends when the balance is back. An unknown balance stops quoting too, without
    latching.
@@ -31,7 +31,7 @@ import attrs
 from kalshi.numbers import ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4, complement
 from kalshi.types import Balance
 from quant.accounting import Mark, MarketAccount
-from quant.exposure import event_exposure_e6
+from quant.exposure import EventMarket, event_reach_e6
 from quant.positions import Portfolio, Valuation, value
 
 
@@ -112,6 +112,7 @@ class _Cap:
 
     name: str
     share_e6: int
+    may_reuse: bool = True  # what closing a position releases may be spent on its reversal
 
 
 def assess(
@@ -197,8 +198,10 @@ def _shares(
     shares: dict[str, list[_Cap]] = {ticker: [] for ticker in markets}
     for members in by_event.values():
         is_exclusive = all(markets[ticker].is_exclusive for ticker in members)
-        held = event_exposure_e6((portfolio.account(t) for t in members), is_exclusive=is_exclusive)
-        _hand_out(shares, members, "event", parameters.event_cap_e6 - held)
+        held = event_reach_e6((EventMarket(account=portfolio.account(t)) for t in members), is_exclusive=is_exclusive)
+        # A leg that pays where another loses releases nothing there when it is closed.
+        may_reuse = not is_exclusive or len(members) == 1
+        _hand_out(shares, members, "event", parameters.event_cap_e6 - held, may_reuse=may_reuse)
     for category, members in by_category.items():
         cap = parameters.category_caps_e6.get(category, parameters.default_category_cap_e6)
         held = MoneyE6(sum(portfolio.account(ticker).open_cost_e6 for ticker in members))
@@ -219,9 +222,11 @@ def _grouped(key_of: Mapping[str, str]) -> dict[str, list[str]]:
     return groups
 
 
-def _hand_out(shares: dict[str, list[_Cap]], members: list[str], name: str, left_e6: int) -> None:
+def _hand_out(
+    shares: dict[str, list[_Cap]], members: list[str], name: str, left_e6: int, *, may_reuse: bool = True
+) -> None:
     for ticker in members:
-        shares[ticker].append(_Cap(name, max(0, left_e6) // len(members)))
+        shares[ticker].append(_Cap(name, max(0, left_e6) // len(members), may_reuse))
 
 
 def _limits(
@@ -239,7 +244,9 @@ def _limits(
         reasons.append("no mark for a held market")
     elif extra_e6 == 0:
         reasons.append(f"nothing left to add: {tightest.name} cap")
-    long_e2, short_e2 = _positions_within(account, mark, extra_e6, parameters.max_position_e2)
+    # What closing releases serves the reversal, unless nothing may be added at all.
+    reversal_e6 = min(cap.share_e6 + cap.may_reuse * account.open_cost_e6 for cap in caps) if extra_e6 > 0 else 0
+    long_e2, short_e2 = _positions_within(account, mark, extra_e6, reversal_e6, parameters.max_position_e2)
     is_quotable = not halts
     return MarketLimits(
         ticker=account.ticker,
@@ -252,15 +259,13 @@ def _limits(
 
 
 def _positions_within(
-    account: MarketAccount, mark: Mark | None, extra_e6: int, max_position_e2: int
+    account: MarketAccount, mark: Mark | None, extra_e6: int, reversal_e6: int, max_position_e2: int
 ) -> tuple[CountE2, CountE2]:
-    """Returns the largest long and short position: what is held plus what `extra_e6` buys, or all of it
-    reversed.
+    """Returns the largest long and short position: what is held plus what `extra_e6` buys, or what
+    `reversal_e6` buys on the other side.
     """
     ask = _price_or_dollar(None if mark is None else mark.ask_e4)
     no_ask = _price_or_dollar(None if mark is None or mark.bid_e4 is None else complement(mark.bid_e4))
-    # What closing releases serves the reversal, unless nothing may be added at all.
-    reversal_e6 = extra_e6 + account.open_cost_e6 if extra_e6 > 0 else 0
     position = account.position_e2
     if position >= 0:
         long_e2, short_e2 = position + extra_e6 // ask, reversal_e6 // no_ask

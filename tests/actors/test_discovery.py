@@ -380,3 +380,19 @@ async def test_realised_losses_exclude_and_count_once_over_a_restart(
             await stage.wait_until(lambda: stage.claimed() == ["KXB-1-X"])
             await trio.sleep(1)
             assert "its market is toxic: PnL is -25.49 dollars" in latest_verdicts(ledger, "KXA-1-X")[0]
+
+
+async def test_i10_a_market_that_is_held_has_its_rules_told_though_no_program_selects_it(
+    ledger: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    exchange = two_pages()
+    named = {"it": Program(selection=SelectionKind.TICKERS, tickers=("KXA-1-X",))}
+    stage = Stage(exchange, named, ledger)
+    async with stage.playing(), stage.living():
+        await stage.wait_until(lambda: stage.claimed() == ["KXA-1-X"])
+        await trio.sleep(30)
+        assert stage.rules.keys() == {"KXA-1-X"}
+        held = attrs.evolve(position("KXB-1-X", 0.0), position_e2=CountE2(100))
+        stage.say("portfolio_risk", held)
+        await stage.wait_until(lambda: "KXB-1-X" in stage.rules)
+        assert stage.claimed() == ["KXA-1-X"]

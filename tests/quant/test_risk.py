@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kalshi.numbers import MoneyE6
 from kalshi.types import Balance, Fill, Side
 from quant.accounting import Mark, MarketAccount, apply_fill
+from quant.exposure import EventMarket, event_exposure_e6, event_reach_e6
 from quant.fills import NumberedFill
 from quant.positions import Portfolio, apply_fills
 from quant.risk import DailyLossLatch, MarketFacts, MarketLimits, RiskAssessment, RiskParameters, assess
@@ -262,3 +263,39 @@ def test_the_position_that_is_held_is_always_within_its_limits(history: list[Fil
     limits = limits_of(judge(holding(*history)))
     position = reduce(apply_fill, history, MarketAccount(ticker="M")).position_e2
     assert -limits.max_short_e2 <= position <= limits.max_long_e2
+
+
+@settings(max_examples=150)
+@given(
+    history=st.lists(
+        st.builds(
+            fill,
+            side=st.sampled_from(Side),
+            price_e4=st.integers(1, 9_999),
+            count_e2=st.integers(1, 2_000),
+            ticker=st.sampled_from("ABC"),
+        ),
+        max_size=6,
+    ),
+    prices=st.tuples(*[st.integers(1, 9_999)] * 3),
+    ways=st.tuples(*[st.sampled_from((-1, 0, 1))] * 3),
+)
+def test_i8_closing_and_reversing_legs_of_a_hedge_passes_no_event_cap(
+    history: list[Fill], prices: tuple[int, ...], ways: tuple[int, ...]
+) -> None:
+    cap = 20 * DOLLAR
+    before = holding(*history)
+    accounts = [before.account(name) for name in "ABC"]
+    reach = event_reach_e6([EventMarket(account=account) for account in accounts], is_exclusive=True)
+    marks = {name: mark(price, price) for name, price in zip("ABC", prices, strict=True)}
+    markets = {name: facts(is_exclusive=True) for name in "ABC"}
+    limits = judge(before, marks, markets, parameters=attrs.evolve(PARAMETERS, event_cap_e6=cap)).limits
+    after = []
+    for account, price, way in zip(accounts, prices, ways, strict=True):
+        limit = limits[account.ticker]
+        wanted = {1: limit.max_long_e2, 0: 0, -1: -limit.max_short_e2}[way]
+        change = wanted - account.position_e2
+        side = Side.BID if change > 0 else Side.ASK
+        traded = account if change == 0 else apply_fill(account, fill(side, price, abs(change), ticker=account.ticker))
+        after.append(EventMarket(account=traded))
+    assert event_exposure_e6(after, is_exclusive=True) <= max(cap, reach)
