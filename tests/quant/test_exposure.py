@@ -130,7 +130,7 @@ def _settlements(markets: list[EventMarket], *, is_exclusive: bool) -> Iterable[
         yield from (tuple(n == winner for n in range(len(markets))) for winner in range(-1, len(markets)))
         return
     free = [n for n, market in enumerate(markets) if market.yes is None]
-    for half_steps in range(-2, 16):
+    for half_steps in range(-2, 16) if len(free) < len(markets) else (0,):
         for ways in itertools.product((False, True), repeat=len(free)):
             chosen = dict(zip(free, ways, strict=True))
             yield tuple(
