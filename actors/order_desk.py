@@ -71,7 +71,7 @@ from quant.orders.write_room import WriteRoom, first_to_leave, write_room
 
 TICK_S = 0.1
 PERMIT_EVERY_S = 0.25
-HEALTH_COUNTS_S = 1.0  # for so long after the Wire's word its bucket is taken to fill up; it speaks four times a second
+HEALTH_COUNTS_S = 1.0  # so long after the Wire spoke its bucket is taken to fill up; it speaks four times a second
 EXITS_UNHEARD = 8  # exits of a round while the Wire has not said yet what it has: they must not wait for its word
 WATCHED = ("ledger", "fill_reconciler", "stop_loss")
 RECENT_FILLS_MAX = 4_096  # enough for the group's 15 s window at any rate the exchange allows us

@@ -5,7 +5,7 @@ wanted, or none.
    long, the ask for a short. With nobody on that side there is nothing to exit into, and no exit is wanted
    yet.
 2. A very wide book is no evidence: for a moment after a sweep the touch is anywhere. There the mid must have
-   passed the threshold as well, where an absent other side counts as 0 or 1 dollar.
+   passed a threshold of the same kind, loss or gain, as well; an absent other side counts as 0 or 1 dollar there.
 3. A price without fresh proof of life decides nothing (`is_stale`); the caller reads a new one instead.
 4. The limit of the exit is the touch worsened by the slippage allowance, on the grid, never more than the
    allowance. The order that carries it is immediate-or-cancel and reduce-only; what did not fill is asked for
@@ -25,6 +25,7 @@ Source: features G2; the design documents' ticker cache (a price counts for 60 s
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import attrs
 
@@ -42,6 +43,9 @@ class ExitReason(enum.StrEnum):
     FAILSAFE = "worst loss of the position"
     TAKE_PROFIT = "take profit"
     FLATTEN = "a person wants it flat"
+
+
+_GAIN: Final = ExitReason.TAKE_PROFIT  # the one that is no loss
 
 
 @attrs.frozen(kw_only=True)
@@ -79,10 +83,13 @@ class ExitWanted:
 
 @attrs.frozen(kw_only=True)
 class Excursion:
-    """The best profit per contract and the worst loss in money of a position since it was opened."""
+    """The best touch and the worst loss in money of a position since it was opened.
+
+    The touch and not a profit: more contracts at today's price change the average entry, and give nothing back.
+    """
 
     sign: int = 0  # 1 for a long, -1 for a short
-    best_e4: int = 0
+    best_touch_e4: int | None = None
     worst_e6: MoneyE6 = MoneyE6(0)
 
 
@@ -109,9 +116,10 @@ def seen(
         return before
     profit_e4 = sign * (touch - average_entry_e4)
     loss_e6 = MoneyE6(-profit_e4 * abs(position_e2))
-    if profit_e4 <= before.best_e4 and loss_e6 <= before.worst_e6:
+    best = touch if before.best_touch_e4 is None else sign * max(sign * before.best_touch_e4, sign * touch)
+    if best == before.best_touch_e4 and loss_e6 <= before.worst_e6:
         return before
-    return Excursion(sign=sign, best_e4=max(before.best_e4, profit_e4), worst_e6=max(before.worst_e6, loss_e6))
+    return Excursion(sign=sign, best_touch_e4=best, worst_e6=max(before.worst_e6, loss_e6))
 
 
 def decide(
@@ -136,13 +144,15 @@ def decide(
         return None
     sign = 1 if position_e2 > 0 else -1
     profit_e4 = sign * (touch - average_entry_e4)
-    reason = _passed(profit_e4, excursion, parameters)
+    reason = _passed(touch, sign, average_entry_e4, excursion, parameters)
+    if reason is not None and _spread_e4(price) > parameters.wide_spread_e4:
+        at_mid = _passed(sum(_ends(price)) / 2, sign, average_entry_e4, excursion, parameters)
+        is_borne_out = at_mid is not None and (at_mid is _GAIN) is (reason is _GAIN)
+        reason = reason if is_borne_out else None
     if is_flattening:
         reason = ExitReason.FLATTEN
-    elif _spread_e4(price) > parameters.wide_spread_e4:
-        bid, ask = _ends(price)
-        at_mid = _passed(sign * ((bid + ask) / 2 - average_entry_e4), excursion, parameters)
-        reason = reason if at_mid is reason else None
+    elif reason in (None, _GAIN) and _is_failsafe_passed(excursion, parameters):
+        reason = ExitReason.FAILSAFE
     if reason is None:
         return None
     side = Side.ASK if position_e2 > 0 else Side.BID
@@ -172,17 +182,25 @@ def _spread_e4(price: Mark) -> int:
     return ask_e4 - bid_e4
 
 
-def _passed(profit_e4: float, excursion: Excursion, parameters: StopLossParameters) -> ExitReason | None:
+def _passed(
+    price_e4: float, sign: int, average_entry_e4: int, excursion: Excursion, parameters: StopLossParameters
+) -> ExitReason | None:
+    """Returns which threshold a contract has passed at this price."""
+    profit_e4 = sign * (price_e4 - average_entry_e4)
     stop, take = parameters.stop_loss_e4_per_contract, parameters.take_profit_e4_per_contract
-    trailing, failsafe_e6 = parameters.trailing_e4_per_contract, parameters.failsafe_loss_e6
+    trailing, best = parameters.trailing_e4_per_contract, excursion.best_touch_e4
     if stop is not None and profit_e4 <= -stop:
         return ExitReason.STOP_LOSS
-    if failsafe_e6 is not None and excursion.worst_e6 >= failsafe_e6:
-        return ExitReason.FAILSAFE
-    is_trailed = trailing is not None and excursion.best_e4 >= parameters.trailing_from_e4_per_contract
-    if trailing is not None and is_trailed and profit_e4 <= excursion.best_e4 - trailing:
-        return ExitReason.TRAILING
-    return ExitReason.TAKE_PROFIT if take is not None and profit_e4 >= take else None
+    if trailing is not None and best is not None:
+        is_armed = sign * (best - average_entry_e4) >= parameters.trailing_from_e4_per_contract
+        if is_armed and sign * (best - price_e4) >= trailing:
+            return ExitReason.TRAILING
+    return _GAIN if take is not None and profit_e4 >= take else None
+
+
+def _is_failsafe_passed(excursion: Excursion, parameters: StopLossParameters) -> bool:
+    limit_e6 = parameters.failsafe_loss_e6
+    return limit_e6 is not None and excursion.worst_e6 >= limit_e6
 
 
 def exit_limit(side: Side, touch_e4: PriceE4, slippage_e4: int, grid: PriceGrid) -> PriceE4:

@@ -193,9 +193,11 @@ def test_an_excursion_is_the_best_and_the_worst_since_the_position_was_opened(wa
     sign = (walk[-1][0] > 0) - (walk[-1][0] < 0)
     begun = next((n for n in range(len(walk), 0, -1) if walk[n - 1][0] * sign <= 0), 0) if sign else len(walk)
     since = walk[begun:]
-    profits_e4 = [sign * ((cents if sign > 0 else cents + 1) * 100 - 5_000) for _, cents in since]
-    losses_e6 = [-profit * abs(position) for profit, (position, _) in zip(profits_e4, since, strict=True)]
-    assert excursion == Excursion(sign=sign, best_e4=max([0, *profits_e4]), worst_e6=MoneyE6(max([0, *losses_e6])))
+    touches_e4 = [(cents if sign > 0 else cents + 1) * 100 for _, cents in since]
+    held = [position for position, _ in since]
+    losses_e6 = [-sign * (touch - 5_000) * abs(size) for touch, size in zip(touches_e4, held, strict=True)]
+    best = None if not touches_e4 else max(touches_e4) if sign > 0 else min(touches_e4)
+    assert excursion == Excursion(sign=sign, best_touch_e4=best, worst_e6=MoneyE6(max([0, *losses_e6])))
 
 
 @pytest.mark.parametrize(("position", "side", "limit"), [(700, Side.ASK, 4_600), (-700, Side.BID, 5_400)])
@@ -211,3 +213,25 @@ def test_flattening_needs_a_position_somebody_there_and_a_price_that_can_be_beli
     for position, bid, age_s in ((0, 4_900, 1.0), (700, None, 1.0), (700, 4_900, stale_s)):
         assert decide(position, 5_000, mark(bid, 9_900), age_s, PARAMETERS, CENT_GRID, is_flattening=True) is None
     assert decide(700, 5_000, mark(100, 9_900), 1.0, PARAMETERS, CENT_GRID, is_flattening=True) is not None
+
+
+def test_a_failsafe_that_was_passed_holds_in_a_very_wide_book_too() -> None:
+    through: list[Touch] = [(10_000, 3_900, 4_000), (10_000, 3_000, 7_000)]
+    found = walked(5_000, through, attrs.evolve(FAILSAFE, stop_loss_e4_per_contract=1_500))
+    assert found is not None
+    assert found.reason is ExitReason.FAILSAFE
+
+
+def test_in_a_very_wide_book_any_loss_at_the_mid_bears_out_a_loss_at_the_touch() -> None:
+    parameters = attrs.evolve(TRAILING, stop_loss_e4_per_contract=1_500)
+    found = walked(5_000, [(700, 6_000, 6_200), (700, 3_400, 7_000)], parameters)  # the mid has given back 8 cents
+    assert found is not None
+    assert found.reason is ExitReason.STOP_LOSS
+    assert walked(5_000, [(700, 3_400, 7_000)], PARAMETERS) is None, "the mid says profit: the touch proves nothing"
+
+
+def test_more_contracts_at_an_unchanged_price_give_nothing_back() -> None:
+    bought_at_30, then_at_40 = 3_000, 3_909  # ten contracts, then a hundred more
+    excursion = seen(Excursion(), 1_000, bought_at_30, mark(4_000, 4_100), 1.0, TRAILING)
+    excursion = seen(excursion, 11_000, then_at_40, mark(4_000, 4_100), 1.0, TRAILING)
+    assert decide(11_000, then_at_40, mark(4_000, 4_100), 1.0, TRAILING, CENT_GRID, excursion) is None
