@@ -301,11 +301,7 @@ class OrderDesk:
 
     def _take_wire_health(self, health: WireHealth) -> None:
         self._wire = health
-        # What has no answer yet may still have to be paid for.
-        table = self._desk.table
-        self._handed = Counter(
-            {CommandClass.EXIT: table.in_flight(quotes=False), CommandClass.QUOTE: table.in_flight(quotes=True)}
-        )
+        self._handed = Counter({CommandClass.EXIT: health.exits_waiting, CommandClass.QUOTE: health.quotes_waiting})
         self._desk.set_write_refill(health.write_refill_per_s)
         for exchange_index, group_id in list(self._desk.groups.items()):
             if group_id in health.shut_groups:  # we shut it ourselves, while nobody heard this desk
@@ -316,7 +312,8 @@ class OrderDesk:
     def _set_paused(self) -> None:
         programs = self._switches.paused_programs
         of_programs = {ticker for ticker, program in self._owners.items() if program in programs}
-        self._desk.set_paused(self._switches.paused | of_programs)
+        # What is being closed is quoted by nobody, whoever owns it by now.
+        self._desk.set_paused(self._switches.paused | self._switches.flattening | of_programs)
 
     def _take_claim(self, claim: ExitClaim) -> None:
         now_s = self._now()

@@ -52,7 +52,7 @@ from quant.risk import MarketFacts, MarketLimits, RiskAssessment, RiskParameters
 from quant.shard_funds import unfunded_shards
 
 DAY_MS = 86_400_000
-PEAK_KEPT_EVERY_S = 5.0
+EQUITY_KEPT_EVERY_S = 5.0
 _RESULT_VALUES_E4 = {"yes": ONE_DOLLAR_E4, "no": PriceE4(0)}
 
 
@@ -251,11 +251,12 @@ class PortfolioRisk:
         self.context.outbox.publish(Heartbeat(actor="portfolio_risk", incarnation=self.context.incarnation, at_s=now_s))
 
     def _keep_latch(self, now_s: float) -> None:
-        """Has the latch stored: a new peak at its leisure, everything else at once."""
-        if self._latch == self._latch_kept:
+        """Has the latch stored: a new equity at its leisure, everything else at once."""
+        kept = self._latch_kept
+        if self._latch == kept:
             return
-        is_peak_alone = attrs.evolve(self._latch, peak_equity_e6=self._latch_kept.peak_equity_e6) == self._latch_kept
-        if is_peak_alone and now_s < self._latch_kept_s + PEAK_KEPT_EVERY_S:
+        moved = attrs.evolve(kept, peak_equity_e6=self._latch.peak_equity_e6, last_equity_e6=self._latch.last_equity_e6)
+        if self._latch == moved and now_s < self._latch_kept_s + EQUITY_KEPT_EVERY_S:
             return
         if self._latch.tripped_reason is not None and self._latch_kept.tripped_reason is None:
             self._alert("loss_limit", "error", f"{self._latch.tripped_reason}; `release` ends the halt")

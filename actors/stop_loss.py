@@ -119,14 +119,19 @@ class StopLoss:
         is_flattening = self._switches.is_flattening(ticker)
         grid = PriceGrid(rules.price_ranges)
         wanted = decide(held_e2, entry_e4, price.mark, age_s, parameters, grid, excursion, is_flattening=is_flattening)
-        if wanted is None and (held_e2 == 0 or self._was_flattened_till_now(ticker)):
+        if wanted is None and self._is_over(ticker, held_e2):
             self._release(ticker)
         return wanted
 
-    def _was_flattened_till_now(self, ticker: str) -> bool:
-        """Says whether the market is claimed on the word of a person who has taken it back."""
+    def _is_over(self, ticker: str, held_e2: int) -> bool:
+        """Says whether a claim has nothing left to do: it is flat, turned round, or a person has taken it back.
+
+        A price that came back is no such reason: whoever has begun to leave goes on while its claim lasts at the desk.
+        """
         claim = self._claims.get(ticker)
-        return claim is not None and claim.reason == ExitReason.FLATTEN and not self._switches.is_flattening(ticker)
+        if claim is None or held_e2 * claim.side.sign >= 0:
+            return True
+        return claim.reason == ExitReason.FLATTEN and not self._switches.is_flattening(ticker)
 
     def _age_s(self, ticker: str, price: _Price) -> float:
         """A price from the socket is as old as the connection's last sign of life, whatever the market does."""
@@ -147,6 +152,9 @@ class StopLoss:
     def _claim(self, ticker: str, wanted: ExitWanted) -> None:
         now_s = self.context.seams.now()
         present = self._claims.get(ticker)
+        if present is not None and present.side is not wanted.side:
+            self._release(ticker)  # the position has turned round: this is another exit
+            present = None
         if present is None:
             self.context.log.warning(f"{ticker}: {wanted.reason}: closing {wanted.count_e2 / 100} contracts")
         elif (

@@ -324,6 +324,8 @@ class _Wire:
                 shut_groups=(),
                 write_tokens=self._tokens,
                 write_reserve=0.0,
+                exits_waiting=0,
+                quotes_waiting=0,
                 write_refill_per_s=WRITE_REFILL_PER_S,
                 read_refill_per_s=WRITE_REFILL_PER_S,
                 published_at_s=now_s,

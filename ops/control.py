@@ -272,15 +272,18 @@ def _resume(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     if ticker not in view.paused:
         hint = "all markets are paused: `resume` without a ticker" if view.paused_all else _paused_list(view)
         raise _Refused(f"{ticker} is not paused by itself; {hint}.")
-    return _done(f"Quoting resumes in {ticker}.", ResumeQuoting(ticker=ticker))
+    still = " All markets are paused still: `resume` without a ticker." if view.paused_all else ""
+    return _done(f"{ticker} is not paused by itself any more.{still}", ResumeQuoting(ticker=ticker))
 
 
 def _flatten(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     if (name := _program_alone(arguments, view, "flatten")) is not None:
-        tickers = tuple(row.ticker for row in view.snapshot.markets if row.program == name and row.position_e2)
+        rows = [row for row in view.snapshot.markets if row.program == name]
+        held_ones = sum(row.position_e2 != 0 for row in rows)
         return _done(
-            f"{len(tickers)} positions of {name} are being closed; it stays unquoted until `resume --program {name}`.",
-            FlattenProgram(name=name, tickers=tickers),
+            f"{held_ones} positions of {name} are being closed; it stays unquoted until `resume --program {name}`.",
+            # All its markets: what rests at this moment may still be filled.
+            FlattenProgram(name=name, tickers=tuple(row.ticker for row in rows)),
         )
     ticker = _market_or_all(arguments, view, "flatten")
     held = [row for row in view.snapshot.markets if row.position_e2 and ticker in (None, row.ticker)]

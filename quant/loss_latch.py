@@ -1,10 +1,12 @@
 """The latches on what is lost: within a day, and from the best that there ever was. Tripped, they hold until a person
 releases them.
 
-1. The day's loss counts from the equity at the day's first assessment, the drawdown from the highest equity.
+1. The day's loss counts from the last equity of the day before, the drawdown from the highest equity. A day only goes
+   forward: a clock that jumps back and forth must not forgive a loss.
 2. A held market without a mark is valued at what it cost, which is neither loss nor profit; but what it was worth
    before may be in the start or in the peak. So a latch trips only on a loss that is there even if every such market
-   paid out in full, and no peak is taken while there is one. Else a restart would trip it before the first prices.
+   paid out in full, and neither start nor peak is taken while there is one. Else a restart would trip it before the
+   first prices, or begin a day with a profit that is none.
 3. The state outlives actor and process; its caller keeps it. Equity counts from the first fill ever booked, so that
    it means the same in the next life.
 4. A release begins both counts anew.
@@ -35,6 +37,7 @@ class LossLatch:
     day: int | None = None
     start_equity_e6: MoneyE6 | None = None
     peak_equity_e6: MoneyE6 | None = None
+    last_equity_e6: MoneyE6 | None = None  # when everything held had a mark
     tripped_reason: str | None = None
 
     def released(self) -> LossLatch:
@@ -47,12 +50,18 @@ def watch_loss(
 ) -> tuple[LossLatch, MoneyE6]:
     """Returns the latch after this valuation of the portfolio, and the day's loss (zero for a profit)."""
     equity = valuation.equity_delta_e6
-    if latch.day != day or latch.start_equity_e6 is None:
-        latch = attrs.evolve(latch, day=day, start_equity_e6=equity)
-    if not valuation.unmarked and (latch.peak_equity_e6 is None or equity > latch.peak_equity_e6):
-        latch = attrs.evolve(latch, peak_equity_e6=equity)
+    if latch.day is None or day > latch.day:
+        latch = attrs.evolve(latch, day=day, start_equity_e6=latch.last_equity_e6)
+    if not valuation.unmarked:
+        start, peak = latch.start_equity_e6, latch.peak_equity_e6
+        latch = attrs.evolve(
+            latch,
+            start_equity_e6=equity if start is None else start,
+            peak_equity_e6=equity if peak is None else max(peak, equity),
+            last_equity_e6=equity,
+        )
     at_best = equity + sum(_could_still_gain_e6(portfolio, ticker) for ticker in valuation.unmarked)
-    loss = MoneyE6(max(0, (latch.start_equity_e6 or 0) - equity))
+    loss = MoneyE6(0) if latch.start_equity_e6 is None else MoneyE6(max(0, latch.start_equity_e6 - equity))
     if latch.tripped_reason is None:
         latch = attrs.evolve(latch, tripped_reason=_tripped(latch, at_best, limits))
     return latch, loss
@@ -64,7 +73,7 @@ def _could_still_gain_e6(portfolio: Portfolio, ticker: str) -> int:
 
 
 def _tripped(latch: LossLatch, equity_e6: int, limits: LossLimits) -> str | None:
-    loss_e6 = (latch.start_equity_e6 or 0) - equity_e6
+    loss_e6 = 0 if latch.start_equity_e6 is None else latch.start_equity_e6 - equity_e6
     if loss_e6 >= limits.daily_e6:
         return f"daily loss of {_dollars(loss_e6)} reached the limit of {_dollars(limits.daily_e6)}"
     if limits.drawdown_e6 is None or latch.peak_equity_e6 is None:

@@ -225,6 +225,8 @@ class WireHealth:
     shut_groups: tuple[str, ...]
     write_tokens: float  # beside the reserve
     write_reserve: float  # for what reduces
+    exits_waiting: int  # for tokens; what has left is paid for
+    quotes_waiting: int
     write_refill_per_s: float
     read_refill_per_s: float
     published_at_s: float

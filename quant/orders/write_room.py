@@ -20,6 +20,7 @@ from kalshi.numbers import MoneyE6
 from quant.orders.commands import CommandClass
 
 COST_CREATE: Final = 10  # write tokens of a create or an amend
+RENEWALS_BEYOND: Final = 10  # renewals of one round that may wait for tokens: they are urgent only at the lease's end
 
 
 @attrs.define
@@ -41,7 +42,8 @@ class WriteRoom:
                 self.is_exit_held = self.is_exit_held or self.exits < 0
                 return self.exits >= 0
             case CommandClass.RENEW:
-                return not self.is_exit_held
+                self.quotes -= 1
+                return self.quotes >= -RENEWALS_BEYOND and not self.is_exit_held
             case CommandClass.QUOTE:
                 self.quotes -= 1
                 return self.quotes >= 0 and not self.is_exit_held
@@ -59,7 +61,7 @@ def write_room(
 ) -> WriteRoom:
     """Returns the room of a round: `tokens` are free beside the `reserve`, which exits may use as well.
 
-    What has been handed over since the tokens were counted, or waits for some since before, has its place in them.
+    What has been handed over since the tokens were counted, or waited for some then, has its place in them.
     What is handed over finds its tokens within the seconds that its kind may be ahead of them. Exits should be little
     ahead: the next round may know of a greater loss.
     """

@@ -146,6 +146,8 @@ class Stage:
                     shut_groups=(),
                     write_tokens=100.0,
                     write_reserve=10.0,
+                    exits_waiting=0,
+                    quotes_waiting=0,
                     write_refill_per_s=100.0,
                     read_refill_per_s=200.0,
                     published_at_s=now_s,

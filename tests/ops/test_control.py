@@ -155,12 +155,12 @@ def test_a_program_is_paused_and_resumed_by_its_name() -> None:
 
 def test_flatten_pauses_and_closes_one_market_those_of_a_program_or_all() -> None:
     view = of_program("games", 300, 0, -200)
-    first, _, third = (row.ticker for row in view.snapshot.markets)
+    first, second, third = (row.ticker for row in view.snapshot.markets)
     assert asked("flatten", view, ticker=first)[1] == (Flatten(ticker=first),)
     reply, effects = asked("flatten", view, all="yes")
     assert effects == (Flatten(ticker=None),)
     assert reply.text.startswith("2 positions")
-    assert asked("flatten", view, program="games")[1] == (FlattenProgram(name="games", tickers=(first, third)),)
+    assert asked("flatten", view, program="games")[1] == (FlattenProgram(name="games", tickers=(first, second, third)),)
     assert asked("flatten", view, program="scored")[1] == (FlattenProgram(name="scored", tickers=()),)
 
 

@@ -27,8 +27,9 @@ def after(
 
 def walked(*bids: int, portfolio: Portfolio = LONG, limits: LossLimits = LIMITS) -> LossLatch:
     latch = LossLatch()
-    for day, price in enumerate(bids):  # one price a day: only the drawdown adds up
-        latch, _ = after(latch, portfolio, mark(price, price + 200), day=day, limits=limits)
+    alone = attrs.evolve(limits, daily_e6=10**12)  # of the drawdown
+    for day, price in enumerate(bids):
+        latch, _ = after(latch, portfolio, mark(price, price + 200), day=day, limits=alone)
     return latch
 
 
@@ -48,7 +49,7 @@ def test_the_drawdown_counts_from_the_highest_equity_over_the_days(last: int, is
     assert latch.tripped_reason == expected
 
 
-def test_without_a_drawdown_limit_only_the_day_counts() -> None:
+def test_a_drawdown_without_a_limit_is_not_watched() -> None:
     assert walked(6_000, 2_000, limits=attrs.evolve(LIMITS, drawdown_e6=None)).tripped_reason is None
 
 
@@ -59,7 +60,8 @@ def test_what_has_tripped_holds_whatever_comes_until_it_is_released() -> None:
         latch, _ = after(latch, LONG, mark(6_500, 6_700), day=day)
     assert latch.tripped_reason is not None
     released, _ = after(latch.released(), LONG, mark(4_000, 4_200), day=5)
-    assert released == LossLatch(day=5, start_equity_e6=MoneyE6(-40_000_000), peak_equity_e6=MoneyE6(-40_000_000))
+    anew = MoneyE6(-40_000_000)
+    assert released == LossLatch(day=5, start_equity_e6=anew, peak_equity_e6=anew, last_equity_e6=anew)
 
 
 @pytest.mark.parametrize("fill", [bid(5_000, 40_000), ask(5_000, 40_000)], ids=["long", "short"])
@@ -87,11 +89,39 @@ def test_no_peak_is_taken_while_a_price_is_unread() -> None:
 def test_it_trips_exactly_when_the_plain_rule_does(walk: list[tuple[int, int]]) -> None:
     latch, days, peak, tripped = LossLatch(), 0, None, False
     start: int | None = None
+    last: int | None = None
     for cents, days_on in walk:
         equity = (cents * 100 - 5_000) * 40_000
         if start is None or days_on:
-            days, start = days + days_on, equity
+            days, start = days + days_on, equity if last is None else last
+        last = equity
         peak = equity if peak is None else max(peak, equity)
         tripped = tripped or start - equity >= LIMITS.daily_e6 or peak - equity >= 50_000_000
         latch, _ = after(latch, LONG, mark(cents * 100, cents * 100 + 200), day=days)
         assert (latch.tripped_reason is not None) is tripped
+
+
+def test_a_day_begins_with_what_was_there_at_the_end_of_the_day_before() -> None:
+    latch, _ = after(LossLatch(), LONG, mark(5_000, 5_200), day=1)
+    latch, _ = after(latch, LONG, mark(4_900, 5_100), day=1)
+    overnight, loss_e6 = after(latch, LONG, mark(4_600, 4_800), day=2)
+    assert (overnight.start_equity_e6, loss_e6) == (-4_000_000, 12_000_000)
+
+
+@pytest.mark.parametrize(
+    "latch", [LossLatch(), LossLatch(day=1, start_equity_e6=MoneyE6(5), tripped_reason="x").released()]
+)
+def test_a_start_waits_until_everything_held_has_a_price(latch: LossLatch) -> None:
+    unread, loss_e6 = after(latch, LONG, None, day=2)
+    assert (unread.start_equity_e6, loss_e6) == (None, 0)
+    first, _ = after(unread, LONG, mark(4_400, 4_600), day=2)
+    assert (first.start_equity_e6, first.tripped_reason) == (-24_000_000, None), "an older loss is not this day's"
+
+
+def test_a_clock_that_jumps_over_midnight_and_back_forgives_nothing() -> None:
+    latch, _ = after(LossLatch(), LONG, mark(5_000, 5_200), day=5)
+    latch, _ = after(latch, LONG, mark(4_700, 4_900), day=6)
+    latch, _ = after(latch, LONG, mark(4_600, 4_800), day=5)
+    assert (latch.day, latch.start_equity_e6) == (6, 0)
+    latch, _ = after(latch, LONG, mark(4_500, 4_700), day=6)
+    assert latch.tripped_reason is not None

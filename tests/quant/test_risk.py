@@ -163,8 +163,9 @@ def test_the_daily_loss_trips_at_its_limit_and_stays_tripped_until_it_is_release
 def test_a_new_day_counts_from_its_own_start() -> None:
     held = holding(bid(5_000, 10_000))
     first = judge(held, {"M": EVEN})
-    second = judge(held, {"M": mark(4_000, 4_100)}, latch=first.latch, day=2)
-    assert (first.daily_loss_e6, second.daily_loss_e6, second.latch.day) == (0, 0, 2)
+    evening = judge(held, {"M": mark(4_000, 4_100)}, latch=first.latch)
+    second = judge(held, {"M": mark(4_000, 4_100)}, latch=evening.latch, day=2)
+    assert (evening.daily_loss_e6, second.daily_loss_e6, second.latch.day) == (10_000_000, 0, 2)
 
 
 def test_a_missing_mark_after_a_restart_cannot_trip_the_latch() -> None:

@@ -131,7 +131,7 @@ CREATE TABLE settlements (ticker TEXT PRIMARY KEY, value_e4 INTEGER NOT NULL, se
 _LOSS_LATCH: Final = """
 CREATE TABLE loss_latch (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1), day INTEGER, start_equity_e6 INTEGER, peak_equity_e6 INTEGER,
-    tripped_reason TEXT);
+    last_equity_e6 INTEGER, tripped_reason TEXT);
 """
 
 STEPS: Final[tuple[str, ...]] = (

@@ -64,9 +64,6 @@ def test_i8_no_change_of_an_order_escapes_the_totals(steps: list[tuple[str, Any]
         for without in (None, orders.get(name), TrackedOrder(request=create(name), is_quote=True)):
             for shard in (0, 1, 2):
                 assert totals.bounds_e6(shard, without=without) == counted(orders, shard, without)
-        for quotes in (True, False):
-            in_flight = sum(o.is_quote is quotes and o.pending is not None for o in orders.values())
-            assert totals.in_flight(quotes=quotes) == in_flight
         for state in OrderState:
             assert list(totals.in_states(state)) == [order for order in orders.values() if order.state is state]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kalshi import budget
 from kalshi.numbers import MoneyE6
 from quant.orders.commands import CommandClass
-from quant.orders.write_room import COST_CREATE, WriteRoom, first_to_leave, write_room
+from quant.orders.write_room import COST_CREATE, RENEWALS_BEYOND, WriteRoom, first_to_leave, write_room
 
 KINDS = st.sampled_from(CommandClass)
 
@@ -75,3 +75,9 @@ def test_what_was_handed_over_has_its_place() -> None:
 def test_the_greatest_loss_leaves_first_and_a_profit_before_what_nobody_exits() -> None:
     losses_e6 = {"B": MoneyE6(5), "D": MoneyE6(-3), "E": MoneyE6(9)}
     assert first_to_leave(["A", "B", "C", "D", "E"], losses_e6) == ["E", "B", "D", "A", "C"]
+
+
+def test_only_so_many_renewals_of_a_round_may_wait_for_tokens() -> None:
+    room = WriteRoom(exits=0, quotes=5)
+    assert sum(room.admits(CommandClass.RENEW) for _ in range(200)) == 5 + RENEWALS_BEYOND
+    assert not room.admits(CommandClass.QUOTE), "renewals have used it up"
