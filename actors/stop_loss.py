@@ -4,8 +4,6 @@ Prices come from the ticker channel; while the connection lives, a quiet market 
 time
 since proof of life. REST is read only for a market without a price, or when the connection has been silent for too
 long.
-
-It closes what a person wants closed (`flatten`) in the same way, until they resume.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
-from actors.messages.lifecycle import Heartbeat, Switches
+from actors.messages.lifecycle import Heartbeat
 from actors.messages.market import FeedHealth, MarketRead, MarketRules, ReadMarket, TickerView
 from actors.messages.money import PositionView
 from actors.messages.orders import ExitClaim, ExitStatus
@@ -23,7 +21,7 @@ from actors.runtime.supervisor import ChildContext
 from kalshi.grid import PriceGrid
 from kalshi.numbers import PriceE4, ask_or_none, bid_or_none
 from quant.accounting import Mark
-from quant.stop_loss import ExitReason, ExitWanted, StopLossParameters, decide, is_stale
+from quant.stop_loss import ExitWanted, StopLossParameters, decide, is_stale
 
 CHECK_EVERY_S = 2.0
 HEARTBEAT_S = 1.0
@@ -49,7 +47,6 @@ class StopLoss:
     _rules: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
     _claims: dict[str, ExitClaim] = attrs.field(factory=dict, init=False)
     _feed: FeedHealth | None = attrs.field(default=None, init=False)
-    _switches: Switches = attrs.field(factory=Switches, init=False)
     _asked_s: dict[str, float] = attrs.field(factory=dict, init=False)
     rest_reads: int = attrs.field(default=0, init=False)
 
@@ -91,9 +88,6 @@ class StopLoss:
                     self._rules[message.ticker] = message
                 case FeedHealth():
                     self._feed = message
-                case Switches():
-                    self._switches = message
-                    touched |= self._positions.keys()
                 case ExitStatus():
                     pass
                 case _:
@@ -117,19 +111,12 @@ class StopLoss:
             age_s,
             self.parameters,
             PriceGrid(rules.price_ranges),
-            is_flattened=self._switches.is_flattened(ticker),
         )
         if wanted is None:
-            if position.position_e2 == 0 or self._is_called_off(ticker):
+            if ticker in self._claims and position.position_e2 == 0:
                 self._release(ticker)
             return
         self._claim(ticker, wanted)
-
-    def _is_called_off(self, ticker: str) -> bool:
-        """A threshold that was passed asks for the whole exit; what only a person wanted ends with their word."""
-        claim = self._claims.get(ticker)
-        is_wish = claim is not None and claim.reason == ExitReason.FLATTEN.value
-        return is_wish and not self._switches.is_flattened(ticker)
 
     def _age_s(self, ticker: str, price: _Price) -> float:
         """A price from the socket is as old as the connection's last sign of life, whatever the market does."""

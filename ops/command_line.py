@@ -40,7 +40,6 @@ ConfigOption = Annotated[Path, typer.Option("--config", help="the settings file"
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "config.yaml"
 DOTENV = Path(".env")
 TICKER_HELP = "a market's ticker"
-ProgramOption = Annotated[str, typer.Option("--program", help="a trading program's name")]
 INTERRUPTED = 130  # as shells say it
 
 
@@ -170,30 +169,17 @@ def _add_switches(app: typer.Typer) -> None:
 
     @app.command()
     def pause(
-        ticker: Annotated[str, typer.Argument(help=TICKER_HELP)] = "",
-        program: ProgramOption = "",
-        config: ConfigOption = DEFAULT_CONFIG,
-    ) -> None:
-        """Withdraw one market, those of a program, or all of them when none is named."""
-        given = {"ticker": ticker, "program": program, "all": "" if ticker or program else "yes"}
-        _ask(config, "pause", **{key: value for key, value in given.items() if value})
-
-    @app.command()
-    def flatten(
         ticker: Annotated[str, typer.Argument(help=TICKER_HELP)] = "", config: ConfigOption = DEFAULT_CONFIG
     ) -> None:
-        """Withdraw one market, or all of them when none is named, and close what is held there."""
-        _ask(config, "flatten", **({"ticker": ticker} if ticker else {"all": "yes"}))
+        """Withdraw one market, or all of them when none is named."""
+        _ask(config, "pause", **({"ticker": ticker} if ticker else {"all": "yes"}))
 
     @app.command()
     def resume(
-        ticker: Annotated[str, typer.Argument(help=TICKER_HELP)] = "",
-        program: ProgramOption = "",
-        config: ConfigOption = DEFAULT_CONFIG,
+        ticker: Annotated[str, typer.Argument(help=TICKER_HELP)] = "", config: ConfigOption = DEFAULT_CONFIG
     ) -> None:
         """Quote again after a pause."""
-        given = {"ticker": ticker, "program": program}
-        _ask(config, "resume", **{key: value for key, value in given.items() if value})
+        _ask(config, "resume", **({"ticker": ticker} if ticker else {}))
 
     @app.command()
     def program(

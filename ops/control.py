@@ -92,13 +92,6 @@ class PauseQuoting:
 
 
 @attrs.frozen(kw_only=True)
-class FlattenMarkets:
-    """Withdraw and close what is held, in one market, or all where `ticker` is None."""
-
-    ticker: str | None
-
-
-@attrs.frozen(kw_only=True)
 class ResumeQuoting:
     ticker: str | None
 
@@ -140,7 +133,6 @@ ControlEffect = (
     | StallActor
     | SlowActor
     | PauseQuoting
-    | FlattenMarkets
     | ResumeQuoting
     | SetKillSwitch
     | SwitchProgram
@@ -221,26 +213,13 @@ def _refuse_where_real(view: ControlView, word: str) -> None:
 
 
 def _pause(arguments: Mapping[str, str], view: ControlView) -> _Answer:
-    if "program" in arguments:
-        return _switch_program(arguments, view, "pause", on=False)
     ticker = _market_or_all(arguments, view, "pause")
     if ticker is None:
         return _done("All markets are being withdrawn and stay unquoted until `resume`.", PauseQuoting(ticker=None))
     return _done(f"{ticker} is being withdrawn and stays unquoted until `resume`.", PauseQuoting(ticker=ticker))
 
 
-def _flatten(arguments: Mapping[str, str], view: ControlView) -> _Answer:
-    ticker = _market_or_all(arguments, view, "flatten")
-    effect = FlattenMarkets(ticker=ticker)
-    if ticker is None:
-        text = "All markets are being withdrawn and every position is being closed; they stay unquoted until `resume`."
-        return _done(text, effect)
-    return _done(f"{ticker} is being withdrawn and closed; it stays unquoted until `resume`.", effect)
-
-
 def _resume(arguments: Mapping[str, str], view: ControlView) -> _Answer:
-    if "program" in arguments:
-        return _switch_program(arguments, view, "resume", on=True)
     ticker = arguments.get("ticker")
     if ticker is None:
         note = " The kill switch is still on." if view.kill_switch else ""
@@ -249,13 +228,6 @@ def _resume(arguments: Mapping[str, str], view: ControlView) -> _Answer:
         hint = "all markets are paused: `resume` without a ticker" if view.paused_all else _paused_list(view)
         raise _Refused(f"{ticker} is not paused by itself; {hint}.")
     return _done(f"Quoting resumes in {ticker}.", ResumeQuoting(ticker=ticker))
-
-
-def _switch_program(arguments: Mapping[str, str], view: ControlView, word: str, *, on: bool) -> _Answer:
-    """A program that is paused has no markets: what it had is withdrawn, and free for others."""
-    if arguments.keys() != {"program"}:
-        raise _Refused(f"{word!r} takes a program or markets, not both.")
-    return _program({"name": arguments["program"], "state": "on" if on else "off"}, view)
 
 
 def _explain(arguments: Mapping[str, str], view: ControlView) -> _Answer:
@@ -338,9 +310,8 @@ _WORDS: dict[str, _Word] = {
     "kill-actor": _Word(_kill_actor, ("name", "force"), "crash one actor on purpose"),
     "stall-actor": _Word(_stall_actor, ("name", "seconds"), "let one actor hear nothing for a while"),
     "slow-actor": _Word(_slow_actor, ("name", "each", "seconds"), "let one actor work slowly for a while"),
-    "pause": _Word(_pause, ("ticker", "all", "program"), "withdraw one market, all, or those of a program"),
-    "flatten": _Word(_flatten, ("ticker", "all"), "withdraw and close what is held in one market, or all"),
-    "resume": _Word(_resume, ("ticker", "program"), "quote again"),
+    "pause": _Word(_pause, ("ticker", "all"), "withdraw one market, or all"),
+    "resume": _Word(_resume, ("ticker",), "quote again"),
     "explain": _Word(_explain, ("ticker",), "why a market is quoted as it is"),
     "program": _Word(_program, ("name", "state"), "which programs run; start or stop one"),
     "kill-switch": _Word(_kill_switch, ("state",), "on or off; on survives restarts"),

@@ -50,7 +50,6 @@ from kalshi.types import BucketLimits, Order
 from ops.control import (
     BackUpLedger,
     ControlView,
-    FlattenMarkets,
     KillActor,
     PauseQuoting,
     ResumeQuoting,
@@ -660,8 +659,6 @@ class Life:
                     self.hold_up(effect)
                 case PauseQuoting(ticker=ticker):
                     self.switches.pause(ticker)
-                case FlattenMarkets(ticker=ticker):
-                    self.switches.flatten(ticker)
                 case ResumeQuoting(ticker=ticker):
                     self.switches.resume(ticker)
                 case SwitchProgram(name=name, on=on):

@@ -1,7 +1,7 @@
 """What people switch, and what of it survives: the kill switch is a file, so that it stays on over restarts (I26).
 
-A pause, an order to flatten, and a program that was switched are of this process life alone. The file is the truth:
-whoever creates `KILL` in the state folder by hand kills too.
+A pause, and a program that was switched, are of this process life alone. The file is the truth: whoever creates `KILL`
+in the state folder by hand kills too.
 """
 
 from __future__ import annotations
@@ -22,18 +22,12 @@ class PeopleSwitches:
         self._killed_by_settings = killed_by_settings
         self._killed_here = False
         self._paused: set[str] = set()
-        self._flattened: set[str] = set()
         self._programs: dict[str, bool] = {}
 
     def current(self) -> Switches:
         """Returns the switches as they are now."""
         killed = self._killed_by_settings or self._killed_here or self._path.exists()
-        return Switches(
-            killed=killed,
-            paused=frozenset(self._paused),
-            flattened=frozenset(self._flattened),
-            programs=tuple(self._programs.items()),
-        )
+        return Switches(killed=killed, paused=frozenset(self._paused), programs=tuple(self._programs.items()))
 
     def kill(self, on: bool) -> str:
         """Turns the kill switch on or off, for good. Returns what went wrong with the file, empty if nothing did."""
@@ -52,20 +46,13 @@ class PeopleSwitches:
         """Pauses one market, or all of them."""
         self._paused.add(ALL if ticker is None else ticker)
 
-    def flatten(self, ticker: str | None) -> None:
-        """Pauses one market, or all of them, and lets what is held there be closed."""
-        self.pause(ticker)
-        self._flattened.add(ALL if ticker is None else ticker)
-
     def switch_program(self, name: str, on: bool) -> None:
         """Starts or stops a program, for this process life; a restart does what the settings say."""
         self._programs[name] = on
 
     def resume(self, ticker: str | None) -> None:
-        """Ends the pause of one market, or every pause, and the closing with it."""
+        """Ends the pause of one market, or every pause."""
         if ticker is None:
             self._paused.clear()
-            self._flattened.clear()
         else:
             self._paused.discard(ticker)
-            self._flattened.discard(ticker)

@@ -11,7 +11,6 @@ none.
    allowance. The order that carries it is immediate-or-cancel and reduce-only; what did not fill is asked for
    again.
 5. The size is the whole position.
-6. A person's word to flatten asks for no threshold; a price and its slippage bound it like any other exit.
 
 Source: features G2; the design documents' ticker cache (a price counts for 60 s).
 """
@@ -29,11 +28,10 @@ from quant.accounting import Mark
 
 
 class ExitReason(enum.StrEnum):
-    """Which threshold was passed, or that a person wants the position closed."""
+    """Which threshold was passed."""
 
     STOP_LOSS = "stop loss"
     TAKE_PROFIT = "take profit"
-    FLATTEN = "flatten"
 
 
 @attrs.frozen(kw_only=True)
@@ -76,13 +74,11 @@ def decide(
     age_s: float,
     parameters: StopLossParameters,
     grid: PriceGrid,
-    *,
-    is_flattened: bool = False,
 ) -> ExitWanted | None:
     """Returns the exit that the position wants at this touch, or None.
 
     `average_entry_e4` is the YES entry price, for a short position too. `age_s` is the time since proof of
-    life. `is_flattened`: a person wants nothing held here.
+    life.
     """
     touch = price.bid_e4 if position_e2 > 0 else price.ask_e4
     if position_e2 == 0 or touch is None or is_stale(age_s, parameters):
@@ -94,8 +90,6 @@ def decide(
     if ask - bid > parameters.wide_spread_e4:
         at_mid = _passed(sign * ((bid + ask) / 2 - average_entry_e4), parameters)
         reason = reason if at_mid is reason else None
-    if reason is None and is_flattened:
-        reason = ExitReason.FLATTEN
     if reason is None:
         return None
     side = Side.ASK if position_e2 > 0 else Side.BID

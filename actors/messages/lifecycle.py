@@ -32,18 +32,11 @@ class KillMarket:
 
 @attrs.frozen(kw_only=True)
 class Switches:
-    """What people have switched: the kill switch, the markets that are paused or to be closed ("*" means all), and
-    programs by name.
-    """
+    """What people have switched: the kill switch, the markets that are paused ("*" means all), and programs by name."""
 
     killed: bool = False
     paused: frozenset[str] = frozenset()
-    flattened: frozenset[str] = frozenset()  # paused as well, and what is held there is to be closed
     programs: tuple[tuple[str, bool], ...] = ()  # only those that were switched; the others are as configured
-
-    def is_flattened(self, ticker: str) -> bool:
-        """Says whether a person wants nothing held in this market."""
-        return ticker in self.flattened or "*" in self.flattened
 
     def is_enabled(self, program: str, configured: bool) -> bool:
         """Says whether a program runs that is `configured` so."""

@@ -298,6 +298,6 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _sample(Alert, 256, (*_ACTORS, "wire", "outer"), ("records",)),
     _latest(StopWanted, _ACTORS, ("outer",)),
     _sample(KillMarket, 16, ("outer",), ("market_supervisor",)),
-    _latest(Switches, ("outer",), ("order_desk", "snapshot", "discovery", "session_manager", "records", "stop_loss")),
+    _latest(Switches, ("outer",), ("order_desk", "snapshot", "discovery", "session_manager", "records")),
     _latest(SystemSnapshot, ("snapshot",), ("outer", "records")),
 )

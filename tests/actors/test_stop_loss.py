@@ -8,10 +8,9 @@ import pytest
 import trio
 import trio.testing
 
-from actors.messages.lifecycle import Switches
 from actors.messages.market import FeedHealth, ReadMarket, TickerView
 from actors.messages.money import PositionView
-from actors.messages.orders import ExitClaim, ReadRequest
+from actors.messages.orders import ReadRequest
 from actors.messages.table import CHANNELS
 from actors.runtime.child import ChildContext, silent_log
 from actors.runtime.seams import Seams
@@ -34,7 +33,11 @@ POSITION = PositionView(
 )
 
 
-def _context(switchboard: Switchboard) -> ChildContext:
+@pytest.mark.parametrize(("silent", "is_read"), [(frozenset[str](), False), (frozenset({"A"}), True)])
+async def test_a_price_from_a_connection_that_is_down_ages_though_others_are_up(
+    silent: frozenset[str], is_read: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    switchboard = Switchboard(CHANNELS, trio.current_time)
     seams = Seams(
         now=trio.current_time,
         wall_ms=lambda: round(trio.current_time() * 1000),
@@ -42,7 +45,7 @@ def _context(switchboard: Switchboard) -> ChildContext:
         new_id=lambda: "id",
         offload=None,  # type: ignore[arg-type]
     )
-    return ChildContext(
+    context = ChildContext(
         name="stop_loss",
         incarnation=1,
         mailbox=switchboard.mailbox("stop_loss"),
@@ -50,26 +53,6 @@ def _context(switchboard: Switchboard) -> ChildContext:
         seams=seams,
         log=silent_log("stop_loss"),
     )
-
-
-def _ticker() -> TickerView:
-    return TickerView(
-        ticker="A",
-        yes_bid_e4=PriceE4(4_900),
-        yes_ask_e4=PriceE4(5_100),
-        last_price_e4=None,
-        volume_e2=None,
-        ts_ms=0,
-        heard_at_s=trio.current_time(),
-    )
-
-
-@pytest.mark.parametrize(("silent", "is_read"), [(frozenset[str](), False), (frozenset({"A"}), True)])
-async def test_a_price_from_a_connection_that_is_down_ages_though_others_are_up(
-    silent: frozenset[str], is_read: bool, autojump_clock: trio.testing.MockClock
-) -> None:
-    switchboard = Switchboard(CHANNELS, trio.current_time)
-    context = _context(switchboard)
     wire, feed = switchboard.mailbox("wire"), switchboard.outbox("feed")
     reads: list[str] = []
 
@@ -82,7 +65,17 @@ async def test_a_price_from_a_connection_that_is_down_ages_though_others_are_up(
         nursery.start_soon(take_reads)
         nursery.start_soon(StopLoss(context, StopLossParameters()).run, lambda: None)
         switchboard.outbox("discovery").publish(RULES)
-        feed.publish(_ticker())
+        feed.publish(
+            TickerView(
+                ticker="A",
+                yes_bid_e4=PriceE4(4_900),
+                yes_ask_e4=PriceE4(5_100),
+                last_price_e4=None,
+                volume_e2=None,
+                ts_ms=0,
+                heard_at_s=trio.current_time(),
+            )
+        )
         switchboard.outbox("portfolio_risk").publish(POSITION)
         for _ in range(140):
             await trio.sleep(0.5)
@@ -99,27 +92,4 @@ async def test_a_price_from_a_connection_that_is_down_ages_though_others_are_up(
                 )
             )
         assert bool(reads) is is_read
-        nursery.cancel_scope.cancel()
-
-
-async def test_what_a_person_wants_closed_is_claimed_and_a_resume_calls_it_off(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    switchboard = Switchboard(CHANNELS, trio.current_time)
-    context, desk = _context(switchboard), switchboard.mailbox("order_desk")
-
-    async def claims() -> list[tuple[str, bool]]:
-        await trio.sleep(0.1)
-        return [(m.reason, m.is_done) for m in await desk.receive(timeout_s=0) if isinstance(m, ExitClaim)]
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(StopLoss(context, StopLossParameters()).run, lambda: None)
-        switchboard.outbox("discovery").publish(RULES)
-        switchboard.outbox("feed").publish(_ticker())
-        switchboard.outbox("portfolio_risk").publish(POSITION)
-        assert await claims() == []
-        switchboard.outbox("outer").publish(Switches(flattened=frozenset({"*"})))
-        assert await claims() == [("flatten", False)]
-        switchboard.outbox("outer").publish(Switches())
-        assert await claims() == [("flatten", True)]
         nursery.cancel_scope.cancel()

@@ -11,7 +11,6 @@ from ops.control import (
     BackUpLedger,
     ControlEffect,
     ControlView,
-    FlattenMarkets,
     KillActor,
     PauseQuoting,
     ResumeQuoting,
@@ -20,7 +19,6 @@ from ops.control import (
     SlowActor,
     StallActor,
     StopBot,
-    SwitchProgram,
     WriteAudit,
     dispatch,
 )
@@ -121,28 +119,6 @@ def test_a_mistyped_actor_is_answered_with_the_nearest_one() -> None:
 def test_pause_withdraws_one_market_or_all_of_them() -> None:
     assert asked("pause", ticker=TICKER)[1] == (PauseQuoting(ticker=TICKER),)
     assert asked("pause", all="yes")[1] == (PauseQuoting(ticker=None),)
-
-
-def test_a_program_is_paused_and_resumed_by_its_name_and_never_together_with_a_market() -> None:
-    view = ControlView(snapshot=snapshot(), at_ms=7, programs=(("spread", True), ("rewards", False)))
-    assert asked("pause", view, program="spread")[1] == (SwitchProgram(name="spread", on=False),)
-    assert asked("resume", view, program="rewards")[1] == (SwitchProgram(name="rewards", on=True),)
-    assert asked("pause", view, program="rewards")[0].ok
-    for reply, effects in (
-        asked("pause", view, program="spred"),
-        asked("pause", view, program="spread", ticker=TICKER),
-        asked("resume", view, program="rewards", ticker=TICKER),
-    ):
-        assert not reply.ok
-        assert effects == ()
-
-
-def test_flatten_closes_one_market_or_all_of_them_and_must_be_said_in_so_many_words() -> None:
-    assert asked("flatten", ticker=TICKER)[1] == (FlattenMarkets(ticker=TICKER),)
-    assert asked("flatten", all="yes")[1] == (FlattenMarkets(ticker=None),)
-    for reply, effects in (asked("flatten"), asked("flatten", ticker="KXNONE")):
-        assert not reply.ok
-        assert effects == ()
 
 
 def test_pause_without_saying_what_does_nothing() -> None:

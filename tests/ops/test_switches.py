@@ -70,14 +70,3 @@ def test_resuming_ends_pauses_and_never_a_kill(tmp_path: Path) -> None:
     assert switches.current().paused == frozenset()
     assert switches.current().killed
     assert a_life(tmp_path).current().killed
-
-
-def test_what_is_flattened_is_paused_too_and_a_resume_ends_both(tmp_path: Path) -> None:
-    life = a_life(tmp_path)
-    life.flatten("A")
-    assert life.current().paused == life.current().flattened == frozenset({"A"})
-    life.flatten(None)
-    assert life.current().is_flattened("B")
-    life.resume(None)
-    assert not life.current().is_flattened("A")
-    assert life.current().paused == frozenset()

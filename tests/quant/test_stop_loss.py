@@ -54,21 +54,6 @@ def test_either_half_can_be_switched_off() -> None:
     assert wanted(100, 5_000, 9_000, 9_100, parameters=off) is None
 
 
-def test_a_persons_word_closes_what_passed_no_threshold_and_a_threshold_keeps_its_name() -> None:
-    def flattened(position: int, bid: int | None, ask: int | None) -> ExitWanted | None:
-        return decide(position, 5_000, mark(bid, ask), 1.0, PARAMETERS, CENT_GRID, is_flattened=True)
-
-    assert wanted(700, 5_000, 4_900, 5_100) is None
-    assert flattened(700, 4_900, 5_100) == ExitWanted(
-        side=Side.ASK, count_e2=CountE2(700), limit_price_e4=PriceE4(4_600), reason=ExitReason.FLATTEN
-    )
-    lost = flattened(700, 3_400, 3_500)
-    assert lost is not None
-    assert lost.reason is ExitReason.STOP_LOSS
-    assert flattened(0, 4_900, 5_100) is None
-    assert flattened(700, None, 5_100) is None
-
-
 def test_a_flat_position_wants_nothing() -> None:
     assert wanted(0, 5_000, 100, 200) is None
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from actors import fill_reconciler
-from actors.messages.control import ControlCommand, SystemSnapshot
+from actors.messages.control import SystemSnapshot
 from actors.runtime.ledger_store.database import reader
 from kalshi.simulator.settings import SimulatorSettings
 from ops.life import Life
@@ -175,22 +175,3 @@ def test_fills_of_an_outage_that_have_left_the_live_list_are_booked_from_the_his
 
     quiet = attrs.evolve(SimulatorSettings(), trades_live_ms=40_000, cutoff_step_ms=1_000)
     _run_twice(away, quiet)
-
-
-def test_flatten_closes_every_position_by_exits_and_quotes_nothing_until_a_resume() -> None:
-    async def scenario(world: World, life: Life) -> None:
-        assert _truth(world), "there is nothing to close"
-        assert (await life.answer(ControlCommand(word="flatten", arguments=(("all", "yes"),)))).ok
-        for _ in range(60):
-            await trio.sleep(1)
-            if not _truth(world):
-                break
-        assert _truth(world) == {}
-        await trio.sleep(5)
-        assert world.resting() == []
-        assert _positions(life) == _truth(world) == {}
-        assert (await life.answer(ControlCommand(word="resume"))).ok
-        await trio.sleep(10)
-        assert sum(row.own_bid is not None for row in _snapshot(life).markets) >= 8, "it quotes again"
-
-    _run(scenario)
