@@ -39,6 +39,9 @@ nightly: test-long
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m nightly
 	$(BIN)/python -m tests.simulation.crash_storm --kills 50
 	$(BIN)/python -m tests.process.kill_campaign --kills 500
+	$(BIN)/python -m tests.quant.trading_histories --count 10000
+	$(BIN)/python -m tests.simulation.money_storm --kills 200
+	$(BIN)/python -m tests.process.money_campaign --kills 20
 	$(BIN)/python -m ops.soak --hours 24 --markets 300
 	$(BIN)/python -m tests.mutations
 	$(BIN)/python -m tests.ops.backtest.whole

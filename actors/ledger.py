@@ -22,7 +22,9 @@ from actors.messages.money import (
     FillsRecorded,
     FillTape,
     JoinFills,
+    KeepLossLatch,
     ReadFillMark,
+    ReadLossLatch,
     ReadNumberedFills,
     Record,
     RecordFills,
@@ -97,6 +99,8 @@ class Ledger:
             await offload(store.record_verdicts, verdicts)
         if learned := tuple(m.learned for m in batch if isinstance(m, KeepLearned)):
             await offload(store.keep_learned, learned)
+        for latch in [m.latch for m in batch if isinstance(m, KeepLossLatch)][-1:]:
+            await offload(store.keep_loss_latch, latch)
         if rows := tuple(m.row for m in batch if isinstance(m, RecordSession)):
             await offload(store.record_sessions, rows)
         return added
@@ -114,6 +118,8 @@ class Ledger:
                     reply.put(await self.context.seams.offload(store.open_stake, message))
                 case StoreStake(reply=reply):
                     reply.put(await self.context.seams.offload(store.store_stake, message))
+                case ReadLossLatch(reply=reply):
+                    reply.put(await self.context.seams.offload(store.loss_latch))
                 case ReadLearned(reply=reply):
                     reply.put(await self.context.seams.offload(store.learned))
                 case ReadOpenSessions(program=program, reply=reply):

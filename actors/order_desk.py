@@ -10,12 +10,13 @@ open, read all numbered fills, and compare with a resting list before anything i
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import attrs
 
-from actors.messages.lifecycle import Alert, Heartbeat, StopWanted, Switches
-from actors.messages.market import BookCondition, BookView, FeedHealth, MarketEnded, MarketRules
+from actors.messages.lifecycle import ALL_MARKETS, Alert, Heartbeat, StopWanted, Switches
+from actors.messages.market import Assignments, BookCondition, BookView, FeedHealth, MarketEnded, MarketRules
 from actors.messages.money import FillTape, ReadNumberedFills, Record, RiskView
 from actors.messages.orders import (
     CloseOrder,
@@ -66,10 +67,12 @@ from quant.orders.planner import Wanted
 from quant.orders.rounds import Rounds, list_again_after_s
 from quant.orders.table import OrderTable
 from quant.orders.tracked import OrderState, TrackedOrder
+from quant.orders.write_room import WriteRoom, first_to_leave, write_room
 
 TICK_S = 0.1
 PERMIT_EVERY_S = 0.25
-COST_QUOTE = 10  # tokens of a create or amend
+HEALTH_COUNTS_S = 1.0  # so long after the Wire spoke its bucket is taken to fill up; it speaks four times a second
+EXITS_UNHEARD = 8  # exits of a round while the Wire has not said yet what it has: they must not wait for its word
 WATCHED = ("ledger", "fill_reconciler", "stop_loss")
 RECENT_FILLS_MAX = 4_096  # enough for the group's 15 s window at any rate the exchange allows us
 # A create into a group that was triggered, or that is not there: removed, or the exchange is another one than it was.
@@ -88,6 +91,7 @@ class OrderDesk:
     contracts_limit_e2: int
     _desk: Desk = attrs.field(init=False)
     _switches: Switches = attrs.field(factory=Switches, init=False)
+    _owners: dict[str, str] = attrs.field(factory=dict, init=False)  # programs by market
     _risk: RiskView | None = attrs.field(default=None, init=False)
     _feed: FeedHealth | None = attrs.field(default=None, init=False)
     _wire: WireHealth | None = attrs.field(default=None, init=False)
@@ -108,6 +112,7 @@ class OrderDesk:
     _permit: Permit = attrs.field(default=Permit(may_quote=False, must_withdraw=False, reasons=()), init=False)
     _permit_said_s: float = attrs.field(default=-1.0, init=False)
     _commands: int = attrs.field(default=0, init=False)
+    _handed: Counter[CommandClass] = attrs.field(factory=Counter, init=False)  # since the Wire's last word
     _rounds: Rounds = attrs.field(factory=Rounds, init=False)
     _shown: dict[str, WorkingOrders] = attrs.field(factory=dict, init=False)
     _exits_shown: dict[str, ExitStatus] = attrs.field(factory=dict, init=False)
@@ -198,7 +203,10 @@ class OrderDesk:
                 self._feed = message
             case Switches():
                 self._switches = message
-                self._desk.set_paused(message.paused)
+                self._set_paused()
+            case Assignments():
+                self._owners = {each.ticker: each.program for each in message.assignments}
+                self._set_paused()
             case WireHealth():
                 self._take_wire_health(message)
             case Heartbeat():
@@ -293,12 +301,19 @@ class OrderDesk:
 
     def _take_wire_health(self, health: WireHealth) -> None:
         self._wire = health
+        self._handed = Counter({CommandClass.EXIT: health.exits_waiting, CommandClass.QUOTE: health.quotes_waiting})
         self._desk.set_write_refill(health.write_refill_per_s)
         for exchange_index, group_id in list(self._desk.groups.items()):
             if group_id in health.shut_groups:  # we shut it ourselves, while nobody heard this desk
                 del self._desk.groups[exchange_index]
                 self._tripped.pop(group_id, None)
                 self._rounds.touch_all()
+
+    def _set_paused(self) -> None:
+        programs = self._switches.paused_programs
+        of_programs = {ticker for ticker, program in self._owners.items() if program in programs}
+        # What is being closed is quoted by nobody, whoever owns it by now.
+        self._desk.set_paused(self._switches.paused | self._switches.flattening | of_programs)
 
     def _take_claim(self, claim: ExitClaim) -> None:
         now_s = self._now()
@@ -315,6 +330,7 @@ class OrderDesk:
                 renewed_at_s=claim.renewed_at_s,
                 masked_since_s=now_s,
                 claimant=claim.claimant,
+                loss_e6=claim.loss_e6,
             ),
             now_s,
         )
@@ -407,7 +423,7 @@ class OrderDesk:
             journal_healthy=wire is not None and wire.journal_healthy,
             clock_sane=wire is None or wire.clock_sane,
             is_killed=self._switches.killed,
-            is_paused="*" in self._switches.paused,
+            is_paused=ALL_MARKETS in self._switches.paused,
             is_stopping=wire is not None and not wire.latch_open,
             fence_tripped=bool(self._tripped),
             exchange_pause=wire.exchange_pause if wire is not None else "",
@@ -489,17 +505,17 @@ class OrderDesk:
             self._rounds.touch((order.ticker,))
             await self._close(order)
         wall_s = self.clock.now_s()
-        room = self._room_for_quotes()
-        due = self._rounds.due(self._desk.tickers(), self._now())
+        room = self._room()
+        losses_e6 = {ticker: claim.loss_e6 for ticker, claim in self._desk.claims().items()}
+        due = first_to_leave(self._rounds.due(self._desk.tickers(), self._now()), losses_e6)
         for ticker in due:
             wakes_at_s = math.inf
             for command in self._desk.plan(ticker, self._permit, self._now(), wall_s):
-                if command.kind is CommandClass.QUOTE:
-                    room -= 1
-                    if room < 0:  # planned again when there are tokens; queueing it would only make it late
-                        wakes_at_s = self._now() + TICK_S
-                        continue
+                if not room.admits(command.kind):  # planned again when there are tokens
+                    wakes_at_s = self._now() + TICK_S
+                    continue
                 self._desk.command_sent(command, self._now())
+                self._handed[command.kind] += 1
                 self._call_for_help(ticker, command)
                 await self._to_wire(
                     command.request, command.client_order_id, command.kind, valid_s=self._valid_s(command)
@@ -513,14 +529,21 @@ class OrderDesk:
         if command.kind is CommandClass.EXIT and attempts == self.parameters.exit_attempts_max:
             self._alert("exit_stuck", "error", f"{ticker}: {attempts} exit orders did not close the position")
 
-    def _room_for_quotes(self) -> int:
-        """How many creates and amends can get their tokens before they are too old."""
-        if self._wire is None:
-            return 0
-        in_flight = self._desk.table.quotes_in_flight()
-        within_s = self.parameters.command_valid_s
-        tokens = self._wire.write_tokens + self._wire.write_refill_per_s * within_s
-        return int(tokens // COST_QUOTE) - in_flight
+    def _room(self) -> WriteRoom:
+        """What can get its tokens before it is too old."""
+        wire = self._wire
+        if wire is None:
+            return WriteRoom(exits=EXITS_UNHEARD, quotes=0)
+        return write_room(
+            tokens=wire.write_tokens
+            + wire.write_refill_per_s * min(self._now() - wire.published_at_s, HEALTH_COUNTS_S),
+            reserve=wire.write_reserve,
+            refill_per_s=wire.write_refill_per_s,
+            exits_ahead_s=TICK_S,
+            quotes_ahead_s=self.parameters.command_valid_s,
+            exits_handed_over=self._handed[CommandClass.EXIT],
+            quotes_handed_over=self._handed[CommandClass.QUOTE] + self._handed[CommandClass.RENEW],
+        )
 
     def _valid_s(self, command: PlannedCommand) -> float:
         """A quote may leave only while what allowed it still stands."""

@@ -7,11 +7,12 @@ lease: when it stops saying it, nothing is quoted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import attrs
 
-from actors.messages.lifecycle import Alert, Heartbeat
+from actors.messages.lifecycle import Alert, Heartbeat, ReleaseLossLatch
 from actors.messages.market import (
     Assignments,
     BookCondition,
@@ -26,10 +27,12 @@ from actors.messages.market import (
 from actors.messages.money import (
     AccountRead,
     FillTape,
+    KeepLossLatch,
     MarketCap,
     PnlView,
     PositionView,
     ReadAccount,
+    ReadLossLatch,
     ReadNumberedFills,
     Record,
     RiskView,
@@ -43,11 +46,13 @@ from quant.accounting import Mark, liquidation_mark_e4, unrealised_e6
 from quant.drift import DriftParameters, DriftState, compare
 from quant.fills import NumberedFill
 from quant.invariants import check
+from quant.loss_latch import LossLatch
 from quant.positions import Portfolio, apply_fills, settle_market, value
-from quant.risk import DailyLossLatch, MarketFacts, MarketLimits, RiskAssessment, RiskParameters, assess
+from quant.risk import MarketFacts, MarketLimits, RiskAssessment, RiskParameters, assess
 from quant.shard_funds import unfunded_shards
 
 DAY_MS = 86_400_000
+EQUITY_KEPT_EVERY_S = 5.0
 _RESULT_VALUES_E4 = {"yes": ONE_DOLLAR_E4, "no": PriceE4(0)}
 
 
@@ -75,7 +80,9 @@ class PortfolioRisk:
     _assigned: frozenset[str] = attrs.field(default=frozenset(), init=False)
     _balance: Balance | None = attrs.field(default=None, init=False)
     _drift: DriftState = attrs.field(factory=DriftState, init=False)
-    _latch: DailyLossLatch = attrs.field(factory=DailyLossLatch, init=False)
+    _latch: LossLatch = attrs.field(factory=LossLatch, init=False)
+    _latch_kept: LossLatch = attrs.field(factory=LossLatch, init=False)
+    _latch_kept_s: float = attrs.field(default=-math.inf, init=False)
     _complete_to_ms: int = attrs.field(default=0, init=False)
     _account: AccountRead | None = attrs.field(default=None, init=False)
     _account_out: bool = attrs.field(default=False, init=False)
@@ -87,6 +94,9 @@ class PortfolioRisk:
     async def run(self, started: Callable[[], None]) -> None:
         """Serves until cancelled."""
         await self._catch_up()
+        latch = await ask_until_answered(self.context, lambda slot: ReadLossLatch(reply=slot))
+        assert isinstance(latch, LossLatch)
+        self._latch = self._latch_kept = latch
         started()
         now = self.context.seams.now
         next_word_s = next_account_s = now()
@@ -141,6 +151,9 @@ class PortfolioRisk:
                     self._account = message
                 case MarketRead(market=market):
                     self._take_market(market)
+                case ReleaseLossLatch():
+                    self.context.log.info("a person has released the loss latch: losses count anew")
+                    self._latch = self._latch.released()
                 case ReadFailed(read=ReadAccount()):
                     self._account_out = False  # asked again in its time; the lease says how old the word is
                 case _:
@@ -225,6 +238,7 @@ class PortfolioRisk:
             drifted=self._drift.drifted(self.drift_parameters),
         )
         self._latch = assessment.latch
+        self._keep_latch(now_s)
         if assessment.reasons != self._halts_said:
             self._halts_said = assessment.reasons
             self.context.log.info("halted: " + "; ".join(assessment.reasons) if assessment.halt else "not halted")
@@ -235,6 +249,19 @@ class PortfolioRisk:
         self._say_positions()
         self._say_pnl()
         self.context.outbox.publish(Heartbeat(actor="portfolio_risk", incarnation=self.context.incarnation, at_s=now_s))
+
+    def _keep_latch(self, now_s: float) -> None:
+        """Has the latch stored: a new equity at its leisure, everything else at once."""
+        kept = self._latch_kept
+        if self._latch == kept:
+            return
+        moved = attrs.evolve(kept, peak_equity_e6=self._latch.peak_equity_e6, last_equity_e6=self._latch.last_equity_e6)
+        if self._latch == moved and now_s < self._latch_kept_s + EQUITY_KEPT_EVERY_S:
+            return
+        if self._latch.tripped_reason is not None and self._latch_kept.tripped_reason is None:
+            self._alert("loss_limit", "error", f"{self._latch.tripped_reason}; `release` ends the halt")
+        self._latch_kept, self._latch_kept_s = self._latch, now_s
+        self.context.outbox.publish(KeepLossLatch(latch=self._latch))
 
     def _say_unfunded(self, markets: Mapping[str, MarketFacts], balance: Balance) -> None:
         """Tells of each shard without cash once, and again only after it had some."""

@@ -20,7 +20,7 @@ from typing import Final
 
 import attrs
 
-from actors.messages.lifecycle import Alert, Heartbeat, Switches
+from actors.messages.lifecycle import ALL_MARKETS, Alert, Heartbeat, Switches
 from actors.messages.market import Assignments, Claim, MarketEnded, MarketRules, ProgramClaims
 from actors.messages.money import FillTape, MarketVerdict, PositionView, RecordVerdicts, RiskView
 from actors.messages.orders import ExitClaim, WorkingOrders
@@ -193,7 +193,7 @@ class SessionManager:
             program=self.name,
             is_on=switches.is_enabled(self.name, self.program.is_enabled),
             is_killed=switches.killed,
-            paused=switches.paused,
+            paused=frozenset({ALL_MARKETS}) if self.name in switches.paused_programs else switches.paused,
             objection=_objection(risk, now_s),
             balance_e6=None if risk is None else MoneyE6(sum(cash_e6 for _, cash_e6 in risk.cash_available_e6)),
             resting_value_e6=MoneyE6(sum(self._bound_e6.values())),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
-from actors.messages.lifecycle import Heartbeat
+from actors.messages.lifecycle import Heartbeat, Switches
 from actors.messages.market import FeedHealth, MarketRead, MarketRules, ReadMarket, TickerView
 from actors.messages.money import PositionView
 from actors.messages.orders import ExitClaim, ExitStatus
@@ -21,7 +21,7 @@ from actors.runtime.supervisor import ChildContext
 from kalshi.grid import PriceGrid
 from kalshi.numbers import PriceE4, ask_or_none, bid_or_none
 from quant.accounting import Mark
-from quant.stop_loss import ExitWanted, StopLossParameters, decide, is_stale
+from quant.stop_loss import Excursion, ExitReason, ExitWanted, StopLossParameters, decide, is_stale, seen
 
 CHECK_EVERY_S = 2.0
 HEARTBEAT_S = 1.0
@@ -42,6 +42,8 @@ class StopLoss:
 
     context: ChildContext
     parameters: StopLossParameters
+    _switches: Switches = attrs.field(factory=Switches, init=False)
+    _excursions: dict[str, Excursion] = attrs.field(factory=dict, init=False)
     _prices: dict[str, _Price] = attrs.field(factory=dict, init=False)
     _positions: dict[str, PositionView] = attrs.field(factory=dict, init=False)
     _rules: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
@@ -66,8 +68,10 @@ class StopLoss:
             if now() >= next_check_s:
                 next_check_s = now() + CHECK_EVERY_S
                 touched = set(self._positions)
-            for ticker in sorted(touched):
-                await self._check(ticker)
+            wanted = {ticker: await self._wanted(ticker) for ticker in sorted(touched)}
+            for ticker, exit_wanted in sorted(wanted.items(), key=_greatest_loss_first):
+                if exit_wanted is not None:
+                    self._claim(ticker, exit_wanted)
 
     def _take(self, batch: tuple[object, ...]) -> set[str]:
         touched = set()
@@ -88,35 +92,46 @@ class StopLoss:
                     self._rules[message.ticker] = message
                 case FeedHealth():
                     self._feed = message
+                case Switches():
+                    self._switches = message
+                    touched |= self._positions.keys()
                 case ExitStatus():
                     pass
                 case _:
                     pass
         return touched
 
-    async def _check(self, ticker: str) -> None:
+    async def _wanted(self, ticker: str) -> ExitWanted | None:
+        """Returns the exit that a position wants now; lets go of a market in which nothing is held any more."""
         position, rules = self._positions.get(ticker), self._rules.get(ticker)
         if position is None or rules is None or position.average_entry_e4 is None:
+            self._excursions.pop(ticker, None)
             self._release(ticker)
-            return
+            return None
         price = self._prices.get(ticker)
         age_s = float("inf") if price is None else self._age_s(ticker, price)
         if price is None or is_stale(age_s, self.parameters):
             await self._read_price(ticker)
-            return
-        wanted = decide(
-            position.position_e2,
-            position.average_entry_e4,
-            price.mark,
-            age_s,
-            self.parameters,
-            PriceGrid(rules.price_ranges),
-        )
-        if wanted is None:
-            if ticker in self._claims and position.position_e2 == 0:
-                self._release(ticker)
-            return
-        self._claim(ticker, wanted)
+            return None
+        held_e2, entry_e4, parameters = position.position_e2, position.average_entry_e4, self.parameters
+        before = self._excursions.get(ticker, Excursion())
+        excursion = self._excursions[ticker] = seen(before, held_e2, entry_e4, price.mark, age_s, parameters)
+        is_flattening = self._switches.is_flattening(ticker)
+        grid = PriceGrid(rules.price_ranges)
+        wanted = decide(held_e2, entry_e4, price.mark, age_s, parameters, grid, excursion, is_flattening=is_flattening)
+        if wanted is None and self._is_over(ticker, held_e2):
+            self._release(ticker)
+        return wanted
+
+    def _is_over(self, ticker: str, held_e2: int) -> bool:
+        """Says whether a claim has nothing left to do: it is flat, turned round, or a person has taken it back.
+
+        A price that came back is no such reason: whoever has begun to leave goes on while its claim lasts at the desk.
+        """
+        claim = self._claims.get(ticker)
+        if claim is None or held_e2 * claim.side.sign >= 0:
+            return True
+        return claim.reason == ExitReason.FLATTEN and not self._switches.is_flattening(ticker)
 
     def _age_s(self, ticker: str, price: _Price) -> float:
         """A price from the socket is as old as the connection's last sign of life, whatever the market does."""
@@ -137,13 +152,16 @@ class StopLoss:
     def _claim(self, ticker: str, wanted: ExitWanted) -> None:
         now_s = self.context.seams.now()
         present = self._claims.get(ticker)
+        if present is not None and present.side is not wanted.side:
+            self._release(ticker)  # the position has turned round: this is another exit
+            present = None
         if present is None:
             self.context.log.warning(f"{ticker}: {wanted.reason}: closing {wanted.count_e2 / 100} contracts")
         elif (
             now_s - present.renewed_at_s < CLAIM_RENEW_S
             and present.count_e2 == wanted.count_e2
             and present.limit_e4 == wanted.limit_price_e4
-        ):
+        ):  # what it has lost by now goes with the next renewal
             return
         claim = ExitClaim(
             ticker=ticker,
@@ -153,6 +171,7 @@ class StopLoss:
             limit_e4=wanted.limit_price_e4,
             reason=wanted.reason.value,
             renewed_at_s=now_s,
+            loss_e6=wanted.loss_e6,
         )
         self._claims[ticker] = claim
         self.context.outbox.publish(claim)
@@ -162,6 +181,11 @@ class StopLoss:
         if claim is not None:
             self.context.log.info(f"{ticker}: exit done")
             self.context.outbox.publish(attrs.evolve(claim, is_done=True))
+
+
+def _greatest_loss_first(of_market: tuple[str, ExitWanted | None]) -> float:
+    wanted = of_market[1]
+    return 0.0 if wanted is None else -wanted.loss_e6
 
 
 def _mark(bid_e4: PriceE4, ask_e4: PriceE4) -> Mark:

@@ -40,6 +40,7 @@ ConfigOption = Annotated[Path, typer.Option("--config", help="the settings file"
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "config.yaml"
 DOTENV = Path(".env")
 TICKER_HELP = "a market's ticker"
+ProgramOption = Annotated[str, typer.Option("--program", help="all markets of a program of the settings")]
 INTERRUPTED = 130  # as shells say it
 
 
@@ -156,6 +157,12 @@ def _add_questions(app: typer.Typer) -> None:
         _ask(config, "explain", ticker=ticker)
 
 
+def _meant(ticker: str, program: str) -> dict[str, str]:
+    """Returns the arguments that name a market or a program; what is not given is left out."""
+    given = {"ticker": ticker, "program": program}
+    return {key: value for key, value in given.items() if value}
+
+
 def _add_switches(app: typer.Typer) -> None:
     @app.command()
     def stop(config: ConfigOption = DEFAULT_CONFIG) -> None:
@@ -169,17 +176,41 @@ def _add_switches(app: typer.Typer) -> None:
 
     @app.command()
     def pause(
-        ticker: Annotated[str, typer.Argument(help=TICKER_HELP)] = "", config: ConfigOption = DEFAULT_CONFIG
+        ticker: Annotated[str, typer.Argument(help=TICKER_HELP)] = "",
+        program: ProgramOption = "",
+        config: ConfigOption = DEFAULT_CONFIG,
     ) -> None:
-        """Withdraw one market, or all of them when none is named."""
-        _ask(config, "pause", **({"ticker": ticker} if ticker else {"all": "yes"}))
+        """Withdraw one market, those of a program, or all of them when none is named."""
+        _ask(config, "pause", **(_meant(ticker, program) or {"all": "yes"}))
+
+    @app.command("cancel-all")
+    def cancel_all(config: ConfigOption = DEFAULT_CONFIG) -> None:
+        """Withdraw all markets, as `pause` does when none is named."""
+        _ask(config, "pause", all="yes")
 
     @app.command()
     def resume(
-        ticker: Annotated[str, typer.Argument(help=TICKER_HELP)] = "", config: ConfigOption = DEFAULT_CONFIG
+        ticker: Annotated[str, typer.Argument(help=TICKER_HELP)] = "",
+        program: ProgramOption = "",
+        config: ConfigOption = DEFAULT_CONFIG,
     ) -> None:
         """Quote again after a pause."""
-        _ask(config, "resume", **({"ticker": ticker} if ticker else {}))
+        _ask(config, "resume", **_meant(ticker, program))
+
+    @app.command()
+    def flatten(
+        ticker: Annotated[str, typer.Argument(help=TICKER_HELP)] = "",
+        program: ProgramOption = "",
+        everything: Annotated[bool, typer.Option("--all", help="every position of the bot")] = False,
+        config: ConfigOption = DEFAULT_CONFIG,
+    ) -> None:
+        """Withdraw and close what is held in one market, in those of a program, or in all."""
+        _ask(config, "flatten", **_meant(ticker, program), **({"all": "yes"} if everything else {}))
+
+    @app.command()
+    def release(config: ConfigOption = DEFAULT_CONFIG) -> None:
+        """Quote again after the daily loss or the drawdown has halted the bot; losses count anew."""
+        _ask(config, "release")
 
     @app.command()
     def program(

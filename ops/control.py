@@ -41,6 +41,7 @@ class ControlView:
     kill_switch: bool = False
     paused_all: bool = False
     paused: frozenset[str] = frozenset()
+    paused_programs: frozenset[str] = frozenset()
     programs: tuple[tuple[str, bool], ...] = ()  # every program, and whether it runs
     configuration: tuple[str, ...] = ()  # of that market: the numbers it was last configured with, and why
     verdicts: tuple[str, ...] = ()  # of the market that `explain` asks about: what each program last said of it
@@ -97,6 +98,33 @@ class ResumeQuoting:
 
 
 @attrs.frozen(kw_only=True)
+class PauseProgram:
+    """Withdraw what a program quotes, and quote none of its markets."""
+
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class ResumeProgram:
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class Flatten:
+    """Pause and close what is held: one market, or all of them where `ticker` is None."""
+
+    ticker: str | None
+
+
+@attrs.frozen(kw_only=True)
+class FlattenProgram:
+    """Pause a program and close what is held in its markets."""
+
+    name: str
+    tickers: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
 class SwitchProgram:
     """Start or stop a trading program."""
 
@@ -107,6 +135,11 @@ class SwitchProgram:
 @attrs.frozen(kw_only=True)
 class SetKillSwitch:
     on: bool
+
+
+@attrs.frozen(kw_only=True)
+class ReleaseLosses:
+    """Count losses anew, and quote again if a loss limit had halted it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -134,8 +167,13 @@ ControlEffect = (
     | SlowActor
     | PauseQuoting
     | ResumeQuoting
+    | PauseProgram
+    | ResumeProgram
+    | Flatten
+    | FlattenProgram
     | SetKillSwitch
     | SwitchProgram
+    | ReleaseLosses
     | StopBot
     | BackUpLedger
     | SetLogLevel
@@ -213,6 +251,9 @@ def _refuse_where_real(view: ControlView, word: str) -> None:
 
 
 def _pause(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    if (name := _program_alone(arguments, view, "pause")) is not None:
+        text = f"The markets of {name} are being withdrawn and stay unquoted until `resume --program {name}`."
+        return _done(text, PauseProgram(name=name))
     ticker = _market_or_all(arguments, view, "pause")
     if ticker is None:
         return _done("All markets are being withdrawn and stay unquoted until `resume`.", PauseQuoting(ticker=None))
@@ -220,6 +261,10 @@ def _pause(arguments: Mapping[str, str], view: ControlView) -> _Answer:
 
 
 def _resume(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    if (name := _program_alone(arguments, view, "resume")) is not None:
+        if name not in view.paused_programs:
+            raise _Refused(f"The program {name} is not paused.")
+        return _done(f"Quoting resumes in the markets of {name}.", ResumeProgram(name=name))
     ticker = arguments.get("ticker")
     if ticker is None:
         note = " The kill switch is still on." if view.kill_switch else ""
@@ -227,7 +272,37 @@ def _resume(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     if ticker not in view.paused:
         hint = "all markets are paused: `resume` without a ticker" if view.paused_all else _paused_list(view)
         raise _Refused(f"{ticker} is not paused by itself; {hint}.")
-    return _done(f"Quoting resumes in {ticker}.", ResumeQuoting(ticker=ticker))
+    still = " All markets are paused still: `resume` without a ticker." if view.paused_all else ""
+    return _done(f"{ticker} is not paused by itself any more.{still}", ResumeQuoting(ticker=ticker))
+
+
+def _flatten(arguments: Mapping[str, str], view: ControlView) -> _Answer:
+    if (name := _program_alone(arguments, view, "flatten")) is not None:
+        rows = [row for row in view.snapshot.markets if row.program == name]
+        held_ones = sum(row.position_e2 != 0 for row in rows)
+        return _done(
+            f"{held_ones} positions of {name} are being closed; it stays unquoted until `resume --program {name}`.",
+            # All its markets: what rests at this moment may still be filled.
+            FlattenProgram(name=name, tickers=tuple(row.ticker for row in rows)),
+        )
+    ticker = _market_or_all(arguments, view, "flatten")
+    held = [row for row in view.snapshot.markets if row.position_e2 and ticker in (None, row.ticker)]
+    where = "all markets stay" if ticker is None else f"{ticker} stays"
+    text = f"{len(held)} positions are being closed; {where} unquoted until `resume`."
+    return _done(text, Flatten(ticker=ticker))
+
+
+def _program_alone(arguments: Mapping[str, str], view: ControlView, word: str) -> str | None:
+    """Returns the program that is meant; None where none is. Raises _Refused beside a market, and for unknown ones."""
+    name = arguments.get("program")
+    if name is None:
+        return None
+    if len(arguments) > 1:
+        raise _Refused(f"{word!r} takes a program or a market, not both.")
+    programs = dict(view.programs)
+    if name not in programs:
+        raise _Refused(f"There is no program {name!r}; {_nearest(name, programs)}")
+    return name
 
 
 def _explain(arguments: Mapping[str, str], view: ControlView) -> _Answer:
@@ -272,6 +347,10 @@ def _kill_switch(arguments: Mapping[str, str], view: ControlView) -> _Answer:
     return _done("Kill switch off: quoting starts again behind a new fence.", SetKillSwitch(on=False))
 
 
+def _release(_: Mapping[str, str], view: ControlView) -> _Answer:
+    return _done("The loss limits count anew from now on; what they had halted quotes again.", ReleaseLosses())
+
+
 def _stop(_: Mapping[str, str], view: ControlView) -> _Answer:
     return _done("Stopping: orders are fenced and swept, then the bot ends.", StopBot())
 
@@ -310,11 +389,13 @@ _WORDS: dict[str, _Word] = {
     "kill-actor": _Word(_kill_actor, ("name", "force"), "crash one actor on purpose"),
     "stall-actor": _Word(_stall_actor, ("name", "seconds"), "let one actor hear nothing for a while"),
     "slow-actor": _Word(_slow_actor, ("name", "each", "seconds"), "let one actor work slowly for a while"),
-    "pause": _Word(_pause, ("ticker", "all"), "withdraw one market, or all"),
-    "resume": _Word(_resume, ("ticker",), "quote again"),
+    "pause": _Word(_pause, ("ticker", "all", "program"), "withdraw one market, those of a program, or all"),
+    "resume": _Word(_resume, ("ticker", "program"), "quote again"),
+    "flatten": _Word(_flatten, ("ticker", "all", "program"), "pause, and close what is held"),
     "explain": _Word(_explain, ("ticker",), "why a market is quoted as it is"),
     "program": _Word(_program, ("name", "state"), "which programs run; start or stop one"),
     "kill-switch": _Word(_kill_switch, ("state",), "on or off; on survives restarts"),
+    "release": _Word(_release, (), "quote again after a loss limit, and count losses anew"),
     "stop": _Word(_stop, (), "end the bot in order"),
     "backup": _Word(_backup, ("file",), "copy the ledger to a new file"),
     "log-level": _Word(_log_level, ("actor", "level"), "make one actor talk more or less"),
@@ -347,7 +428,7 @@ def _explanation(row: MarketRow, view: ControlView) -> Iterable[str]:
     bid = cents(row.own_bid.price_e4) if row.own_bid else "–"
     ask = cents(row.own_ask.price_e4) if row.own_ask else "–"
     yield f"our quotes {bid} / {ask}"
-    if row.ticker in view.paused or view.paused_all:
+    if row.ticker in view.paused or view.paused_all or row.program in view.paused_programs:
         yield "paused by a person"
     yield f"permit: {view.snapshot.permit}{_because(view.snapshot.permit_reasons)}"
     if row.program:
@@ -400,7 +481,7 @@ def _market_or_all(arguments: Mapping[str, str], view: ControlView, word: str) -
     """Says which market is meant; withdrawing everything must be said in so many words."""
     is_all, ticker = arguments.get("all") == "yes", arguments.get("ticker")
     if is_all == (ticker is not None):
-        raise _Refused(f"{word!r} needs either a ticker or --all.")
+        raise _Refused(f"{word!r} needs a ticker, --program NAME or --all.")
     return None if ticker is None else _market(ticker, view).ticker
 
 

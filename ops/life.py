@@ -20,7 +20,7 @@ import attrs
 import trio
 
 from actors.messages.control import ControlCommand, ControlReply, SystemSnapshot
-from actors.messages.lifecycle import KillMarket, StopWanted, Switches
+from actors.messages.lifecycle import ALL_MARKETS, KillMarket, ReleaseLossLatch, StopWanted, Switches
 from actors.messages.money import Record
 from actors.messages.table import CHANNELS
 from actors.runtime.child import ChildSpec, Log
@@ -50,8 +50,13 @@ from kalshi.types import BucketLimits, Order
 from ops.control import (
     BackUpLedger,
     ControlView,
+    Flatten,
+    FlattenProgram,
     KillActor,
+    PauseProgram,
     PauseQuoting,
+    ReleaseLosses,
+    ResumeProgram,
     ResumeQuoting,
     SetKillSwitch,
     SetLogLevel,
@@ -596,8 +601,9 @@ class Life:
             snapshot=self.snapshot,
             at_ms=self.seams.wall_ms(),
             kill_switch=switches.killed,
-            paused_all="*" in switches.paused,
+            paused_all=ALL_MARKETS in switches.paused,
             paused=switches.paused,
+            paused_programs=switches.paused_programs,
             programs=tuple(
                 (name, switches.is_enabled(name, program.is_enabled))
                 for name, program in self.settings.programs.items()
@@ -661,10 +667,20 @@ class Life:
                     self.switches.pause(ticker)
                 case ResumeQuoting(ticker=ticker):
                     self.switches.resume(ticker)
+                case PauseProgram(name=name):
+                    self.switches.pause_program(name)
+                case ResumeProgram(name=name):
+                    self.switches.resume_program(name)
+                case Flatten(ticker=ticker):
+                    self.switches.flatten(ticker)
+                case FlattenProgram(name=name, tickers=tickers):
+                    self.switches.flatten_program(name, tickers)
                 case SwitchProgram(name=name, on=on):
                     self.switches.switch_program(name, on)
                 case SetKillSwitch(on=on):
                     self.kill_switch(on)
+                case ReleaseLosses():
+                    self.switchboard.outbox("outer").publish(ReleaseLossLatch())
                 case SetLogLevel(actor=actor, level=level):
                     self._set_log_level(actor, level)
                 case BackUpLedger():

@@ -30,7 +30,7 @@ from ops.ports import network_ports
 from ops.settings import Settings
 from ops.venue import Venue, simulator_instance, venue_of
 
-DEADLINE_S = 20.0
+DEADLINE_S = 20.0  # of everything that asks the exchange: the unit gives the last hand 28 s, and Python must start
 NOTHING_TO_SWEEP = (
     "nothing was swept: the simulated exchange is embedded in the bot and ends with it (`supervisor.py stop`); "
     "set exchange.base_url (KALSHI_BASE_URL) to sweep a standalone one"
@@ -82,6 +82,7 @@ def _say(report: SweepReport) -> int:
 
 
 async def _sweep(settings: Settings, endpoints: Endpoints, credentials: Credentials, everything: bool) -> SweepReport:
+    until_s = trio.current_time() + DEADLINE_S
     seams = real_seams()
     clock = ServerClock(now=seams.now, wall_ms=seams.wall_ms)
     signer = Signer(credentials.key_id, credentials.private_key_pem)
@@ -97,10 +98,14 @@ async def _sweep(settings: Settings, endpoints: Endpoints, credentials: Credenti
         on_server_date=lambda date_ms, wall_ms: clock.observe_date(date_ms, wall_ms - clock.offset_ms),
         shields_writes=False,
     )
-    instance = await simulator_instance(endpoints.base_url) if settings.mode is Mode.SIMULATED else ""
+    instance = ""
+    with trio.move_on_at(until_s):
+        instance = await simulator_instance(endpoints.base_url) if settings.mode is Mode.SIMULATED else ""
     venue = venue_of(settings.mode.value, endpoints.base_url, credentials.key_id, instance)
     try:
-        groups = await _groups(client, settings, venue, everything)
+        groups = _journaled_groups(settings, venue)
+        with trio.move_on_at(until_s):
+            groups |= await _groups_of_the_account(client) if everything else {}
         sweep = Sweep(
             client=client,
             is_ours=_filter(venue, everything),
@@ -109,7 +114,7 @@ async def _sweep(settings: Settings, endpoints: Endpoints, credentials: Credenti
             now=seams.now,
             log=silent_log("sweep"),
         )
-        with trio.move_on_after(DEADLINE_S):
+        with trio.move_on_at(until_s):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(sweep.fence)
                 nursery.start_soon(sweep.verify)
@@ -123,17 +128,18 @@ def _filter(venue: Venue, everything: bool) -> Callable[[Order], bool]:
     return lambda order: everything or order.client_order_id.startswith(venue.prefix)
 
 
-async def _groups(client: RestClient, settings: Settings, venue: Venue, everything: bool) -> dict[str, int]:
-    """Our groups by our journal; with `everything` all of the account. The sweep finds those of our resting orders."""
+def _journaled_groups(settings: Settings, venue: Venue) -> dict[str, int]:
+    """Our groups by our journal. The sweep finds those of our resting orders by itself."""
     try:
-        journaled = JournalFolder(Path(settings.folders.state) / venue.name).read_all().groups_to_fence()
+        return JournalFolder(Path(settings.folders.state) / venue.name).read_all().groups_to_fence()
     except JournalBroken:
-        journaled = {}  # the exchange's own list shows our orders and their groups: the last hand must not fail here
-    if not everything:
-        return journaled
+        return {}  # the exchange's own list shows our orders and their groups: the last hand must not fail here
+
+
+async def _groups_of_the_account(client: RestClient) -> dict[str, int]:
     try:
-        return journaled | {group.group_id: group.exchange_index for group in await client.order_groups()}
+        return {group.group_id: group.exchange_index for group in await client.order_groups()}
     except AuthenticationFailed:
         raise
     except ExchangeError:
-        return journaled  # the sweep will meet the same trouble, and say so
+        return {}  # the sweep will meet the same trouble, and say so

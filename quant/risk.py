@@ -11,9 +11,9 @@ everything.
 4. Reducing is always within the limits: a limit never falls below the position that is held. Reversing may
    use what closing releases. As any leg of a hedged event may be closed at any time, hedges count for nothing
    in what is left of the event's cap, and a leg's closing releases nothing of it (quant.exposure, rule 5).
-5. Halts stop every quote: the daily loss at liquidation marks, which latches until a person releases it, and
-   the balance floor, which ends when the balance is back. An unknown balance stops quoting too, without
-   latching.
+5. Halts stop every quote: the daily loss and the drawdown at liquidation marks, which latch until a person releases
+   them (quant.loss_latch), and the balance floor, which ends when the balance is back. An unknown balance stops
+   quoting too, without latching.
 6. A held market without a mark may not be added to; it counts neither as profit nor as loss, so that a
    restart cannot trip the latch before the first prices are in. After a market's close pass its last
    two-sided mark.
@@ -32,6 +32,7 @@ from kalshi.numbers import ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4, complement
 from kalshi.types import Balance
 from quant.accounting import Mark, MarketAccount
 from quant.exposure import EventMarket, event_reach_e6
+from quant.loss_latch import LossLatch, LossLimits, watch_loss
 from quant.positions import Portfolio, Valuation, value
 
 
@@ -45,8 +46,13 @@ class RiskParameters:
     default_category_cap_e6: int = 600_000_000  # $600: a whole category wrong in one day
     global_budget_e6: int = 2_000_000_000  # $2,000: twenty markets at their cap, a fifth of the account
     daily_loss_limit_e6: int = 200_000_000  # $200, two per cent: far more than a normal day's swing
+    drawdown_limit_e6: int | None = 500_000_000  # $500 from the best that there was: some bad days in a row
     balance_floor_e6: int = 1_000_000_000  # $1,000 stay free for exits, fees and surprises
     max_position_e2: int = 20_000  # 200 contracts: at cheap prices money alone would allow thousands
+
+    @property
+    def losses(self) -> LossLimits:
+        return LossLimits(daily_e6=self.daily_loss_limit_e6, drawdown_e6=self.drawdown_limit_e6)
 
 
 @attrs.frozen(kw_only=True)
@@ -60,19 +66,6 @@ class MarketFacts:
     category: str
     is_exclusive: bool = False  # the event's outcomes exclude each other
     exchange_index: int = 0
-
-
-@attrs.frozen(kw_only=True)
-class DailyLossLatch:
-    """The day's starting equity and whether the loss limit has tripped; kept over restarts by the caller."""
-
-    day: int | None = None
-    start_equity_e6: MoneyE6 | None = None
-    tripped_reason: str | None = None
-
-    def released(self) -> DailyLossLatch:
-        """Returns the latch after a person cleared it: the loss counts anew from the next assessment on."""
-        return DailyLossLatch()
 
 
 @attrs.frozen(kw_only=True)
@@ -103,7 +96,7 @@ class RiskAssessment:
     total_exposure_e6: MoneyE6
     daily_loss_e6: MoneyE6
     valuation: Valuation
-    latch: DailyLossLatch
+    latch: LossLatch
 
 
 @attrs.frozen
@@ -122,7 +115,7 @@ def assess(
     markets: Mapping[str, MarketFacts],
     balances: Balance | None,
     parameters: RiskParameters,
-    latch: DailyLossLatch,
+    latch: LossLatch,
     day: int,
     drifted: frozenset[str] = frozenset(),
 ) -> RiskAssessment:
@@ -132,7 +125,7 @@ def assess(
     assessment's. Held markets that are missing in `markets` count in the totals but get no limits.
     """
     valuation = value(portfolio, marks)
-    latch, loss_e6 = _watch_loss(latch, valuation, day, parameters)
+    latch, loss_e6 = watch_loss(latch, portfolio, valuation, day, parameters.losses)
     halts = _halts(latch, balances, parameters)
     shares = _shares(portfolio, markets, balances, parameters)
     limits = {
@@ -156,22 +149,7 @@ def assess(
     )
 
 
-def _watch_loss(
-    latch: DailyLossLatch, valuation: Valuation, day: int, parameters: RiskParameters
-) -> tuple[DailyLossLatch, MoneyE6]:
-    """Returns the latch after this valuation, and the day's loss (zero for a profit)."""
-    equity = valuation.equity_delta_e6
-    if latch.day != day or latch.start_equity_e6 is None:
-        latch = attrs.evolve(latch, day=day, start_equity_e6=equity)
-    loss = MoneyE6(max(0, (latch.start_equity_e6 or 0) - equity))
-    if latch.tripped_reason is None and loss >= parameters.daily_loss_limit_e6:
-        limit = f"${parameters.daily_loss_limit_e6 / 1e6:,.2f}"
-        reason = f"daily loss of ${loss / 1e6:,.2f} reached the limit of {limit}"
-        latch = attrs.evolve(latch, tripped_reason=reason)
-    return latch, loss
-
-
-def _halts(latch: DailyLossLatch, balances: Balance | None, parameters: RiskParameters) -> tuple[str, ...]:
+def _halts(latch: LossLatch, balances: Balance | None, parameters: RiskParameters) -> tuple[str, ...]:
     reasons = () if latch.tripped_reason is None else (latch.tripped_reason,)
     if balances is None:
         return (*reasons, "the balance is not known")

@@ -8,6 +8,7 @@ from actors.runtime.mailbox import ReplySlot
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Balance, ExchangePosition, Fill, Order, Side
 from quant.fills import NumberedFill
+from quant.loss_latch import LossLatch
 
 FILL_TAPE_LENGTH = 256  # consumers that missed more than this read the Ledger
 
@@ -97,6 +98,20 @@ class PositionView:
     fees_e6: MoneyE6
     mark_e4: PriceE4 | None
     watermark: int
+
+
+@attrs.frozen(kw_only=True)
+class KeepLossLatch:
+    """Store what risk counts losses from, in place of what was stored before."""
+
+    latch: LossLatch
+
+
+@attrs.frozen(kw_only=True)
+class ReadLossLatch:
+    """Ask the Ledger for what was stored last. The reply is `LossLatch`."""
+
+    reply: ReplySlot
 
 
 @attrs.frozen(kw_only=True)

@@ -7,7 +7,7 @@ import enum
 import attrs
 
 from actors.runtime.mailbox import ReplySlot
-from kalshi.numbers import CountE2, PriceE4
+from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import (
     AmendOrder,
     CancelOrder,
@@ -94,6 +94,7 @@ class ExitClaim:
     renewed_at_s: float
     is_done: bool = False  # the claimant releases the market
     claimant: str = STOP_LOSS  # of two claimants the stop loss wins
+    loss_e6: MoneyE6 = MoneyE6(0)  # what the position has lost by now, negative for a gain
 
 
 @attrs.frozen(kw_only=True)
@@ -222,7 +223,10 @@ class WireHealth:
     clock_offset_ms: int
     latch_open: bool
     shut_groups: tuple[str, ...]
-    write_tokens: float
+    write_tokens: float  # beside the reserve
+    write_reserve: float  # for what reduces
+    exits_waiting: int  # for tokens; what has left is paid for
+    quotes_waiting: int
     write_refill_per_s: float
     read_refill_per_s: float
     published_at_s: float

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors.messages.control import SystemSnapshot
-from actors.messages.lifecycle import Alert, Heartbeat, KillMarket, StopWanted, Switches
+from actors.messages.lifecycle import Alert, Heartbeat, KillMarket, ReleaseLossLatch, StopWanted, Switches
 from actors.messages.market import (
     Assignments,
     BookView,
@@ -29,10 +29,12 @@ from actors.messages.money import (
     FillsComplete,
     FillTape,
     JoinFills,
+    KeepLossLatch,
     PnlView,
     PositionView,
     PrivateFillSeen,
     ReadFillMark,
+    ReadLossLatch,
     ReadNumberedFills,
     Record,
     RecordFills,
@@ -207,7 +209,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _latest(
         Assignments,
         ("allocation",),
-        ("market_supervisor", "portfolio_risk", "discovery", "snapshot", "session_manager"),
+        ("market_supervisor", "portfolio_risk", "order_desk", "discovery", "snapshot", "session_manager"),
     ),
     ChannelSpec(
         message=DiscoveryReport,
@@ -277,6 +279,8 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _block(RecordVerdicts, 4, ("discovery", "session_manager", "volatility_scanner"), ("ledger",)),
     _block(KeepLearned, 16, ("discovery",), ("ledger",)),
     _block(ReadLearned, 4, ("discovery",), ("ledger",)),
+    _latest(KeepLossLatch, ("portfolio_risk",), ("ledger",)),
+    _block(ReadLossLatch, 4, ("portfolio_risk",), ("ledger",)),
     _block(
         Record,
         1_024,
@@ -298,6 +302,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _sample(Alert, 256, (*_ACTORS, "wire", "outer"), ("records",)),
     _latest(StopWanted, _ACTORS, ("outer",)),
     _sample(KillMarket, 16, ("outer",), ("market_supervisor",)),
-    _latest(Switches, ("outer",), ("order_desk", "snapshot", "discovery", "session_manager", "records")),
+    _sample(ReleaseLossLatch, 4, ("outer",), ("portfolio_risk",)),
+    _latest(Switches, ("outer",), ("order_desk", "stop_loss", "snapshot", "discovery", "session_manager", "records")),
     _latest(SystemSnapshot, ("snapshot",), ("outer", "records")),
 )

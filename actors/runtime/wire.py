@@ -19,6 +19,7 @@ Rules:
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import attrs
 import trio
@@ -205,6 +206,7 @@ class Wire:
             RESERVE_PER_GROUP * len(state.groups_to_fence()) + RESERVE_PER_ORDER * len(state.orders)
         )
         snapshot = self._budget.snapshot()
+        waiting = Counter(each.command.kind for each in self._waiting if not each.left_or_over.is_set())
         self._outbox.publish(
             WireHealth(
                 journal_healthy=self._journal.is_healthy,
@@ -213,6 +215,9 @@ class Wire:
                 latch_open=self._latch.is_open,
                 shut_groups=tuple(self._shut_groups),
                 write_tokens=snapshot.write.tokens - snapshot.write.reserve,
+                write_reserve=snapshot.write.reserve,
+                exits_waiting=waiting[CommandClass.EXIT],
+                quotes_waiting=waiting[CommandClass.QUOTE] + waiting[CommandClass.RENEW],
                 write_refill_per_s=snapshot.write.refill_per_s,
                 read_refill_per_s=snapshot.read.refill_per_s,
                 exchange_pause=self._pause.reason,

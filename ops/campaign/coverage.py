@@ -65,14 +65,14 @@ def state_of(order: TrackedOrder) -> str | None:
             return "part_filled" if order.filled_known_e2 else "resting"
 
 
+def possible(kinds: Iterable[str] = ALL_KINDS) -> list[Cell]:
+    """Returns the pairs that can meet."""
+    return [(kind, state) for kind in kinds for state in STATES if (kind, state) not in NOT_APPLICABLE]
+
+
 def missing(seen: Counter[Cell], kinds: Iterable[str] = ALL_KINDS) -> list[Cell]:
     """Returns the possible pairs that were never seen."""
-    return [
-        (kind, state)
-        for kind in kinds
-        for state in STATES
-        if (kind, state) not in NOT_APPLICABLE and not seen[kind, state]
-    ]
+    return [cell for cell in possible(kinds) if not seen[cell]]
 
 
 def table(seen: Counter[Cell], kinds: Iterable[str] = ALL_KINDS) -> list[str]:

@@ -82,6 +82,7 @@ class Claim:
     renewed_at_s: float
     masked_since_s: float
     claimant: str = STOP_LOSS
+    loss_e6: MoneyE6 = MoneyE6(0)  # what is lost by now: who loses most is let out first
 
 
 CLAIM_TTL_S = 30.0

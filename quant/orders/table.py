@@ -208,10 +208,6 @@ class OrderTable:
         """Cash that our open orders on a shard, and on all, could take, as if each opened a position."""
         return self._totals.bounds_e6(exchange_index, without=without)
 
-    def quotes_in_flight(self) -> int:
-        """Returns how many quotes have a command in flight."""
-        return self._totals.quotes_in_flight()
-
     def own_extreme_e4(self, ticker: str, side: Side) -> PriceE4 | None:
         """Our most aggressive live price on one side: the highest bid or the lowest ask that may rest."""
         prices = [order.worst_price_e4 for order in self.in_market(ticker) if order.side is side and order.is_live]

@@ -28,7 +28,6 @@ class _Standing:
     exchange_index: int
     cost_e6: int
     state: OrderState
-    is_quote_in_flight: bool
 
 
 class Totals:
@@ -41,7 +40,6 @@ class Totals:
         self._shards_e6: dict[int, int] = {}
         self._total_e6 = 0
         self._in_state: dict[OrderState, set[str]] = {state: set() for state in OrderState}
-        self._quotes_in_flight = 0
 
     def add(self, order: TrackedOrder) -> None:
         """Counts an order from now on; one of the same id is not counted any more."""
@@ -70,11 +68,6 @@ class Totals:
                 shard_e6 -= standing.cost_e6
         return MoneyE6(shard_e6), MoneyE6(total_e6)
 
-    def quotes_in_flight(self) -> int:
-        """Returns how many quotes have a command in flight."""
-        self._catch_up()
-        return self._quotes_in_flight
-
     def in_states(self, *states: OrderState) -> Iterator[TrackedOrder]:
         """Yields the orders in any of these states, oldest first."""
         self._catch_up()
@@ -97,7 +90,6 @@ class Totals:
             order.request.exchange_index,
             order_cost_e6(order.side, order.worst_price_e4, order.open_e2),
             order.state,
-            order.is_quote and order.pending is not None,
         )
         self._standing[name] = standing
         self._in_state[standing.state].add(name)
@@ -113,7 +105,6 @@ class Totals:
         cost_e6 = sign * standing.cost_e6
         self._total_e6 += cost_e6
         self._shards_e6[standing.exchange_index] = self._shards_e6.get(standing.exchange_index, 0) + cost_e6
-        self._quotes_in_flight += sign * standing.is_quote_in_flight
 
 
 def order_cost_e6(side: Side, price_e4: PriceE4, count_e2: CountE2) -> MoneyE6:

@@ -23,5 +23,4 @@ MUTATIONS: Final[tuple[Mutation, ...]] = tuple(sorted((row for m in _MODULES for
 LATER: Final[tuple[Later, ...]] = (
     Later(invariant="I6", clause="settlement, rewards and transfers over the histories of a whole bot", issue="Money"),
     Later(invariant="I22", clause="the page and the HTTP interface", issue="the issue of the console"),
-    Later(invariant="I25", clause="a market that changes its owner among programs under load", issue="Markets"),
 )

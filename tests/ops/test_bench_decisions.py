@@ -6,10 +6,11 @@ import sys
 from collections import Counter
 from types import FrameType
 
-from ops.bench_decisions import LIMIT_US, book_views, deciders, measure_decisions, report_decisions
+from ops.bench_decisions import ASKED_ANEW, LIMIT_US, book_views, deciders, measure_decisions, report_decisions
 from quant.quoting.strategies import StrategyName
 
 STRATEGIES = [name.value for name in StrategyName]
+DECIDES = {"refill": "refill", "incentive": "decide"}  # where it is not called quote
 
 
 def test_views_are_two_sided_books_that_follow_on_each_other() -> None:
@@ -35,15 +36,19 @@ def test_every_strategy_decides_once_on_each_view_and_quotes() -> None:
                 decide(view)
         finally:
             sys.setprofile(None)
-        assert seen["refill" if name == "refill" else "quote"] == len(views), name
-        assert seen["sizes"] >= len(views), name  # no guard refused: it came as far as the sizes
+        assert seen[DECIDES.get(name, "quote")] >= len(views), name
+        if name == "incentive":
+            assert 1 <= seen["sizes"] < len(views), "the last answer stands for a while"
+        else:
+            assert seen["sizes"] >= len(views), name  # no guard refused: it came as far as the sizes
 
 
 def test_costs_are_measured_and_reported_for_every_strategy() -> None:
     costs = measure_decisions(rounds=1, views=20, counted=5)
-    assert list(costs) == STRATEGIES
+    assert list(costs) == [*STRATEGIES, ASKED_ANEW]
     assert all(0 < cost.median_us <= cost.p99_us for cost in costs.values())
     assert all(50 < cost.calls < cost.bytecodes for cost in costs.values())
     lines = report_decisions(costs)
-    assert [line.split()[0] for line in lines[1:]] == STRATEGIES
+    assert [line.split()[0] for line in lines[1:-1]] == STRATEGIES
+    assert lines[-1].split("  ")[1] == ASKED_ANEW
     assert f"at most {LIMIT_US:.0f} us" in lines[0]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from actors.messages.control import ControlCommand, ControlReply
+from kalshi.numbers import CountE2
 from ops.control import (
     WORDS,
     AuditRecord,
     BackUpLedger,
     ControlEffect,
     ControlView,
+    Flatten,
+    FlattenProgram,
     KillActor,
+    PauseProgram,
     PauseQuoting,
+    ResumeProgram,
     ResumeQuoting,
     SetKillSwitch,
     SetLogLevel,
@@ -125,6 +131,51 @@ def test_pause_without_saying_what_does_nothing() -> None:
     for reply, effects in (asked("pause"), asked("pause", ticker=TICKER, all="yes"), asked("pause", ticker="KXNONE")):
         assert not reply.ok
         assert effects == ()
+
+
+PROGRAMS = (("games", True), ("scored", True))
+
+
+def of_program(name: str, *positions_e2: int) -> ControlView:
+    rows = tuple(market(n, program=name, position_e2=CountE2(held)) for n, held in enumerate(positions_e2))
+    return ControlView(snapshot=attrs.evolve(snapshot(), markets=rows), at_ms=7, programs=PROGRAMS)
+
+
+def test_a_program_is_paused_and_resumed_by_its_name() -> None:
+    view = of_program("games", 0)
+    assert asked("pause", view, program="games")[1] == (PauseProgram(name="games"),)
+    reply, effects = asked("resume", view, program="games")
+    assert not reply.ok
+    assert effects == ()
+    paused = attrs.evolve(view, paused_programs=frozenset({"games"}))
+    assert asked("resume", paused, program="games")[1] == (ResumeProgram(name="games"),)
+    row = paused.snapshot.markets[0]
+    assert "paused by a person" in asked("explain", paused, ticker=row.ticker)[0].text
+
+
+def test_flatten_pauses_and_closes_one_market_those_of_a_program_or_all() -> None:
+    view = of_program("games", 300, 0, -200)
+    first, second, third = (row.ticker for row in view.snapshot.markets)
+    assert asked("flatten", view, ticker=first)[1] == (Flatten(ticker=first),)
+    reply, effects = asked("flatten", view, all="yes")
+    assert effects == (Flatten(ticker=None),)
+    assert reply.text.startswith("2 positions")
+    assert asked("flatten", view, program="games")[1] == (FlattenProgram(name="games", tickers=(first, second, third)),)
+    assert asked("flatten", view, program="scored")[1] == (FlattenProgram(name="scored", tickers=()),)
+
+
+@pytest.mark.parametrize("word", ["pause", "resume", "flatten"])
+def test_an_unknown_program_or_one_beside_a_market_is_refused(word: str) -> None:
+    view = of_program("games", 300)
+    for arguments in ({"program": "gmaes"}, {"program": "games", "ticker": view.snapshot.markets[0].ticker}):
+        reply, effects = asked(word, view, **arguments)
+        assert not reply.ok
+        assert effects == ()
+    assert "games" in asked(word, view, program="gmaes")[0].text
+
+
+def test_flatten_without_saying_what_does_nothing() -> None:
+    assert not asked("flatten")[0].ok
 
 
 def test_resume_undoes_a_pause_and_only_a_pause() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.switches import ALL, KILL_FILE, PeopleSwitches
+from actors.messages.lifecycle import ALL_MARKETS as ALL
+from ops.switches import KILL_FILE, PeopleSwitches
 
 
 def a_life(folder: Path, *, killed_by_settings: bool = False) -> PeopleSwitches:
@@ -70,3 +71,38 @@ def test_resuming_ends_pauses_and_never_a_kill(tmp_path: Path) -> None:
     assert switches.current().paused == frozenset()
     assert switches.current().killed
     assert a_life(tmp_path).current().killed
+
+
+def test_a_market_that_is_flattened_is_paused_until_it_is_resumed(tmp_path: Path) -> None:
+    switches = a_life(tmp_path)
+    switches.flatten("M")
+    assert switches.current().paused == {"M"}
+    assert (switches.current().is_flattening("M"), switches.current().is_flattening("N")) == (True, False)
+    switches.flatten(None)
+    assert switches.current().is_flattening("N")
+    switches.resume("M")
+    assert switches.current().is_flattening("M"), "all markets are, still"
+    switches.resume(None)
+    assert not switches.current().is_flattening("M")
+    assert switches.current().paused == frozenset()
+
+
+def test_a_program_is_paused_by_its_name_until_it_or_everything_is_resumed(tmp_path: Path) -> None:
+    switches = a_life(tmp_path)
+    switches.pause_program("games")
+    switches.pause_program("scored")
+    switches.resume_program("games")
+    assert switches.current().paused_programs == {"scored"}
+    switches.resume(None)
+    assert switches.current().paused_programs == frozenset()
+
+
+def test_a_program_that_is_flattened_is_closed_in_its_markets_until_it_is_resumed(tmp_path: Path) -> None:
+    switches = a_life(tmp_path)
+    switches.flatten_program("games", ("M", "N"))
+    assert switches.current().paused_programs == {"games"}
+    assert switches.current().flattening == {"M", "N"}
+    switches.pause_program("games")
+    assert switches.current().flattening == {"M", "N"}, "a pause takes nothing back"
+    switches.resume_program("games")
+    assert switches.current().flattening == frozenset()

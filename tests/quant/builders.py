@@ -6,6 +6,8 @@ from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Level, PriceRange, Side
 from quant.accounting import Mark
+from quant.fills import NumberedFill
+from quant.positions import Portfolio, apply_fills
 from quant.quoting.decision import QuoteDecision, QuoteInputs
 
 CENT_GRID = PriceGrid((PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(10_000), step_e4=PriceE4(100)),))
@@ -79,3 +81,10 @@ def bid(price_e4: int, count_e2: int, *, fee_e6: int = 0, ticker: str = "M") -> 
 
 def ask(price_e4: int, count_e2: int, *, fee_e6: int = 0, ticker: str = "M") -> Fill:
     return fill(Side.ASK, price_e4, count_e2, fee_e6=fee_e6, ticker=ticker)
+
+
+def holding(*fills: Fill) -> Portfolio:
+    """The portfolio after these fills, numbered in their order."""
+    return apply_fills(
+        Portfolio(), [NumberedFill(fill_seq=n, fill=item) for n, item in enumerate(fills, start=1)]
+    ).portfolio

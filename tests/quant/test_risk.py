@@ -13,10 +13,10 @@ from kalshi.numbers import MoneyE6
 from kalshi.types import Balance, Fill, Side
 from quant.accounting import Mark, MarketAccount, apply_fill
 from quant.exposure import EventMarket, event_exposure_e6, event_reach_e6
-from quant.fills import NumberedFill
-from quant.positions import Portfolio, apply_fills
-from quant.risk import DailyLossLatch, MarketFacts, MarketLimits, RiskAssessment, RiskParameters, assess
-from tests.quant.builders import ask, bid, fill, mark
+from quant.loss_latch import LossLatch
+from quant.positions import Portfolio
+from quant.risk import MarketFacts, MarketLimits, RiskAssessment, RiskParameters, assess
+from tests.quant.builders import ask, bid, fill, holding, mark
 
 DOLLAR = 1_000_000
 RICH = Balance(total_e6=MoneyE6(10_000 * DOLLAR), by_shard_e6=((0, MoneyE6(10_000 * DOLLAR)),), updated_ts_s=0)
@@ -28,12 +28,6 @@ def facts(event: str = "E", category: str = "Sports", *, is_exclusive: bool = Fa
     return MarketFacts(event_ticker=event, category=category, is_exclusive=is_exclusive)
 
 
-def holding(*fills: Fill) -> Portfolio:
-    return apply_fills(
-        Portfolio(), [NumberedFill(fill_seq=n, fill=item) for n, item in enumerate(fills, start=1)]
-    ).portfolio
-
-
 def judge(
     portfolio: Portfolio | None = None,
     marks: dict[str, Mark] | None = None,
@@ -41,7 +35,7 @@ def judge(
     *,
     balances: Balance | None = RICH,
     parameters: RiskParameters = PARAMETERS,
-    latch: DailyLossLatch | None = None,
+    latch: LossLatch | None = None,
     day: int = 1,
     drifted: frozenset[str] = frozenset(),
 ) -> RiskAssessment:
@@ -51,7 +45,7 @@ def judge(
         markets={"M": facts()} if markets is None else markets,
         balances=balances,
         parameters=parameters,
-        latch=latch or DailyLossLatch(),
+        latch=latch or LossLatch(),
         day=day,
         drifted=drifted,
     )
@@ -169,8 +163,9 @@ def test_the_daily_loss_trips_at_its_limit_and_stays_tripped_until_it_is_release
 def test_a_new_day_counts_from_its_own_start() -> None:
     held = holding(bid(5_000, 10_000))
     first = judge(held, {"M": EVEN})
-    second = judge(held, {"M": mark(4_000, 4_100)}, latch=first.latch, day=2)
-    assert (first.daily_loss_e6, second.daily_loss_e6, second.latch.day) == (0, 0, 2)
+    evening = judge(held, {"M": mark(4_000, 4_100)}, latch=first.latch)
+    second = judge(held, {"M": mark(4_000, 4_100)}, latch=evening.latch, day=2)
+    assert (evening.daily_loss_e6, second.daily_loss_e6, second.latch.day) == (10_000_000, 0, 2)
 
 
 def test_a_missing_mark_after_a_restart_cannot_trip_the_latch() -> None:

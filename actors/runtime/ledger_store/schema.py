@@ -126,4 +126,20 @@ CREATE TABLE fill_marks (
 CREATE TABLE settlements (ticker TEXT PRIMARY KEY, value_e4 INTEGER NOT NULL, settled_ms INTEGER NOT NULL);
 """
 
-STEPS: Final[tuple[str, ...]] = (_FIRST, _RUNS, DOCUMENT_COLUMNS, DOCUMENT_VIEWS, _FILL_MARK, _REPORTS)
+
+# What risk counts losses from, and why it has tripped (see loss_latch).
+_LOSS_LATCH: Final = """
+CREATE TABLE loss_latch (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1), day INTEGER, start_equity_e6 INTEGER, peak_equity_e6 INTEGER,
+    last_equity_e6 INTEGER, tripped_reason TEXT);
+"""
+
+STEPS: Final[tuple[str, ...]] = (
+    _FIRST,
+    _RUNS,
+    DOCUMENT_COLUMNS,
+    DOCUMENT_VIEWS,
+    _FILL_MARK,
+    _REPORTS,
+    _LOSS_LATCH,
+)

@@ -10,7 +10,7 @@ from pathlib import Path
 from actors.messages.money import FillMark, JoinFills, Record, RecordVerdicts
 from actors.messages.refill import OpenStake, StakeOpened, StakeStored, StoreStake
 from actors.messages.sessions import SessionRow
-from actors.runtime.ledger_store import fill_mark, fills, learned, records, sessions, stakes
+from actors.runtime.ledger_store import fill_mark, fills, learned, loss_latch, records, sessions, stakes
 from actors.runtime.ledger_store.database import Database, LedgerBroken
 from actors.runtime.ledger_store.integrity import Checked, check
 from actors.runtime.ledger_store.migrations import migrate
@@ -18,6 +18,7 @@ from actors.runtime.ledger_store.parameters import LedgerParameters
 from actors.runtime.ledger_store.retention import Upkeep
 from kalshi.types import Fill
 from quant.fills import NumberedFill
+from quant.loss_latch import LossLatch
 from quant.selection.experience import Learned
 
 
@@ -89,6 +90,16 @@ class LedgerStore:
         """Returns what own fills taught, of each kind the newest, oldest first."""
         with self._database.reading() as connection:
             return learned.read(connection)
+
+    def keep_loss_latch(self, latch: LossLatch) -> None:
+        """Stores what risk counts losses from."""
+        with self._database.writing() as connection:
+            loss_latch.keep(connection, latch)
+
+    def loss_latch(self) -> LossLatch:
+        """Returns what risk counted losses from when it was last stored."""
+        with self._database.reading() as connection:
+            return loss_latch.kept(connection)
 
     def record_sessions(self, rows: tuple[SessionRow, ...]) -> None:
         """Stores volatility sessions, each in place of its older row, in one transaction."""

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from ops.campaign.campaign import make_campaign, parse_seeds, run_campaign
-from ops.campaign.coverage import NOT_APPLICABLE, STATES, missing, table
+from ops.campaign.coverage import NOT_APPLICABLE, STATES, missing, possible, table
 from ops.campaign.faults import ALL_KINDS, draw_schedule, wanted_kinds
 from ops.campaign.report import Outcome, report
 from ops.campaign.seed import SeedResult
@@ -114,7 +114,8 @@ def test_a_campaign_in_parallel_processes_violates_nothing_and_repeats_under_ano
     assert sorted(ended) == list(campaign.seeds)
     assert outcome.violations == ()
     assert (outcome.rechecked, outcome.differing) == ((101, 106), ())
-    assert len(outcome.missed(campaign)) < 20  # ten short seeds see most pairs; the long campaign must see all
+    # Ten short seeds see five sixths of the pairs; the long campaign must see all.
+    assert len(outcome.missed(campaign)) <= len(possible(campaign.kinds)) / 6
     assert report(campaign, outcome)[-1] == "0 violations"
 
 
