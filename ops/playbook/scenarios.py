@@ -1,0 +1,199 @@
+"""The six program scenarios: which program, in which world, and what else happens there.
+
+Worlds are small and tick slowly, so that two simulated hours cost well under a minute. Programs and sizes are close to
+the defaults; where a number is pressed, so that two hours show what days would, it says why.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+import attrs
+import trio
+
+from kalshi.numbers import CountE2, PriceE4
+from kalshi.simulator.settings import SimulatorSettings
+from kalshi.types import Side
+from ops.life import Life
+from ops.playbook.play import ProgramScenario
+from ops.settings import DiscoverySettings, Settings, VolatilityScannerSettings
+from ops.simulation import World
+from quant.allocation import AllocationParameters
+from quant.programs import Program, SelectionKind
+from quant.quoting.refill import EventParameters as RefillEvent
+from quant.quoting.refill_state import RepostBase, StakeParameters, StakeSides
+from quant.quoting.strategies import StrategyName
+from quant.selection.volatility_events import EventParameters as VolatilityEvents
+from quant.selection.volatility_tracking import TrackingParameters
+from quant.sessions.parameters import EntryParameters, ExitParameters, GuardrailParameters, SessionParameters
+
+TICK_MS: Final = 500
+GAME: Final = "KXNHLGAME-26SEP21CARBOS"
+SWINGING: Final = "KXRAINSEA-26OCT-T5"
+FED: Final = "KXFEDDECISION-26NOV"
+HELD: Final = ("KXEURUSD-26SEP2510-T1.15", "KXEURUSD-26SEP2510-T1.16")
+HELD_E2: Final = 2_000
+STAKE_MAX_E2: Final = 14_000
+REFILL_MAX_E2: Final = 30_000
+_QUIET: Final = Settings(allocation=AllocationParameters(max_markets_with_orders=6))
+
+
+def _world(*series: str, flow_rate: float = 0.3, rolling: bool = False) -> SimulatorSettings:
+    return SimulatorSettings(listed_series=series, flow_rate=flow_rate, tick_ms=TICK_MS, rolling=rolling)
+
+
+def _one_program(name: str, program: Program, settings: Settings = _QUIET) -> Settings:
+    return attrs.evolve(settings, programs={name: program})
+
+
+# -- daily games: found by their series, quoted, and one of them is played to its end --
+
+
+def _game_day(seconds: float) -> SimulatorSettings:
+    ends_s = round(seconds * 0.6)
+    return attrs.evolve(_world("KXNHLGAME"), close_in_s={f"{GAME}-CAR": ends_s, f"{GAME}-BOS": ends_s})
+
+
+DAILY_GAMES: Final = ProgramScenario(
+    name="daily-games",
+    says="the games of today by their series; one ends and is paid",
+    settings=_one_program("games", Program(selection=SelectionKind.SERIES, series=("KXNHLGAME",))),
+    exchange=_game_day,
+)
+
+# -- scored: the default program over a world of several categories --
+
+SCORED: Final = ProgramScenario(
+    name="scored",
+    says="scored discovery over four categories, a few outcomes of each event",
+    settings=attrs.evolve(
+        _one_program("scored", Program()),
+        discovery=DiscoverySettings(markets_max=8, per_event_max=2, interval_s=20.0),
+        allocation=AllocationParameters(max_markets_with_orders=8),
+    ),
+    exchange=lambda seconds: _world("KXNHLGAME", "KXFEDDECISION", "KXETHD", "KXSENATEVOTE", "KXRAINSEA"),
+)
+
+# -- incentives: where a liquidity program runs, by its terms --
+
+INCENTIVES: Final = ProgramScenario(
+    name="incentives",
+    says="quotes where liquidity is rewarded, both sides, with the shadow accrual",
+    settings=_one_program(
+        "rewards",
+        Program(
+            selection=SelectionKind.INCENTIVES,
+            strategy=StrategyName.INCENTIVE,
+            order_size_e2=CountE2(5_000),
+            max_position_e2=CountE2(10_000),
+        ),
+    ),
+    exchange=lambda seconds: _world("KXFEDDECISION", "KXSENATEVOTE", "KXSPEAKER"),
+)
+
+# -- volatility: a market that swings and rests, the real scanner, sessions --
+
+_HALF_LIFE_S, _STATIONARY_SD_E4, _STEP_S = 8.0, 500.0, 1.0
+_SWINGS_S, _RESTS_S = 1_500.0, 900.0
+
+
+async def _swing(world: World, life: Life, seconds: float) -> None:
+    """Moves the market's hidden value around its home for a while, lets it rest, and so on."""
+    flow, rng = world.exchange.flow, random.Random("swings")
+    flow.set_regime(SWINGING, "quiet")
+    home_e4, distance_e4, kept = flow.fair_e4(SWINGING), 0.0, 0.5 ** (_STEP_S / _HALF_LIFE_S)
+    while True:
+        is_on = trio.current_time() % (_SWINGS_S + _RESTS_S) < _SWINGS_S
+        distance_e4 = kept * distance_e4 + rng.gauss(0.0, _STATIONARY_SD_E4 * (1 - kept**2) ** 0.5)
+        flow.news(SWINGING, home_e4 + (distance_e4 if is_on else 0.0) - flow.fair_e4(SWINGING))
+        await trio.sleep(_STEP_S)
+
+
+VOLATILITY: Final = ProgramScenario(
+    name="volatility",
+    says="sessions that the real scanner begins, each ended and unwound",
+    settings=attrs.evolve(
+        _one_program("swings", Program(selection=SelectionKind.VOLATILITY, priority=30)),
+        volatility_scanner=VolatilityScannerSettings(
+            is_enabled=True,
+            tracking=TrackingParameters(volume_24h_min_e2=0, time_to_close_max_s=100 * 86_400.0),
+            # So that the estimate, which forgets half in five minutes, falls below it within ten minutes of rest.
+            events=VolatilityEvents(sigma_min_per_minute=0.05),
+        ),
+        sessions=SessionParameters(
+            entry=EntryParameters(delay_s=5.0),
+            guardrails=GuardrailParameters(time_to_live_s=300.0),
+            exits=ExitParameters(unwind_max_s=400.0),
+        ),
+    ),
+    exchange=lambda seconds: _world("KXRAINSEA", flow_rate=3.0),
+    parts=(_swing,),
+)
+
+# -- refill: an event of three stakes, each with its cap, and one over all --
+
+
+def _stake(ticker: str, sides: StakeSides, yes_e4: int, no_e4: int | None = None) -> StakeParameters:
+    return StakeParameters(
+        ticker=ticker,
+        count_e2=CountE2(1_000),
+        sides=sides,
+        yes_price_e4=PriceE4(yes_e4),
+        no_price_e4=None if no_e4 is None else PriceE4(no_e4),
+        repost_base=RepostBase.MARKET_BEST_OFFER,
+        off_e4=100,
+        max_count_e2=CountE2(STAKE_MAX_E2),
+        cooldown_s=0.5,
+    )
+
+
+REFILL: Final = ProgramScenario(
+    name="refill-event",
+    says="stakes on the three outcomes of an event, refilled until their caps and the event's are met",
+    settings=_one_program(
+        "stakes",
+        Program(
+            selection=SelectionKind.TICKERS,
+            strategy=StrategyName.REFILL,
+            refill=RefillEvent(
+                stakes=(
+                    _stake(f"{FED}-C25", StakeSides.YES, 3_600),
+                    _stake(f"{FED}-H0", StakeSides.BOTH, 5_800, 4_100),
+                    _stake(f"{FED}-H25", StakeSides.YES, 500),
+                ),
+                is_exclusive=False,
+                max_count_e2=CountE2(REFILL_MAX_E2),
+            ),
+        ),
+    ),
+    exchange=lambda seconds: _world("KXFEDDECISION"),
+)
+
+# -- touch: markets with wide books that the account holds from the start --
+
+
+def _hold(world: World) -> None:
+    """Buys the inventory before the bot is born, as a person would: what is offered up to 90 cents."""
+    for ticker in HELD:
+        world.rest_by_hand(ticker, side=Side.BID, price_e4=9_000, count_e2=HELD_E2)
+
+
+TOUCH: Final = ProgramScenario(
+    name="touch-inventory",
+    says="works off what it holds from the start by the reactive ask rule, in wide books",
+    settings=_one_program(
+        "touch",
+        Program(
+            selection=SelectionKind.TICKERS,
+            tickers=HELD,
+            strategy=StrategyName.TOUCH,
+            order_size_e2=CountE2(500),
+            max_position_e2=CountE2(5_000),
+        ),
+    ),
+    exchange=lambda seconds: _world("KXEURUSD", flow_rate=1.0),
+    before=_hold,
+)
+
+SCENARIOS: Final = {one.name: one for one in (DAILY_GAMES, SCORED, INCENTIVES, VOLATILITY, REFILL, TOUCH)}
