@@ -12,9 +12,11 @@ from typing import Final
 import attrs
 import trio
 
+from actors.market import MarketParameters
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.simulator.settings import SimulatorSettings
 from kalshi.types import Side
+from ops.campaign.blows import PERSONS_CLIENT_ID
 from ops.life import Life
 from ops.playbook.play import ProgramScenario
 from ops.settings import DiscoverySettings, Settings, VolatilityScannerSettings
@@ -29,7 +31,6 @@ from quant.selection.volatility_tracking import TrackingParameters
 from quant.sessions.parameters import EntryParameters, ExitParameters, GuardrailParameters, SessionParameters
 
 TICK_MS: Final = 500
-GAME: Final = "KXNHLGAME-26SEP21CARBOS"
 SWINGING: Final = "KXRAINSEA-26OCT-T5"
 FED: Final = "KXFEDDECISION-26NOV"
 HELD: Final = ("KXEURUSD-26SEP2510-T1.15", "KXEURUSD-26SEP2510-T1.16")
@@ -50,16 +51,25 @@ def _one_program(name: str, program: Program, settings: Settings = _QUIET) -> Se
 # -- daily games: found by their series, quoted, and one of them is played to its end --
 
 
-def _game_day(seconds: float) -> SimulatorSettings:
-    ends_s = round(seconds * 0.6)
-    return attrs.evolve(_world("KXNHLGAME"), close_in_s={f"{GAME}-CAR": ends_s, f"{GAME}-BOS": ends_s})
+_GAME_ENDS_AT: Final = 0.6  # of the run: afterwards there is time to be paid
+
+
+async def _end_a_game(world: World, life: Life, seconds: float) -> None:
+    """Closes the first of the games that the bot owns; the exchange settles and pays it by its own timers."""
+    await trio.sleep(seconds * _GAME_ENDS_AT)
+    markets, now_ms = world.exchange.core.markets, world.exchange.core.now_ms()
+    assert life.snapshot is not None, "by now it has booted"
+    event = min((markets[row.ticker].event.ticker for row in life.snapshot.markets if row.program), default="")
+    for ticker in [ticker for ticker, market in markets.items() if market.event.ticker == event]:
+        world.exchange.lifecycle.schedule_close(ticker, now_ms)
 
 
 DAILY_GAMES: Final = ProgramScenario(
     name="daily-games",
     says="the games of today by their series; one ends and is paid",
     settings=_one_program("games", Program(selection=SelectionKind.SERIES, series=("KXNHLGAME",))),
-    exchange=_game_day,
+    exchange=lambda seconds: _world("KXNHLGAME"),
+    parts=(_end_a_game,),
 )
 
 # -- scored: the default program over a world of several categories --
@@ -166,6 +176,8 @@ REFILL: Final = ProgramScenario(
                 max_count_e2=CountE2(REFILL_MAX_E2),
             ),
         ),
+        # A stake's own cap binds, not that of a market.
+        attrs.evolve(_QUIET, markets=MarketParameters(max_position_e2=CountE2(20_000))),
     ),
     exchange=lambda seconds: _world("KXFEDDECISION"),
 )
@@ -176,7 +188,9 @@ REFILL: Final = ProgramScenario(
 def _hold(world: World) -> None:
     """Buys the inventory before the bot is born, as a person would: what is offered up to 90 cents."""
     for ticker in HELD:
-        world.rest_by_hand(ticker, side=Side.BID, price_e4=9_000, count_e2=HELD_E2)
+        world.rest_by_hand(
+            ticker, side=Side.BID, price_e4=9_000, count_e2=HELD_E2, client_order_id=f"{PERSONS_CLIENT_ID}{ticker}"
+        )
 
 
 TOUCH: Final = ProgramScenario(

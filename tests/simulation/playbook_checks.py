@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ops.playbook.scenarios import FED, GAME, HELD, HELD_E2, REFILL_MAX_E2, SWINGING
+from ops.playbook.scenarios import FED, HELD, HELD_E2, REFILL_MAX_E2, SWINGING
 from ops.playbook.summary import Summary
 
 BOTH = frozenset({"bid", "ask"})
@@ -16,8 +16,8 @@ def daily_games(summary: Summary) -> None:
     assert all(ticker.startswith("KXNHLGAME-26SEP21") for ticker in selected), selected
     assert set(summary.seen.sides) == selected
     assert summary.fills > 0
-    assert any(ticker.startswith(GAME) for ticker in summary.settled), "no game was paid"
-    assert not any(ticker.startswith(GAME) for ticker in summary.positions_e2)
+    assert summary.settled, "no game was paid"
+    assert not set(summary.settled) & summary.positions_e2.keys()
 
 
 def scored(summary: Summary) -> None:
