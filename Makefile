@@ -36,10 +36,12 @@ test-long: install
 
 # What takes longer than a change can wait for: 50 kills of each actor, 500 of real bots, a day of the simulated exchange.
 nightly: test-long
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m nightly
 	$(BIN)/python -m tests.simulation.crash_storm --kills 50
 	$(BIN)/python -m tests.process.kill_campaign --kills 500
 	$(BIN)/python -m ops.soak --hours 24 --markets 300
 	$(BIN)/python -m tests.mutations
+	$(BIN)/python -m tests.ops.backtest.whole
 
 # A thousand seeds of ten simulated minutes with every fault; every fiftieth is run twice.
 simulate: install

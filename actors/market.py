@@ -53,7 +53,8 @@ class MarketMaker:
 
     async def run(self, started: Callable[[], None]) -> None:
         """Quotes until cancelled."""
-        self._maker, self._voice = Maker(self.parameters), MarketVoice(self.context, self.ticker)
+        self._maker = Maker(self.parameters)
+        self._voice = MarketVoice(self.context, self.ticker, self.parameters.max_position_e2)
         started()
         now = self.context.seams.now
         next_decision_s = now()

@@ -23,6 +23,7 @@ class MarketVoice:
 
     context: ChildContext
     ticker: str
+    position_max_e2: CountE2
     _said: TargetQuotes | None = attrs.field(default=None, init=False)
     _beat_s: float = attrs.field(default=-math.inf, init=False)
 
@@ -47,6 +48,7 @@ class MarketVoice:
             incarnation=self.context.incarnation,
             decided_at_s=self.context.seams.now(),
             fair_value_e4=None if decision.fair_value is None else PriceE4(round(decision.fair_value * 10_000)),
+            position_max_e2=self.position_max_e2,
         )
         if self._said is None or not _same_wish(self._said, target):
             self._tell_change(target)

@@ -653,6 +653,7 @@ def _target(message: TargetQuotes) -> Target:
         ask=_wanted(message.ask),
         generation=message.generation,
         incarnation=message.incarnation,
+        position_max_e2=message.position_max_e2,
     )
 
 

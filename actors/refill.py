@@ -56,7 +56,7 @@ class RefillMaker:
 
     async def run(self, started: Callable[[], None]) -> None:
         """Quotes until cancelled. Raises StoredStateBroken where the Ledger's row cannot be read."""
-        self._voice = MarketVoice(self.context, self.ticker)
+        self._voice = MarketVoice(self.context, self.ticker, self.max_position_e2)
         stake = next((each for each in self.event.stakes if each.ticker == self.ticker), None)
         started()  # before the Ledger answers: the supervisor of all markets waits for this
         maker = None if stake is None else await self._opened(stake)

@@ -100,6 +100,8 @@ def _add_run(app: typer.Typer, build_tree: BuildTree) -> None:
     def default(context: typer.Context, config: ConfigOption = DEFAULT_CONFIG) -> None:
         if context.invoked_subcommand is None:
             run(config)
+        else:  # given before the command it is meant for it as well
+            context.default_map = {context.invoked_subcommand: {"config": config}}
 
     @app.command()
     def run(config: ConfigOption = DEFAULT_CONFIG) -> None:

@@ -10,7 +10,7 @@ downwards, a series that of its volume, incentives their net reward per day and 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import attrs
@@ -67,6 +67,16 @@ SESSION_DEFAULTS = {
     "max_position_e2": CountE2(300),
     "avellaneda_stoikov": AvellanedaStoikovParameters(horizon_cap_s=300.0, stop_before_close_s=30.0),
 }
+# Rewards are paid by size: a side that does not reach the target earns nothing. A market is selected by the forecast
+# for this very order, so that what was selected is quoted.
+INCENTIVE_DEFAULTS = {
+    "order_size_e2": IncentiveDiscoveryParameters().order_size_e2,
+    "max_position_e2": CountE2(2 * IncentiveDiscoveryParameters().order_size_e2),
+}
+DEFAULTS_BY_SELECTION: Mapping[SelectionKind, Mapping[str, object]] = {
+    SelectionKind.VOLATILITY: SESSION_DEFAULTS,
+    SelectionKind.INCENTIVES: INCENTIVE_DEFAULTS,
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -97,10 +107,9 @@ class Program:
     is_configured_per_market: bool = True  # sizes and parameters are fitted to each market, within those above
 
     def __attrs_post_init__(self) -> None:
-        if self.selection is SelectionKind.VOLATILITY:
-            for name, value in SESSION_DEFAULTS.items():
-                if getattr(self, name) is None:
-                    object.__setattr__(self, name, value)  # frozen, and not made yet
+        for name, value in DEFAULTS_BY_SELECTION.get(self.selection, {}).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)  # frozen, and not made yet
 
     @property
     def listed_tickers(self) -> tuple[str, ...]:
@@ -212,6 +221,14 @@ def concerns(program: Program, market: ListedMarket) -> bool:
             return False  # the session manager claims for it
 
 
+def incentive_parameters(program: Program) -> IncentiveDiscoveryParameters:
+    """Returns how a program selects by incentives: what is forecast is the order that it would rest."""
+    parameters = program.incentives or IncentiveDiscoveryParameters()
+    if program.order_size_e2 is None:
+        return parameters
+    return attrs.evolve(parameters, order_size_e2=program.order_size_e2)
+
+
 def incentive_candidate(each: Listed) -> IncentiveCandidate:
     """Returns the market as the discovery of incentives takes it; without a book by the touch in the list.
 
@@ -241,7 +258,7 @@ def _touch(candidate: Candidate) -> Book:
 
 
 def _by_incentives(program: Program, listed: tuple[Listed, ...], now_ms: int) -> Steps[ProgramSelection]:
-    parameters = program.incentives or IncentiveDiscoveryParameters()
+    parameters = incentive_parameters(program)
     unread: dict[str, tuple[str, ...]] = {}
     for part in slices(listed):
         for each in part:

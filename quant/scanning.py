@@ -18,6 +18,7 @@ from quant.programs import (
     SelectionKind,
     concerns,
     incentive_candidate,
+    incentive_parameters,
     selecting,
 )
 from quant.selection import discovery, incentives
@@ -80,4 +81,4 @@ class Scan:
 
     @property
     def _incentives(self) -> IncentiveDiscoveryParameters:
-        return self.program.incentives or IncentiveDiscoveryParameters()
+        return incentive_parameters(self.program)

@@ -44,6 +44,7 @@ class TargetQuotes:
     incarnation: int  # of the MarketActor that decided
     decided_at_s: float
     fair_value_e4: PriceE4 | None = None
+    position_max_e2: CountE2 | None = None  # the owner's own limit either way: the desk knows of fills before it does
 
     def side(self, side: Side) -> QuoteTarget | None:
         return self.bid if side is Side.BID else self.ask

@@ -53,6 +53,7 @@ class Target:
     ask: Wanted | None
     generation: int
     incarnation: int = 0  # of the actor that decided
+    position_max_e2: CountE2 | None = None  # its owner's own limit on the position, either way
 
     def side(self, side: Side) -> Wanted | None:
         return self.bid if side is Side.BID else self.ask
@@ -109,8 +110,14 @@ class MarketDesk:
     reasons: tuple[str, ...] = ()
 
     def cap_e2(self, side: Side) -> CountE2:
-        """How far the position may go in this side's direction (positive)."""
-        return self.max_long_e2 if side is Side.BID else self.max_short_e2
+        """How far the position may go in this side's direction (positive): by risk, and by the owner's own limit.
+
+        The owner sizes by the position that it has heard of; orders that have ended, whose fills are not booked yet,
+        only the desk counts.
+        """
+        by_risk_e2 = self.max_long_e2 if side is Side.BID else self.max_short_e2
+        own_e2 = None if self.target is None else self.target.position_max_e2
+        return by_risk_e2 if own_e2 is None else min(by_risk_e2, own_e2)
 
     def may_fill_e2(self, side: Side) -> int | None:
         """How much more may be filled on a side by its target's own bound; None where it has none."""

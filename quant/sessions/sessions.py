@@ -192,7 +192,9 @@ def _advanced(session: Session, moment: Moment, parameters: SessionParameters) -
             return _living(session, moment, parameters)
         if ending.style is ExitStyle.AT_ONCE:
             ended = attrs.evolve(session, end_reason=ending.reason, wish=Wish())
-            return Ended(session=ended, given_up_because=ending.reason.value if session.position_e2 else "")
+            # What is held in a market that it never had is its owner's.
+            is_left = session.had_market and session.position_e2
+            return Ended(session=ended, given_up_because=ending.reason.value if is_left else "")
         session = unwinding.begin(session, ending, moment)
     session = unwinding.go_on(session, moment, parameters)
     if unwinding.is_settled(session, moment.now_s):

@@ -63,6 +63,17 @@ async def test_every_page_is_read_at_the_pace_and_what_is_selected_is_claimed_wi
     assert stage.rules.keys() == {f"KXA{n}-1-X" for n in range(8)}
 
 
+async def test_a_run_begins_when_the_interval_since_the_last_one_is_over(
+    ledger: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    exchange = two_pages()
+    stage = Stage(exchange, SCORED, ledger)
+    async with stage.playing(), stage.living():
+        await trio.sleep(45)
+    first_pages_s = [at_s for at_s, read in exchange.reads if isinstance(read, ReadEvents) and not read.cursor]
+    assert [after - before for before, after in pairwise(first_pages_s)] == pytest.approx([10.0] * 4, abs=0.01)
+
+
 async def test_a_page_that_fails_is_read_again_and_a_run_that_fails_leaves_the_claims(
     ledger: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -205,6 +216,19 @@ async def test_tapes_of_the_leading_markets_are_read_once_and_decide_at_the_next
         assert sorted(read.ticker for read in exchange.asked(ReadTape)) == ["KXA-1-X", "KXB-1-X"]
         await trio.sleep(300)
         assert len(exchange.asked(ReadTape)) == 4
+
+
+async def test_a_run_reads_no_more_tapes_than_allowed_and_the_longest_unread_first(
+    ledger: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    exchange = Exchange(pages=[(event(market(f"KXA{n}-1-X"), category=f"C{n}"),) for n in range(5)])
+    stage = Stage(exchange, SCORED, ledger, facts=FactsParameters(tapes_max=2))
+    async with stage.playing(), stage.living():
+        await trio.sleep(29)
+    runs_s = [at_s for at_s, read in exchange.reads if isinstance(read, ReadEvents) and not read.cursor]
+    tapes = [(at_s, read.ticker) for at_s, read in exchange.reads if isinstance(read, ReadTape)]
+    assert [sum(run_s <= at_s < run_s + 10 for at_s, _ in tapes) for run_s in runs_s] == [2, 2, 1]
+    assert [ticker for _, ticker in tapes] == [f"KXA{n}-1-X" for n in range(5)]
 
 
 @pytest.mark.parametrize("selection", [SelectionKind.SCORED, SelectionKind.TICKERS, SelectionKind.INCENTIVES])

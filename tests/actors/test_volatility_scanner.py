@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import attrs
 import pytest
@@ -412,6 +413,24 @@ async def test_no_more_reads_go_out_than_are_allowed(autojump_clock: trio.testin
         assert len(per_sweep) == len(set(per_sweep)), "one at most for each sweep"
         asked = {ticker for _, read in stage.read_markets() for ticker in read.tickers}
         assert len(asked) == 200, "each has its turn"
+
+
+@pytest.mark.parametrize(("per_s", "reads"), [(0.66, 1), (0.67, 2)])
+async def test_a_sweep_reads_no_more_than_its_seconds_allow(
+    per_s: float, reads: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Two hundred markets take two reads; a sweep of three seconds may make as many as its rate gives in that time."""
+    markets = [market(f"M{number:03}") for number in range(200)]
+    async with stage_of(*markets) as (stage, nursery):
+        stage.pages = [[event(one) for one in markets]]
+        stage.is_up = False
+        stage.timing = ScannerTiming(rest_reads_per_s_max=per_s)
+        stage.start(nursery)
+        await trio.sleep(14)
+        at_s = [at_s for at_s, _ in stage.read_markets()]
+        assert {at_s.count(moment) for moment in at_s} == {reads}
+        moments = sorted(set(at_s))
+        assert {round(after - before, 6) for before, after in pairwise(moments)} == {3.0}
 
 
 async def test_a_socket_that_is_back_is_believed_again_only_once_it_was_asked(

@@ -286,4 +286,12 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "                pass\n",
         f"{_ACTORS}/test_order_desk.py::test_i25_the_targets_of_a_market_actor_end_with_it_and_not_those_of_its_successor",
     ),
+    off(
+        "I25",
+        "only the owner's program directs a market",
+        "actors/market.py",
+        "case QuoteDirective(program=self.program):",
+        "case QuoteDirective():",
+        f"{_ACTORS}/test_market.py::test_i25_only_the_program_that_owns_a_market_directs_it",
+    ),
 )

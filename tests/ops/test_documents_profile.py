@@ -15,7 +15,7 @@ from ops.settings_load import load_settings, plain_settings
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "profiles" / "documents.yaml"
 DOCUMENTS = ROOT.parent / "shared" / "seeds"
-HOUR_S, DAY_S = 3_600.0, 86_400.0
+MINUTE_S, HOUR_S, DAY_S = 60.0, 3_600.0, 86_400.0
 
 # Where a number stands in the volatility document's own settings, where in ours, and how many of ours one of theirs is.
 KEYS: tuple[tuple[str, str, float], ...] = (
@@ -30,6 +30,62 @@ KEYS: tuple[tuple[str, str, float], ...] = (
     ("discovery.time_windows.crypto.max_days", "discovery.windows.crypto.max_s", DAY_S),
     ("discovery.recent_activity.scoring.min_trades_last_minutes", "discovery.recent_trades_min", 1),
     ("scoring.min_volume_24h", "discovery.volume_24h_min_contracts", 1),
+    ("discovery.recent_activity.scoring.min_volume_24h_for_bypass", "discovery.bypass_volume_24h_contracts", 1),
+    ("discovery.recent_activity.execution.min_trades_last_minutes", "discovery.execution_trades_min", 1),
+    *(
+        ("discovery.recent_activity.execution.throttle_if_no_trades_minutes", ours, MINUTE_S)
+        for ours in ("discovery.facts.admission.no_trades_max_s", "volatility_scanner.tracking.no_trades_max_s")
+    ),
+    *(
+        ("volatility_scanner.min_orderbook_levels_required", ours, 1)
+        for ours in ("discovery.facts.admission.levels_min", "volatility_scanner.tracking.levels_min")
+    ),
+    ("scoring.min_volume_24h", "volatility_scanner.tracking.volume_24h_min_contracts", 1),
+    ("volatility_scanner.refresh_interval_seconds", "volatility_scanner.refresh_interval_s", 1),
+    ("volatility_scanner.price_jump_threshold_cents", "volatility_scanner.events.jump_min_cents", 1),
+    ("volatility_scanner.price_jump_window_minutes", "volatility_scanner.events.jump_window_s", MINUTE_S),
+    ("volatility_scanner.sigma_threshold", "volatility_scanner.events.sigma_min_per_minute", 1),
+    ("volatility_scanner.mean_reversion_tolerance_cents", "volatility_scanner.events.mean_tolerance_cents", 1),
+    ("volatility_scanner.exclude_categories", "volatility_scanner.tracking.excluded_categories", 1),
+    ("volatility_scanner.regime_filters.allowed_for_events", "volatility_scanner.events.allowed_regimes", 1),
+    ("volatility_scanner.max_time_to_expiry_hours", "volatility_scanner.tracking.time_to_close_max_s", HOUR_S),
+    ("volatility_scanner.min_liquidity_spread", "volatility_scanner.tracking.spread_max_cents", 100),
+    ("volatility_scanner.regime_staleness_seconds", "volatility_scanner.stability.stale_after_s", 1),
+    ("regimes.stability_required", "volatility_scanner.stability.stability_required", 1),
+    ("regimes.drift_threshold", "volatility_scanner.regime.drift_threshold", 1),
+    ("regimes.min_sigma_for_regime", "volatility_scanner.regime.quiet_sigma_per_minute", 1),
+    ("regimes.depth_threshold", "volatility_scanner.regime.depth_min_contracts", 1),
+    ("regimes.noise_spread_min", "volatility_scanner.regime.noise_spread_min_cents", 100),
+    ("regimes.noise_spread_max", "volatility_scanner.regime.noise_spread_max_cents", 100),
+    ("regimes.gamma_multipliers", "signals.gamma_by_regime", 1),
+    ("regimes.k_multipliers", "signals.k_by_regime", 1),
+    ("throttling.trigger_threshold", "throttles.trigger_checks", 1),
+    ("throttling.recovery_threshold", "throttles.recovery_checks", 1),
+    ("throttling.max_spread_threshold", "throttles.wide_spread_cents", 100),
+    ("throttling.spread_widen_ticks", "throttles.wide_ticks", 1),
+    ("throttling.max_total_widened_spread", "throttles.widened_spread_max_cents", 100),
+    ("throttling.min_book_depth", "throttles.thin_depth_contracts", 1),
+    ("throttling.book_thin_widen_ticks", "throttles.thin_ticks", 1),
+    ("throttling.adverse_selection_threshold", "throttles.wrong_share", 1),
+    ("throttling.adverse_selection_threshold", "sessions.regime_kill.adverse_share", 1),
+    ("throttling.adverse_selection_window_seconds", "sessions.regime_kill.adverse_window_s", 1),
+    ("extreme_prices.spread_shock_threshold", "throttles.shock_spread_cents", 100),
+    ("volatility_mm.allowed_regimes_for_sessions", "sessions.entry.allowed_regimes", 1),
+    ("volatility_mm.delay_before_session_start_seconds", "sessions.entry.delay_s", 1),
+    ("volatility_mm.max_concurrent_sessions", "sessions.entry.sessions_max", 1),
+    ("volatility_mm.min_available_balance", "sessions.entry.balance_min_dollars", 1),
+    ("volatility_mm.max_resting_order_value", "sessions.entry.resting_value_max_dollars", 1),
+    ("volatility_mm.balance_hysteresis_ratio", "sessions.entry.hysteresis", 1),
+    ("volatility_mm.session_ttl_minutes", "sessions.guardrails.time_to_live_s", MINUTE_S),
+    ("volatility_mm.guardrails.expiration_danger_window_seconds", "sessions.guardrails.expiry_window_s", 1),
+    ("volatility_mm.guardrails.illiquidity_timeout_seconds", "sessions.guardrails.no_trade_freeze_s", 1),
+    ("volatility_mm.guardrails.min_volatility_threshold", "sessions.guardrails.sigma_per_minute_min", 1),
+    ("regimes.max_shared_state_age_seconds", "sessions.guardrails.regime_freeze_s", 1),
+    ("volatility_mm.regime_kill.kill_modes", "sessions.regime_kill.modes", 1),
+    ("volatility_mm.regime_kill.require_adverse_selection", "sessions.regime_kill.require_adverse_selection", 1),
+    ("volatility_mm.ttl_close_if_small", "sessions.exits.small_below_contracts", 1),
+    ("volatility_mm.max_slippage_for_limit_exit_cents", "sessions.exits.slippage_cents", 1),
+    ("volatility_mm.soft_exit_max_wait_seconds", "sessions.exits.soft_exit_max_s", 1),
     *((f"scoring.weights.{name}", f"discovery.weights.{name}", 1) for name in (
         "volume_24h", "recent_volume_1h", "book_liquidity", "spread", "time_penalty",
     )),
@@ -95,7 +151,15 @@ NUMBERS: dict[str, Any] = {
     "quoting.sizing.position_buffer": 0.05,
     "quoting.sizing.price_bands.hard_edge": 0.05,
     "quoting.sizing.price_bands.soft_edge": 0.15,
+    "sessions.entry.require_stability": True,  # theirs is the number of windows, ours the scanner's
+    "sessions.exits.reversion_wait_s": 15.0,
     "stop_loss.price_max_age_s": 60.0,
+    "volatility_scanner.events.direction_min_cents": 5,
+    "volatility_scanner.events.mean_window_s": 180.0,
+    "volatility_scanner.events.warmup_mids": 3,
+    "volatility_scanner.rediscovery_s": 600.0,
+    "volatility_scanner.rest_reads_per_s_max": 20.0,
+    "volatility_scanner.tracking.tracked_max": 200,
 }
 
 
@@ -129,7 +193,23 @@ def test_it_loads_and_differs_from_what_is_shipped() -> None:
 def test_a_number_is_that_of_the_volatility_document(
     theirs: str, ours: str, factor: float, document: Any, profile: Any
 ) -> None:
-    assert at(profile, ours) == at(document, theirs) * factor
+    there = at(document, theirs)
+    expected = there * factor if isinstance(there, int | float) and not isinstance(there, bool) else there
+    assert at(profile, ours) == (pytest.approx(expected) if isinstance(expected, float) else expected)
+
+
+def test_k_by_category_is_in_the_documents_proportions(document: Any, profile: Any) -> None:
+    theirs = document["as_model"]["k_by_category"]
+    base = theirs.pop("default")
+    assert profile["signals"]["k_by_category"] == pytest.approx(
+        {name: k / base for name, k in theirs.items()}, abs=1e-4
+    )
+
+
+def test_a_stale_regime_kills_as_nearly_as_a_freeze_before_it_allows(document: Any, profile: Any) -> None:
+    """The documents' freeze and kill are one number; ours refuses that."""
+    guardrails, kill_s = profile["sessions"]["guardrails"], document["volatility_mm"]["regime_stale_kill_seconds"]
+    assert kill_s == guardrails["regime_freeze_s"] < guardrails["regime_kill_s"] <= kill_s + 0.001
 
 
 @pytest.mark.parametrize("name", ["mean_reverting", "medium_trending", "hard_trending", "low_liquidity"])
@@ -168,6 +248,7 @@ def test_every_number_of_the_profile_is_accounted_for(profile: Any) -> None:
 
     written = leaves(yaml.safe_load(PROFILE.read_text()))
     known = {ours for _, ours, _ in KEYS} | NUMBERS.keys()
+    tables = tuple(f"{table}." for table in ("signals", "sessions.regime_kill.modes"))  # compared as a whole above
     chosen = {
         "discovery.excluded_categories",  # text
         "market_configuration.position_by_regime",  # the documents' belong to profiles
@@ -175,13 +256,15 @@ def test_every_number_of_the_profile_is_accounted_for(profile: Any) -> None:
         "quoting.is_fee_floor",  # nor this one
         "quoting.settlement.is_enabled",  # nor this skew
         "risk.event_cap_dollars",  # nor events
+        "sessions.guardrails.regime_kill_s",  # has a test of its own
+        "volatility_scanner.is_enabled",  # so that its numbers are used
         "websockets.enabled",  # they disagree
     }
     rest = {
         key
         for key in written - known - chosen
         if not key.startswith(
-            ("programs.", "market_configuration.profiles.", "market_configuration.category_profiles.")
+            ("programs.", "market_configuration.profiles.", "market_configuration.category_profiles.", *tables)
         )
     }
     assert rest == set()

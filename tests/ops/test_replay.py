@@ -16,7 +16,6 @@ import pytest
 from kalshi.book import OrderBook
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.simulator.queue_model import QueueModel
-from kalshi.socket_transports import TRANSPORTS
 from kalshi.types import Side
 from ops.replay import FAILED, BadSpeed, ReplayResult, parse_speed, replay_run
 from ops.replay_account import QueueReport, value_e6
@@ -30,7 +29,7 @@ USAGE = 64
 BOOKS = 2 * 4 * 120
 
 
-@pytest.mark.parametrize("transport", sorted(TRANSPORTS))
+@pytest.mark.parametrize("transport", ["trio-websocket", pytest.param("fast", marks=pytest.mark.long)])
 def test_a_recorded_run_passes_with_every_book_compared_and_quotes_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], transport: str
 ) -> None:
@@ -81,6 +80,7 @@ def test_a_delta_with_the_wrong_sign_is_found(tmp_path: Path, capsys: pytest.Cap
     assert "takes 12.34 from 45.5 cents, where 0 rest" in said
 
 
+@pytest.mark.long
 def test_a_book_that_is_still_crossed_when_its_moment_is_over_is_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,6 +97,7 @@ def test_a_book_that_is_still_crossed_when_its_moment_is_over_is_found(
     assert "the recorded book is crossed at the end of ts_ms" in said
 
 
+@pytest.mark.long
 def test_a_lost_frame_is_a_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     connections = run_of_two()
     del connections[0][100]
@@ -106,6 +107,7 @@ def test_a_lost_frame_is_a_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "the feed reported 1 gaps" in said
 
 
+@pytest.mark.long
 def test_a_bot_that_applies_one_change_wrongly_is_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -247,8 +247,10 @@ def test_a_file_that_is_missing_binary_or_a_folder_is_named(tmp_path: Path) -> N
         ("markets: {order_size_contracts: 101}", "markets.order_size_contracts", "pass the limit"),
         ("shadow: {queue_model: lucky}", "shadow.queue_model", "front"),
         (
-            "volatility_scanner: {is_enabled: true}\n"
-            "programs: {a: {selection: volatility}, b: {selection: volatility}}",
+            (
+                "volatility_scanner: {is_enabled: true}\n"
+                "programs: {a: {selection: volatility}, b: {selection: volatility}}"
+            ),
             "programs",
             "at most one program",
         ),

@@ -33,6 +33,7 @@ def _nothing_was_written(exchange: Exchange) -> None:
     assert exchange.truth("positions") == {"positions": {}}
 
 
+@pytest.mark.long
 def test_shadow_quotes_and_fills_on_a_live_feed_and_sends_nothing_that_writes(tmp_path: Path) -> None:
     """I27, by the truth of the exchange that is read from: no order, no group, no request but GET, ever."""
     with standalone_exchange(tmp_path) as exchange:

@@ -87,6 +87,7 @@ def test_after_kill_9_the_next_boot_clears_the_old_orders_before_its_first_quote
         assert exchange.resting() == []
 
 
+@pytest.mark.long
 def test_left_alone_after_kill_9_the_lease_ends_every_order(tmp_path: Path) -> None:
     with standalone_exchange(tmp_path) as exchange:
         with running_bot(
@@ -127,6 +128,7 @@ def test_two_signals_hurry_and_three_end_at_once(tmp_path: Path) -> None:
         wait_until(lambda: exchange.resting() == [], "the fence has taken everything", timeout_s=3)
 
 
+@pytest.mark.long
 def test_a_closed_terminal_hangs_up_and_the_bot_ends_in_order(tmp_path: Path) -> None:
     with standalone_exchange(tmp_path) as exchange, running_bot(tmp_path / "bot", exchange.environment()) as bot:
         wait_until(lambda: len(exchange.resting()) >= 4, "four orders rest")
@@ -135,6 +137,7 @@ def test_a_closed_terminal_hangs_up_and_the_bot_ends_in_order(tmp_path: Path) ->
         assert exchange.resting() == []
 
 
+@pytest.mark.long
 def test_two_ctrl_c_at_once_are_one_and_still_verify(tmp_path: Path) -> None:
     with standalone_exchange(tmp_path) as exchange, running_bot(tmp_path / "bot", exchange.environment()) as bot:
         wait_until(lambda: len(exchange.resting()) >= 4, "four orders rest")

@@ -6,7 +6,7 @@ import pytest
 
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import MarketStatus
-from quant.programs import Listed, Program, SelectionKind, select
+from quant.programs import Listed, Program, SelectionKind, incentive_parameters, select
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.glft import GlftParameters
 from quant.quoting.hybrid import HybridParameters
@@ -140,3 +140,15 @@ def test_a_program_of_sessions_is_small_by_default_and_selects_nothing_by_itself
     assert (larger.max_position_e2, larger.order_size_e2) == (500, 100)
     assert isinstance(larger.parameters(AvellanedaStoikovParameters()), GlftParameters)
     assert Program().max_position_e2 is None
+
+
+@pytest.mark.parametrize(("size_e2", "forecast_e2", "limit_e2"), [(None, 10_000, 20_000), (3_000, 3_000, 20_000)])
+def test_a_program_of_rewards_forecasts_the_order_that_it_rests(
+    size_e2: int | None, forecast_e2: int, limit_e2: int
+) -> None:
+    """Selected by a greater order than is quoted, a market would be held and never quoted."""
+    size = None if size_e2 is None else CountE2(size_e2)
+    program = Program(selection=SelectionKind.INCENTIVES, order_size_e2=size)
+    assert program.order_size_e2 == forecast_e2
+    assert incentive_parameters(program).order_size_e2 == forecast_e2
+    assert program.max_position_e2 == limit_e2

@@ -17,6 +17,7 @@ from supervisor import build_tree
 SETTLED_S = 10.0
 # Those who only decide or watch: what rests stays where it is while they are away for a moment.
 LEAVES_ORDERS_ALONE = ("ledger", "fill_reconciler", "portfolio_risk", "order_desk", "stop_loss", "allocation")
+KILLED_FAST = ("order_desk", "portfolio_risk")  # the others in make test-long
 
 
 def _run(scenario: Callable[[World, Life], Awaitable[None]], seed: int = 5) -> None:
@@ -70,7 +71,10 @@ async def _nothing_under_way(world: World) -> None:
         await trio.sleep(0.1)
 
 
-@pytest.mark.parametrize("name", LEAVES_ORDERS_ALONE)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in KILLED_FAST else pytest.param(name, marks=pytest.mark.long) for name in LEAVES_ORDERS_ALONE],
+)
 def test_an_actor_killed_alone_comes_back_and_leaves_resting_orders_where_they_are(name: str) -> None:
     async def scenario(world: World, life: Life) -> None:
         if name == "order_desk":
@@ -88,7 +92,10 @@ def test_an_actor_killed_alone_comes_back_and_leaves_resting_orders_where_they_a
 
 
 # A new feed or market supervisor starts its markets anew; a new discovery may choose others.
-@pytest.mark.parametrize("name", ["feed", "market_supervisor", "discovery"])
+@pytest.mark.parametrize(
+    "name",
+    ["feed", *(pytest.param(name, marks=pytest.mark.long) for name in ("market_supervisor", "discovery"))],
+)
 def test_a_killed_feed_market_supervisor_or_discovery_comes_back_and_quotes_again(name: str) -> None:
     async def scenario(world: World, life: Life) -> None:
         incarnation, fills = _row(life, name).incarnation, _snapshot(life).totals.fills

@@ -26,7 +26,7 @@ def test_books_stay_exact_however_often_actors_are_killed_outside_the_window() -
     assert storm.left == ()
 
 
-@pytest.mark.parametrize("name", ["order_desk", "ledger"])
+@pytest.mark.parametrize("name", ["order_desk", pytest.param("ledger", marks=pytest.mark.long)])
 def test_inside_the_window_the_bot_gives_up_and_leaves_verified_flat(name: str) -> None:
     async def scenario(world: World) -> ExitReport:
         life = world.life()

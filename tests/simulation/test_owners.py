@@ -143,7 +143,14 @@ def run_switches(switches: int, markets: int, seed: int) -> tuple[Court, dict[st
     return result
 
 
-@pytest.mark.parametrize(("switches", "markets"), [(40, 4), pytest.param(1_000, 2, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("switches", "markets"),
+    [
+        (20, 4),
+        pytest.param(200, 2, marks=pytest.mark.long),
+        pytest.param(1_000, 2, marks=pytest.mark.nightly),
+    ],
+)
 def test_a_market_that_changes_hands_never_has_two_owners(switches: int, markets: int) -> None:
     court, changes = run_switches(switches, markets, seed=5)
     assert court.broken == []

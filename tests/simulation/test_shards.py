@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 from actors.messages.control import SystemSnapshot
@@ -54,6 +55,7 @@ def snapshot(life: Life) -> SystemSnapshot:
     return life.snapshot
 
 
+@pytest.mark.long
 def test_a_shard_without_cash_is_told_once_and_never_gets_a_group_until_it_is_funded() -> None:
     told = Told()
 

@@ -67,6 +67,7 @@ def test_a_gap_of_the_recording_is_told_as_a_breach(tmp_path: Path) -> None:
     assert any("gaps" in text for text in figures(trace).breaches)
 
 
+@pytest.mark.long
 def test_the_command_writes_traces_fills_and_report(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

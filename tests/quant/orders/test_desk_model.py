@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import random
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -220,10 +221,20 @@ class DeskAgainstExchange(RuleBasedStateMachine):
         assert all(isinstance(order.request, CreateOrder) for order in world.desk.table)
 
 
-DeskAgainstExchange.TestCase.settings = settings(
-    max_examples=250,
-    stateful_step_count=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+def _runs(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+
+
+class ManyDesksAgainstExchange(DeskAgainstExchange):
+    """The same, many more."""
+
+
+DeskAgainstExchange.TestCase.settings = _runs(80)
 TestDeskAgainstExchange = DeskAgainstExchange.TestCase
+ManyDesksAgainstExchange.TestCase.settings = _runs(400)
+TestManyDesksAgainstExchange = pytest.mark.long(ManyDesksAgainstExchange.TestCase)

@@ -87,3 +87,10 @@ def test_sides_are_judged_from_the_number_of_trades_that_can_tell(sells: int, is
 
 def test_what_is_not_known_refuses_nothing() -> None:
     assert admission_refusals(AdmissionFacts(seconds_to_close=86_400.0), PARAMETERS) == ()
+
+
+@pytest.mark.parametrize(("step_s", "is_refused"), [(0.0, False), (0.1, True)])
+def test_whoever_asks_for_it_may_quote_a_year_ahead(step_s: float, is_refused: bool) -> None:
+    facts = attrs.evolve(ALIVE, seconds_to_close=366 * 86_400.0 + step_s)
+    reasons = admission_refusals(facts, attrs.evolve(PARAMETERS, time_to_close_max_s=366 * 86_400.0))
+    assert reasons == (("expires too late",) if is_refused else ())

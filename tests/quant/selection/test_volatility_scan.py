@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import attrs
@@ -192,6 +193,14 @@ def test_after_an_event_its_market_rests_before_the_next() -> None:
     assert later[0][1].event.event_id == 2
 
 
+@pytest.mark.parametrize(("after_s", "rests"), [(59.9, True), (60.0, False)])
+def test_the_rest_between_two_events_is_a_minute(after_s: float, rests: bool) -> None:
+    over = volatility_scan.sweep(volatility_scan.changed(running(), "A", ended), AFTER_S, AFTER_MS, PARAMETERS).scanner
+    seen = volatility_scan.changed(over, "A", seen_at(50, AFTER_S + after_s))
+    verdicts = volatility_scan.sweep(seen, AFTER_S + after_s, AFTER_MS, PARAMETERS).verdicts
+    assert (RESTING in verdicts["A"]) is rests
+
+
 def test_a_market_with_impossible_prices_is_not_watched() -> None:
     broken = listing(
         ticker="B", price_ranges=(PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(0), step_e4=PriceE4(100)),)
@@ -231,6 +240,16 @@ def test_a_trade_is_known_by_itself_or_by_a_volume_that_has_grown() -> None:
 @pytest.mark.parametrize(("category", "drift"), [("Crypto", 0.275), ("rates", 0.205), ("tech", 0.22), ("new", 0.205)])
 def test_a_category_has_the_limits_of_its_profile(category: str, drift: float) -> None:
     assert volatility_scan.market_parameters(category, ScanParameters()).signals.regime.drift_threshold == drift
+
+
+@pytest.mark.parametrize(("depth_e2", "regime"), [(1_000, Regime.QUIET), (999, Regime.CHAOTIC)])
+def test_a_touch_of_ten_contracts_is_not_chaotic_to_the_scanner(depth_e2: int, regime: Regime) -> None:
+    scanner = watching()
+    for second in range(700):
+        look = partial(volatility_market.seen, touch=touch(50, depth_e2=depth_e2), time_s=NOW_S + second)
+        scanner = volatility_scan.changed(scanner, "A", look)
+    (seen,) = volatility_scan.sweep(scanner, NOW_S + 700, NOW_MS, PARAMETERS).regimes
+    assert seen.verdict.regime is regime
 
 
 def test_a_sweep_says_what_it_did_in_one_line() -> None:

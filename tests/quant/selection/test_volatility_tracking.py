@@ -81,6 +81,29 @@ def test_volume_size_and_recent_trades_make_a_market_active_and_a_wide_spread_le
     assert activity(listing(yes_ask_e4=PriceE4(5_500)), PARAMETERS) < usual
 
 
+@pytest.mark.parametrize(
+    ("changes", "score"),
+    [
+        ({}, 0.0),
+        ({"volume_24h_e2": CountE2(100_000_000)}, 0.4),
+        ({"volume_24h_e2": CountE2(100_000_100)}, 0.4),
+        ({"yes_bid_size_e2": CountE2(1_000_000), "yes_ask_size_e2": CountE2(2_000_000)}, 0.25),
+        ({"last_trade_age_s": 0.0}, 0.2),
+        ({"last_trade_age_s": 900.0}, 0.1),
+        ({"yes_bid_e4": PriceE4(4_000)}, -0.15),
+    ],
+)
+def test_each_part_of_activity_has_its_weight_when_it_is_full(changes: dict[str, Any], score: float) -> None:
+    nothing: dict[str, Any] = {
+        "volume_24h_e2": 0,
+        "yes_bid_size_e2": 0,
+        "yes_ask_size_e2": 0,
+        "last_trade_age_s": 1_800.0,
+    }
+    bare = listing(**nothing | {"yes_bid_e4": PriceE4(5_000), "yes_ask_e4": PriceE4(5_000)} | changes)
+    assert activity(bare, PARAMETERS) == pytest.approx(score)
+
+
 def many(count: int, **changes: Any) -> list[Listing]:
     """Markets whose activity falls with their number."""
     return [
@@ -134,6 +157,15 @@ def test_who_is_watched_already_keeps_its_place_against_a_hair_and_not_against_m
         assert [scored.listing.ticker for scored in scan.best] == [winner]
     scan, _ = add_page(FullScan(), [LIVELY, better], frozenset(), NOW_MS, parameters)
     assert scan.best[0].listing.ticker == "B"
+
+
+@pytest.mark.parametrize(("step", "winner"), [(-1e-9, "B"), (1e-9, "A")])
+def test_a_rival_must_be_ahead_by_more_than_the_margin(step: float, winner: str) -> None:
+    rival = listing(ticker="B", volume_24h_e2=CountE2(9_000_000))
+    ahead = activity(rival, PARAMETERS) - activity(LIVELY, PARAMETERS)
+    parameters = attrs.evolve(PARAMETERS, tracked_max=1, stay_margin=ahead + step)
+    scan, _ = add_page(FullScan(), [LIVELY, rival], {"A"}, NOW_MS, parameters)
+    assert [scored.listing.ticker for scored in scan.best] == [winner]
 
 
 def test_a_market_that_two_pages_show_counts_once() -> None:

@@ -135,6 +135,16 @@ def test_it_ends_when_the_market_is_not_given_to_it() -> None:
     assert ends(stage, 0.01) is EndReason.NOT_ASSIGNED
 
 
+def test_what_the_owner_of_a_market_that_it_never_had_holds_is_not_left_by_it() -> None:
+    stage, session = quoting(owner=None)
+    stage.now_s = session.phase_since_s
+    stage.owner, stage.position_e2 = "rival", 300
+    assert ends(stage, 14.99) is None
+    assert stage.step(0.01) is None
+    ended = stage.end()
+    assert (ended.session.end_reason, ended.given_up_because) == (EndReason.NOT_ASSIGNED, "")
+
+
 def test_a_market_that_is_lost_to_nobody_may_come_back_in_time() -> None:
     stage, _ = quoting()
     stage.owner = None
