@@ -49,6 +49,7 @@ from actors.runtime.verdict_log import VerdictLog
 from kalshi.numbers import ONE_DOLLAR_E4, MoneyE6
 from kalshi.types import Event, Market
 from quant.programs import Program, ProgramSelection, SelectionKind
+from quant.quoting.strategies import StrategyName
 from quant.scanning import Scan
 from quant.selection.discovery import DiscoveryParameters
 from quant.selection.experience import HORIZON_S, Learned, OwnFills
@@ -371,4 +372,4 @@ class Discovery:
 
 def _needs_terms(program: Program) -> bool:
     """Whether its selection or its strategy is made of reward programs."""
-    return program.selection is SelectionKind.INCENTIVES or program.strategy.value == "incentive"
+    return program.selection is SelectionKind.INCENTIVES or program.strategy is StrategyName.INCENTIVE

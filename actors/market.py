@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+import trio
 
 from actors.market_voice import HEARTBEAT_S, MarketVoice
 from actors.messages.market import BookCondition, BookView, MarketRules, ProgramTerms
@@ -23,7 +24,6 @@ from quant.quoting.decision import QuoteDecision
 from quant.quoting.directive import Directive
 from quant.quoting.incentive import IncentiveParameters
 from quant.quoting.maker import Limits, Maker, MakerParameters
-from quant.quoting.own_orders import OwnOrder
 
 DECIDE_EVERY_S = 0.05
 ACCRUAL_TOLD_EVERY_S = 60.0
@@ -61,11 +61,13 @@ class MarketMaker:
         while True:
             self._take(await self.context.mailbox.receive(timeout_s=HEARTBEAT_S))
             if (wait_s := next_decision_s - now()) > 0:
-                self._take(await self.context.mailbox.receive(timeout_s=wait_s))
-            if now() >= next_decision_s:
-                next_decision_s = now() + DECIDE_EVERY_S
-                self._voice.state(self._decide(), self._book)
-                self._tell_accrual()
+                # Slept through, and not listened through: what comes meanwhile must not end the wait before its time,
+                # or it would stay undecided until the next message.
+                await trio.sleep(wait_s)
+                self._take(await self.context.mailbox.receive(timeout_s=0.0))
+            next_decision_s = now() + DECIDE_EVERY_S
+            self._voice.state(self._decide(), self._book)
+            self._tell_accrual()
 
     def _take(self, batch: tuple[object, ...]) -> None:
         for message in batch:
@@ -73,7 +75,7 @@ class MarketMaker:
                 case BookView():
                     self._book = message
                 case WorkingOrders():
-                    self._maker.orders_seen(own_orders(message))
+                    self._maker.orders_seen(message.as_own())
                 case MarketRules():
                     self._maker.rules_seen(
                         PriceGrid(message.price_ranges),
@@ -120,13 +122,6 @@ class MarketMaker:
         if is_incentive and now_s - self._accrual_told_s >= ACCRUAL_TOLD_EVERY_S:
             self._accrual_told_s = now_s
             self.context.log.info(f"shadow accrual since the start: ${self._maker.accrued_e6 / 1_000_000:.4f}")
-
-
-def own_orders(working: WorkingOrders) -> tuple[OwnOrder, ...]:
-    """Returns our orders of a market as strategies know them."""
-    return tuple(
-        OwnOrder(side=order.side, price_e4=order.price_e4, remaining_e2=order.remaining_e2) for order in working.orders
-    )
 
 
 def limits_of(view: RiskView, ticker: str) -> Limits:

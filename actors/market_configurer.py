@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 
@@ -18,7 +18,7 @@ from actors.market import MarketParameters
 from actors.messages.market import Assignment, MarketLiquidity, MarketRules
 from actors.messages.money import Record
 from actors.messages.volatility import MarketRegime, VolatilityEvent
-from quant.bounded import keep_newest
+from quant.bounded import put_newest
 from quant.market_configuration import (
     ConfigurationFacts,
     ConfigurationLimits,
@@ -37,8 +37,6 @@ from quant.signals.volatility import VolatilityParameters
 
 FACTS_KEPT_MAX: Final = 2_000  # as many as one keyed channel keeps
 _OWN_SIZES: Final = ("order_size_contracts", "max_position_contracts")
-
-F = TypeVar("F", MarketRules, MarketLiquidity, MarketRegime, VolatilityEvent)
 
 
 @attrs.define(eq=False)
@@ -59,13 +57,13 @@ class MarketConfigurer:
         """Takes in what is a fact of a market; anything else is left alone."""
         match message:
             case MarketRules():
-                _keep(self._rules, message)
+                put_newest(self._rules, message.ticker, message, FACTS_KEPT_MAX)
             case MarketLiquidity():
-                _keep(self._liquidity, message)
+                put_newest(self._liquidity, message.ticker, message, FACTS_KEPT_MAX)
             case MarketRegime():
-                _keep(self._regimes, message)
+                put_newest(self._regimes, message.ticker, message, FACTS_KEPT_MAX)
             case VolatilityEvent():
-                _keep(self._events, message)
+                put_newest(self._events, message.ticker, message, FACTS_KEPT_MAX)
             case _:
                 pass
 
@@ -120,12 +118,6 @@ class MarketConfigurer:
                 ("at_ms", wall_ms),
             ),
         )
-
-
-def _keep(kept: dict[str, F], message: F) -> None:
-    kept.pop(message.ticker, None)
-    kept[message.ticker] = message
-    keep_newest(kept, FACTS_KEPT_MAX)
 
 
 def _as_the_program_says(own: ProgramNumbers, rule: str) -> MarketConfiguration:

@@ -38,7 +38,7 @@ from actors.runtime.supervisor import (
 from actors.runtime.switchboard import Switchboard
 from quant.market_configuration import ConfigurationLimits, MarketConfiguration
 from quant.market_profiles import MarketConfigurationParameters
-from quant.programs import Program
+from quant.programs import Program, SelectionKind
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.maker import MakerParameters, QuotedBy
 from quant.quoting.market_signals import SignalUse
@@ -48,7 +48,6 @@ from quant.signals.volatility import VolatilityParameters
 
 HEARTBEAT_S = 1.0
 GRACE_S = 1.0
-SESSIONS = "volatility"  # programs that select so quote on the word of their sessions alone
 
 
 @attrs.frozen(kw_only=True)
@@ -201,7 +200,7 @@ class MarketSupervisor:
             signals=self.parameters.signals,
             throttles=program.throttles or self.parameters.throttles,
             freezes_on_stale_regime=program.freezes_on_stale_regime,
-            needs_directive=program.selection.value == SESSIONS,
+            needs_directive=program.selection is SelectionKind.VOLATILITY,
         )
 
     def children(self) -> tuple[ChildStatus, ...]:

@@ -25,6 +25,7 @@ class MarketVoice:
     ticker: str
     position_max_e2: CountE2
     _said: TargetQuotes | None = attrs.field(default=None, init=False)
+    _said_of: tuple[object, ...] = attrs.field(default=(), init=False)  # what it was made from
     _beat_s: float = attrs.field(default=-math.inf, init=False)
 
     def state(
@@ -38,12 +39,28 @@ class MarketVoice:
 
         The ceilings are those of `QuoteTarget.filled_max_e2`.
         """
+        generation = book.generation if book is not None else -1
+        # Compared before anything is built: most decisions want what the last one wanted.
+        wish = (decision.bid, decision.ask, bid_ceiling_e2, ask_ceiling_e2, generation, decision.reasons)
+        if wish != self._said_of:
+            self._said_of = wish
+            self._say(decision, generation, book, bid_ceiling_e2, ask_ceiling_e2)
+        self.beat()
+
+    def _say(
+        self,
+        decision: QuoteDecision,
+        generation: int,
+        book: BookView | None,
+        bid_ceiling_e2: CountE2 | None,
+        ask_ceiling_e2: CountE2 | None,
+    ) -> None:
         target = TargetQuotes(
             ticker=self.ticker,
             bid=_target(decision.bid, bid_ceiling_e2),
             ask=_target(decision.ask, ask_ceiling_e2),
             reasons=decision.reasons,
-            generation=book.generation if book is not None else -1,
+            generation=generation,
             sequence=book.sequence if book is not None else -1,
             incarnation=self.context.incarnation,
             decided_at_s=self.context.seams.now(),
@@ -54,7 +71,6 @@ class MarketVoice:
             self._tell_change(target)
             self._said = target
             self.context.outbox.publish(target)
-        self.beat()
 
     def beat(self) -> None:
         """Publishes a sign of life where one is due."""

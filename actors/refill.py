@@ -12,7 +12,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from actors.market import DECIDE_EVERY_S, limits_of, own_orders
+from actors.market import DECIDE_EVERY_S, limits_of
 from actors.market_voice import HEARTBEAT_S, MarketVoice
 from actors.messages.lifecycle import Alert
 from actors.messages.market import BookCondition, BookView, MarketRules
@@ -106,7 +106,7 @@ class RefillMaker:
                 case BookView():
                     self._book = message
                 case WorkingOrders():
-                    self._own = own_orders(message)
+                    self._own = message.as_own()
                 case MarketRules():
                     self._rules, self._grid = message, PriceGrid(message.price_ranges)
                 case PositionView():

@@ -16,7 +16,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 
@@ -29,10 +29,10 @@ from actors.messages.volatility import MarketRegime, QuoteDirective, VolatilityE
 from actors.runtime.asking import ask_until_answered
 from actors.runtime.supervisor import ChildContext
 from kalshi.grid import PriceGrid
-from kalshi.numbers import ONE_DOLLAR_E4, CountE2, MoneyE6
-from kalshi.types import Side
-from quant.bounded import keep_newest
+from kalshi.numbers import CountE2, MoneyE6
+from quant.bounded import put_newest
 from quant.fills import NumberedFill
+from quant.orders.totals import order_cost_e6
 from quant.programs import Program
 from quant.sessions.facts import EventSeen, MarketSeen, Moment, RegimeSeen
 from quant.sessions.parameters import SessionParameters
@@ -52,8 +52,6 @@ EVENTS_KEPT_MAX: Final = 1_000  # the scanner follows 200 markets
 MARKETS_KEPT_MAX: Final = 4_000
 VERDICTS_AT_ONCE: Final = 500
 _RECOVERED_HARD: Final = Phase.HARD_EXIT.value
-
-V = TypeVar("V")
 
 
 @attrs.define(eq=False)
@@ -112,9 +110,9 @@ class SessionManager:
     def _take(self, message: object) -> None:
         match message:
             case VolatilityEvent():
-                _put(self._events, message.ticker, message, EVENTS_KEPT_MAX)
+                put_newest(self._events, message.ticker, message, EVENTS_KEPT_MAX)
             case MarketRegime():
-                _put(self._regimes, message.ticker, message, EVENTS_KEPT_MAX)
+                put_newest(self._regimes, message.ticker, message, EVENTS_KEPT_MAX)
             case PositionView():
                 self._positions[message.ticker] = message
             case MarketRules():
@@ -126,7 +124,7 @@ class SessionManager:
             case MarketEnded(kind="activated"):
                 self._ended.pop(message.ticker, None)
             case MarketEnded():
-                _put(self._ended, message.ticker, None, MARKETS_KEPT_MAX)
+                put_newest(self._ended, message.ticker, None, MARKETS_KEPT_MAX)
             case RiskView():
                 self._risk = message
             case Switches():
@@ -139,18 +137,15 @@ class SessionManager:
     def _take_rules(self, rules: MarketRules) -> None:
         known = self._rules.get(rules.ticker)
         if known is None or known.price_ranges != rules.price_ranges:
-            _put(self._grids, rules.ticker, PriceGrid(rules.price_ranges), MARKETS_KEPT_MAX)
-        _put(self._rules, rules.ticker, rules, MARKETS_KEPT_MAX)
+            put_newest(self._grids, rules.ticker, PriceGrid(rules.price_ranges), MARKETS_KEPT_MAX)
+        put_newest(self._rules, rules.ticker, rules, MARKETS_KEPT_MAX)
 
     def _take_working(self, working: WorkingOrders) -> None:
         if not working.orders:
             self._bound_e6.pop(working.ticker, None)
             return
         self._bound_e6[working.ticker] = MoneyE6(
-            sum(
-                (order.price_e4 if order.side is Side.BID else ONE_DOLLAR_E4 - order.price_e4) * order.remaining_e2
-                for order in working.orders
-            )
+            sum(order_cost_e6(order.side, order.price_e4, order.remaining_e2) for order in working.orders)
         )
 
     def _take_tape(self, tape: FillTape) -> None:
@@ -357,7 +352,7 @@ class SessionManager:
         """Records what is new, for `explain`: a verdict stands until the next one of the same market."""
         new = [verdict for verdict in verdicts if self._verdicts.get(verdict.ticker) != verdict]
         for verdict in new:
-            _put(self._verdicts, verdict.ticker, verdict, EVENTS_KEPT_MAX)
+            put_newest(self._verdicts, verdict.ticker, verdict, EVENTS_KEPT_MAX)
         at_ms = self.context.seams.wall_ms()
         for start in range(0, len(new), VERDICTS_AT_ONCE):
             batch = tuple(
@@ -379,13 +374,6 @@ class SessionManager:
         self.context.outbox.publish(
             Heartbeat(actor=self.context.name, incarnation=self.context.incarnation, at_s=now_s)
         )
-
-
-def _put(entries: dict[str, V], key: str, value: V, bound: int) -> None:
-    """Keeps a newer value, as the youngest; the oldest one over the bound goes."""
-    entries.pop(key, None)
-    entries[key] = value
-    keep_newest(entries, bound)
 
 
 def _objection(risk: RiskView | None, now_s: float) -> str:

@@ -19,7 +19,7 @@ from actors.messages.orders import ExitClaim, ExitStatus
 from actors.runtime.asking import post_to_wire
 from actors.runtime.supervisor import ChildContext
 from kalshi.grid import PriceGrid
-from kalshi.numbers import ONE_DOLLAR_E4, PriceE4
+from kalshi.numbers import PriceE4, ask_or_none, bid_or_none
 from quant.accounting import Mark
 from quant.stop_loss import ExitWanted, StopLossParameters, decide, is_stale
 
@@ -165,4 +165,4 @@ class StopLoss:
 
 
 def _mark(bid_e4: PriceE4, ask_e4: PriceE4) -> Mark:
-    return Mark(bid_e4=bid_e4 if bid_e4 > 0 else None, ask_e4=ask_e4 if 0 < ask_e4 < ONE_DOLLAR_E4 else None)
+    return Mark(bid_e4=bid_or_none(bid_e4), ask_e4=ask_or_none(ask_e4))

@@ -20,7 +20,7 @@ Rules:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -42,15 +42,17 @@ from actors.messages.market import (
     TradeSeen,
     WantedMarkets,
 )
-from actors.messages.money import MarketVerdict, Record, RecordVerdicts
+from actors.messages.money import Record
 from actors.messages.orders import ReadFailed, WorkingOrders
 from actors.messages.volatility import Direction, MarketRegime, ScannerReport, VolatilityEvent
 from actors.runtime.asking import post_to_wire
 from actors.runtime.supervisor import ChildContext
-from kalshi.numbers import ONE_DOLLAR_E4, CountE2, PriceE4
+from actors.runtime.verdict_log import VerdictLog
+from kalshi.numbers import CountE2, PriceE4, ask_or_none, bid_or_none
 from kalshi.types import Event, Level, Market, MarketStatus
 from quant.quoting.own_orders import OwnOrder
 from quant.selection import volatility_market, volatility_scan, volatility_tracking
+from quant.selection.series import SelectionVerdict
 from quant.selection.volatility_market import Touch, WatchedMarket
 from quant.selection.volatility_scan import EventSeen, RegimeSeen, Scanner, ScanParameters, Swept
 from quant.selection.volatility_tracking import FullScan, Listing
@@ -62,8 +64,6 @@ RETRY_S: Final = 30.0  # after a scan that failed
 ANSWER_MAX_S: Final = 30.0  # an answer that has not come by then does not come
 PROOF_AGE_MAX_S: Final = 5.0  # of a connection's life, as quoting has it
 VERDICTS_EVERY_S: Final = 60.0
-VERDICTS_AT_ONCE: Final = 500
-VERDICTS_KEPT_MAX: Final = 200_000
 DETAIL_EVERY_S: Final = 60.0  # of sweeps in which nothing began or ended; all of them are told at DEBUG
 STARTED_ANEW: Final = "the scanner was started anew"
 _DIRECTIONS: Final = {1: Direction.UP, -1: Direction.DOWN, 0: Direction.NONE}
@@ -103,9 +103,12 @@ class VolatilityScanner:
     # What was said.
     _sweeps: int = attrs.field(default=0, init=False)
     _reasons: dict[str, tuple[str, ...]] = attrs.field(factory=dict, init=False)
-    _recorded: dict[str, MarketVerdict] = attrs.field(factory=dict, init=False)
+    _log: VerdictLog = attrs.field(init=False)
     _verdicts_due_s: float = attrs.field(default=-math.inf, init=False)
     _detail_due_s: float = attrs.field(default=-math.inf, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._log = VerdictLog(self.context)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Scans until cancelled."""
@@ -192,10 +195,7 @@ class VolatilityScanner:
 
     def _take_own_orders(self, working: WorkingOrders) -> None:
         if working.orders:
-            self._own[working.ticker] = tuple(
-                OwnOrder(side=order.side, price_e4=order.price_e4, remaining_e2=order.remaining_e2)
-                for order in working.orders
-            )
+            self._own[working.ticker] = working.as_own()
         elif self._own.pop(working.ticker, None) is not None:
             self._heard.discard(working.ticker)
 
@@ -268,7 +268,7 @@ class VolatilityScanner:
         self._report()
         if seams.now() >= self._verdicts_due_s:
             self._verdicts_due_s = seams.now() + VERDICTS_EVERY_S
-            await self._record(map(self._verdict, self._scanner.markets))
+            await self._log.record(NAME, [self._verdict(ticker) for ticker in self._scanner.markets])
 
     def _say_detail(self, swept: Swept) -> None:
         now_s, log = self.context.seams.now(), self.context.log
@@ -368,10 +368,13 @@ class VolatilityScanner:
             self._scan, listings, self._scanner.markets.keys(), self.context.seams.wall_ms(), self.parameters.tracking
         )
         self._pages += 1
-        await self._record(
-            MarketVerdict(ticker=verdict.ticker, is_selected=False, reasons=verdict.reasons)
-            for verdict in verdicts
-            if verdict.reasons
+        await self._log.record(
+            NAME,
+            [
+                SelectionVerdict(ticker=verdict.ticker, is_selected=False, reasons=verdict.reasons)
+                for verdict in verdicts
+                if verdict.reasons
+            ],
         )
         if page.cursor and self._pages < PAGES_MAX:
             self._page_wanted = page.cursor
@@ -409,8 +412,8 @@ class VolatilityScanner:
             status=market.status,
             market_type=market.market_type,
             close_time_ms=market.close_time_ms,
-            yes_bid_e4=_bid(market.yes_bid_e4),
-            yes_ask_e4=_ask(market.yes_ask_e4),
+            yes_bid_e4=bid_or_none(market.yes_bid_e4),
+            yes_ask_e4=ask_or_none(market.yes_ask_e4),
             yes_bid_size_e2=market.yes_bid_size_e2,
             yes_ask_size_e2=market.yes_ask_size_e2,
             volume_24h_e2=market.volume_24h_e2,
@@ -420,23 +423,12 @@ class VolatilityScanner:
 
     # -- verdicts --
 
-    def _verdict(self, ticker: str) -> MarketVerdict:
+    def _verdict(self, ticker: str) -> SelectionVerdict:
         event = self._scanner.events.get(ticker)
         if event is not None:
-            return MarketVerdict(ticker=ticker, is_selected=True, reasons=(event.reason,))
+            return SelectionVerdict(ticker=ticker, is_selected=True, reasons=(event.reason,))
         reasons = self._reasons.get(ticker, ("nothing was seen of it yet",))
-        return MarketVerdict(ticker=ticker, is_selected=False, reasons=("watched, without an event", *reasons))
-
-    async def _record(self, verdicts: Iterable[MarketVerdict]) -> None:
-        """Records those that are new: a verdict stands until the next one of the same market (rule 5)."""
-        new = [verdict for verdict in verdicts if self._recorded.get(verdict.ticker) != verdict]
-        for verdict in new:
-            if verdict.ticker in self._recorded or len(self._recorded) < VERDICTS_KEPT_MAX:
-                self._recorded[verdict.ticker] = verdict
-        at_ms = self.context.seams.wall_ms()
-        for start in range(0, len(new), VERDICTS_AT_ONCE):
-            batch = tuple(new[start : start + VERDICTS_AT_ONCE])
-            await self.context.outbox.send(RecordVerdicts(program=NAME, verdicts=batch, at_ms=at_ms))
+        return SelectionVerdict(ticker=ticker, is_selected=False, reasons=("watched, without an event", *reasons))
 
 
 def _is_due(market: WatchedMarket, now_s: float) -> bool:
@@ -444,17 +436,9 @@ def _is_due(market: WatchedMarket, now_s: float) -> bool:
     return market.observed_at_s is None or now_s - market.observed_at_s >= TICK_S / 2
 
 
-def _bid(price_e4: PriceE4) -> PriceE4 | None:
-    return price_e4 if price_e4 > 0 else None
-
-
-def _ask(price_e4: PriceE4) -> PriceE4 | None:
-    return price_e4 if 0 < price_e4 < ONE_DOLLAR_E4 else None
-
-
 def _touch(bid_e4: PriceE4, ask_e4: PriceE4, bid_size_e2: CountE2, ask_size_e2: CountE2) -> Touch:
-    bid = None if _bid(bid_e4) is None else Level(price_e4=bid_e4, count_e2=bid_size_e2)
-    ask = None if _ask(ask_e4) is None else Level(price_e4=ask_e4, count_e2=ask_size_e2)
+    bid = None if bid_or_none(bid_e4) is None else Level(price_e4=bid_e4, count_e2=bid_size_e2)
+    ask = None if ask_or_none(ask_e4) is None else Level(price_e4=ask_e4, count_e2=ask_size_e2)
     return Touch(bid=bid, ask=ask, levels=1 if bid is not None and ask is not None else 0)
 
 

@@ -32,6 +32,16 @@ _TEXT_LENGTH_MAX: Final = 32
 _PRICE_TEXTS_MAX: Final = 4_096
 
 
+def bid_or_none(price_e4: PriceE4) -> PriceE4 | None:
+    """Returns a listed best bid, None where the exchange shows an empty side: by a price of zero."""
+    return price_e4 if price_e4 > 0 else None
+
+
+def ask_or_none(price_e4: PriceE4) -> PriceE4 | None:
+    """Returns a listed best ask, None where the exchange shows an empty side: by one dollar, or by zero."""
+    return price_e4 if 0 < price_e4 < ONE_DOLLAR_E4 else None
+
+
 class NumberFormatError(ValueError):
     """The other side sent text that is no plain decimal, or one finer than its unit allows."""
 

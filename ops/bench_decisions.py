@@ -2,8 +2,8 @@
 
 The views are those of seeded frames through the real feed protocol. Each goes into the market maker as a batch of its
 mailbox does, and what it wants comes out into the desk's mailbox: own orders taken out, volatility, inputs, strategy,
-target. Only the wait between two decisions is left out. Incentive and refill have no market maker yet; here they
-stand in the same surroundings.
+target. Only the wait between two decisions is left out. Incentive and refill are driven by hand in the
+same surroundings: the market maker asks the one at a slower beat, and the other's waits for the Ledger.
 
 Times are the machine's, and the strategies take turns so that their ratios mean something. Calls and bytecodes of one
 decision belong to no machine: compare those.
@@ -213,7 +213,7 @@ def _market_maker(parameters: StrategyParameters, first: BookView) -> Decide:
     return lambda view: hand((view,))
 
 
-# -- the strategies that no market maker has yet --
+# -- the strategies that are driven by hand --
 
 
 def _inputs(view: BookView, own: tuple[OwnOrder, ...]) -> tuple[QuoteInputs, incentive.IncentiveFacts]:
@@ -241,15 +241,8 @@ _TERMS: Final = LiquidityTerms(
 )
 
 
-def _own(view: BookView) -> tuple[OwnOrder, ...]:
-    return tuple(
-        OwnOrder(side=order.side, price_e4=order.price_e4, remaining_e2=order.remaining_e2)
-        for order in _working(view).orders
-    )
-
-
 def _incentive(first: BookView) -> Decide:
-    parameters, grid, own = incentive.IncentiveParameters(), PriceGrid(_RANGES), _own(first)
+    parameters, grid, own = incentive.IncentiveParameters(), PriceGrid(_RANGES), _working(first).as_own()
 
     def decide(view: BookView) -> object:
         inputs, facts = _inputs(view, own)
@@ -262,7 +255,7 @@ def _refill(first: BookView) -> Decide:
     parameters = StakeParameters(
         ticker=_TICKER, count_e2=CountE2(10_000), yes_price_e4=PriceE4(4_500), no_price_e4=PriceE4(4_500)
     )
-    grid, own, state = PriceGrid(_RANGES), _own(first), StakeState(ticker=_TICKER)
+    grid, own, state = PriceGrid(_RANGES), _working(first).as_own(), StakeState(ticker=_TICKER)
 
     def decide(view: BookView) -> object:
         nonlocal state

@@ -45,6 +45,17 @@ class BookView:
         return self.asks[0] if self.asks else None
 
 
+def touch_has_moved(before: BookView, after: BookView) -> bool:
+    """Returns whether a view differs in what a plan looks at: the best prices, its condition or its generation."""
+    if before.condition is not after.condition or before.generation != after.generation:
+        return True
+    return _best_e4(before.bids) != _best_e4(after.bids) or _best_e4(before.asks) != _best_e4(after.asks)
+
+
+def _best_e4(levels: tuple[Level, ...]) -> int | None:
+    return levels[0].price_e4 if levels else None
+
+
 @attrs.frozen(kw_only=True)
 class ConnectionHealth:
     """One of the market-data connections."""

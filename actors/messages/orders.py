@@ -18,6 +18,7 @@ from kalshi.types import (
 )
 from quant.orders.commands import CommandClass, OutcomeKind
 from quant.orders.desk import STOP_LOSS
+from quant.quoting.own_orders import OwnOrder
 
 
 @attrs.frozen(kw_only=True)
@@ -68,6 +69,13 @@ class WorkingOrders:
 
     ticker: str
     orders: tuple[WorkingOrder, ...]
+
+    def as_own(self) -> tuple[OwnOrder, ...]:
+        """Returns the orders as strategies take them out of a book."""
+        return tuple(
+            OwnOrder(side=order.side, price_e4=order.price_e4, remaining_e2=order.remaining_e2) for order in self.orders
+        )
+
     reasons: tuple[str, ...] = ()  # why a side has no quote, in the desk's words
 
 

@@ -23,6 +23,7 @@ from actors.messages.market import (
     TickerView,
     TradeSeen,
     WantedMarkets,
+    touch_has_moved,
 )
 from actors.messages.money import (
     FillsComplete,
@@ -123,12 +124,17 @@ def _lifecycle(message: type) -> ChannelSpec:
 
 CHANNELS: tuple[ChannelSpec, ...] = (
     # Market data: conflated, so a slow market neither slows the feed nor acts on an old book.
-    _latest(
-        BookView,
-        ("feed",),
-        ("market", "order_desk", "portfolio_risk", "snapshot", "discovery", "volatility_scanner"),
-        keyed=True,
+    # The desk plans by the touch alone, and most changes of a book leave that as it was.
+    ChannelSpec(
+        message=BookView,
+        policy=Policy.LATEST,
+        bound=MARKETS_MAX,
+        senders=("feed",),
+        receivers=("market", "order_desk", "portfolio_risk", "snapshot", "discovery", "volatility_scanner"),
+        key=_ticker,
         quiet_to=("discovery",),
+        quiet_unless_moved_to=("order_desk",),
+        has_moved=touch_has_moved,
     ),
     _latest(
         TickerView,

@@ -45,7 +45,8 @@ class ChannelSpec:
     """One row of the channel table; `key` names the slot of a message, None means one slot for all.
 
     Receivers in `quiet_to` are not woken by the message: they find it when they wake for another reason, or when
-    their time is over. It is for what is said again and again whether or not it changed.
+    their time is over. It is for what is said again and again whether or not it changed. Those in
+    `quiet_unless_moved_to` are woken only where `has_moved` says so of the key's last value and the new one.
     """
 
     message: type
@@ -55,6 +56,8 @@ class ChannelSpec:
     receivers: tuple[str, ...]
     key: Callable[[Any], str] | None = None
     quiet_to: tuple[str, ...] = ()
+    quiet_unless_moved_to: tuple[str, ...] = ()
+    has_moved: Callable[[Any, Any], bool] | None = None
 
     def key_of(self, message: object) -> str:
         """Returns the message's key; the empty text on a channel without keys."""
@@ -79,6 +82,12 @@ def specs_by_message(table: Iterable[ChannelSpec]) -> dict[type, ChannelSpec]:
             raise WiringError(f"{name} needs at least one sender and one receiver in the channel table")
         if spec.quiet_to and (spec.policy is not Policy.LATEST or not set(spec.quiet_to) <= set(spec.receivers)):
             raise WiringError(f"{name} may be quiet only as a LATEST value, and only to receivers of its own")
+        if spec.quiet_unless_moved_to and (
+            spec.policy is not Policy.LATEST
+            or spec.has_moved is None
+            or not set(spec.quiet_unless_moved_to) <= set(spec.receivers)
+        ):
+            raise WiringError(f"{name} may be quiet unless moved only as a LATEST value that says what moved means")
         specs[spec.message] = spec
     cycle = find_cycle(blocking_edges(specs.values()))
     if cycle is not None:

@@ -22,7 +22,7 @@ import math
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import attrs
 import trio
@@ -150,7 +150,7 @@ class Life:
     scope: trio.CancelScope
     settled: trio.Event = attrs.field(factory=trio.Event)  # set once it has started or is over
     over: trio.Event = attrs.field(factory=trio.Event)
-    actor: Actor | None = None
+    supervises: HasChildren | None = None  # the actor, where it has children of its own
     task: trio.lowlevel.Task | None = None
     started_at_s: float | None = None
     stop_reason: str | None = None
@@ -182,8 +182,9 @@ class Life:
         await trio.lowlevel.cancel_shielded_checkpoint()
         with self.scope:
             try:
-                self.actor = factory(context)
-                await self.actor.run(started)
+                actor = factory(context)
+                self.supervises = actor if isinstance(actor, HasChildren) else None
+                await actor.run(started)
             except* Exception as crash:
                 self.error = crash
 
@@ -228,7 +229,7 @@ class Child:
 
     def status(self) -> ChildStatus:
         """Returns the child's row of the actor tree."""
-        actor: Any = self.life.actor if self.is_alive and self.life else None
+        supervises = self.life.supervises if self.is_alive and self.life else None
         return ChildStatus(
             name=self.name,
             state=self.state,
@@ -236,5 +237,5 @@ class Child:
             restarts=max(0, self.starts - 1),
             last_exit=self.last_exit,
             started_at_s=self.life.started_at_s if self.life else None,
-            children=actor.children() if isinstance(actor, HasChildren) else (),
+            children=supervises.children() if supervises is not None else (),
         )

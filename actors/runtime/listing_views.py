@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.messages.market import MarketLiquidity, MarketRules
-from kalshi.numbers import ONE_DOLLAR_E4, CountE2
+from kalshi.numbers import CountE2, ask_or_none, bid_or_none
 from kalshi.rest_market_answers import IncentiveProgram
 from kalshi.types import Event, Market, MarketStatus
 from quant.market_configuration import LiquidityFacts
@@ -44,8 +44,8 @@ def listed(  # one argument for each source of knowledge
             market_type=market.market_type,
             open_time_ms=market.open_time_ms,
             close_time_ms=market.close_time_ms,
-            yes_bid_e4=market.yes_bid_e4 if market.yes_bid_e4 > 0 else None,
-            yes_ask_e4=market.yes_ask_e4 if 0 < market.yes_ask_e4 < ONE_DOLLAR_E4 else None,
+            yes_bid_e4=bid_or_none(market.yes_bid_e4),
+            yes_ask_e4=ask_or_none(market.yes_ask_e4),
             yes_bid_size_e2=market.yes_bid_size_e2,
             yes_ask_size_e2=market.yes_ask_size_e2,
             volume_24h_e2=market.volume_24h_e2,
@@ -101,8 +101,8 @@ def terms_of(program: IncentiveProgram, choices: TermsChoices) -> LiquidityTerms
 def liquidity_of(market: Market) -> MarketLiquidity:
     """Returns how liquid a market is by the list: its touch and the trade of a day."""
     facts = LiquidityFacts(
-        bid_e4=market.yes_bid_e4 if market.yes_bid_e4 > 0 else None,
-        ask_e4=market.yes_ask_e4 if 0 < market.yes_ask_e4 < ONE_DOLLAR_E4 else None,
+        bid_e4=bid_or_none(market.yes_bid_e4),
+        ask_e4=ask_or_none(market.yes_ask_e4),
         bid_size_e2=market.yes_bid_size_e2,
         ask_size_e2=market.yes_ask_size_e2,
         volume_24h_e2=market.volume_24h_e2,

@@ -93,6 +93,9 @@ class Mailbox:
             spec.message: deque(maxlen=spec.bound) for spec in specs if spec.policy is Policy.SAMPLE
         }
         self._quiet = frozenset(spec.message for spec in specs if kind_of(name) in spec.quiet_to)
+        self._quiet_unless_moved = frozenset(
+            spec.message for spec in specs if kind_of(name) in spec.quiet_unless_moved_to
+        )
         self._has_news = False  # something has come since the last batch that is not quiet
         self._serial = 0
         self._lanes_depth = 0
@@ -217,8 +220,11 @@ class Mailbox:
         statistics = self._lanes[message_type].sender.statistics()
         return statistics.current_buffer_used < statistics.max_buffer_size
 
-    def put_latest(self, message_type: type, key: str, value: object) -> None:
-        """Makes `value` the unread one of its key; an older unread value is replaced and counted."""
+    def put_latest(self, message_type: type, key: str, value: object, *, has_moved: bool = True) -> None:
+        """Makes `value` the unread one of its key; an older unread value is replaced and counted.
+
+        `has_moved` says whether it wakes a reader to whom its channel is quiet unless moved.
+        """
         slot = (message_type, key)
         if slot in self._unread:
             self._replaced += 1
@@ -226,7 +232,7 @@ class Mailbox:
             del self._unread[next(iter(self._unread))]
             self._dropped += 1
         self._unread[slot] = value
-        if message_type not in self._quiet:
+        if message_type not in self._quiet and (has_moved or message_type not in self._quiet_unless_moved):
             self._arrived()
 
     def put_sample(self, message: object) -> None:

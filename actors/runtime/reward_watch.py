@@ -22,9 +22,9 @@ import attrs
 
 from actors.messages.market import BookCondition, BookView
 from actors.messages.money import Record
-from kalshi.types import Level, Side
-from quant.bounded import keep_newest
-from quant.quoting.own_orders import OwnOrder, others_levels
+from kalshi.types import Side
+from quant.bounded import put_newest
+from quant.quoting.own_orders import OwnOrder, others_levels, own_levels
 from quant.rewards.accrual import Accrual, accrued_e6, observe
 from quant.rewards.ledger import RewardLedger, RewardReceipt, close, show_shadow
 from quant.rewards.ledger import book as booked
@@ -49,9 +49,7 @@ class RewardWatch:
 
     def book_seen(self, view: BookView) -> None:
         """Takes the newest book of a market."""
-        self._books.pop(view.ticker, None)
-        self._books[view.ticker] = view
-        keep_newest(self._books, BOOKS_MAX)
+        put_newest(self._books, view.ticker, view, BOOKS_MAX)
 
     def receipt(self, receipt: RewardReceipt) -> None:
         """Books money that has come for a program."""
@@ -83,8 +81,8 @@ class RewardWatch:
         score = score_snapshot(
             others_levels(view.bids, orders, Side.BID),
             others_levels(view.asks, orders, Side.ASK),
-            _levels(orders, Side.BID),
-            _levels(orders, Side.ASK),
+            own_levels(orders, Side.BID),
+            own_levels(orders, Side.ASK),
             terms,
         )
         accrual = observe(accrual, score, now_ms, terms)
@@ -118,7 +116,3 @@ class RewardWatch:
             ("at_ms", now_ms),
         )
         return Record(table="rewards", values=values)
-
-
-def _levels(orders: tuple[OwnOrder, ...], side: Side) -> tuple[Level, ...]:
-    return tuple(Level(price_e4=order.price_e4, count_e2=order.remaining_e2) for order in orders if order.side is side)

@@ -27,7 +27,7 @@ from actors.runtime.paced_reader import PacedReader
 from actors.runtime.seams import Seams
 from kalshi.rest_markets import BOOKS_PER_REQUEST_MAX
 from kalshi.types import BookSnapshot, Market, Side
-from quant.bounded import keep_newest
+from quant.bounded import put_newest
 from quant.programs import Book
 from quant.quoting.own_orders import OwnOrder, others_levels
 from quant.rewards.terms import LiquidityTerms, TermsChoices
@@ -83,13 +83,10 @@ class SelectionFacts:
 
     def working_orders(self, working: WorkingOrders) -> None:
         """Takes our orders in one market."""
-        self.own.pop(working.ticker, None)
         if working.orders:
-            self.own[working.ticker] = tuple(
-                OwnOrder(side=order.side, price_e4=order.price_e4, remaining_e2=order.remaining_e2)
-                for order in working.orders
-            )
-            keep_newest(self.own, MARKETS_MAX)
+            put_newest(self.own, working.ticker, working.as_own(), MARKETS_MAX)
+        else:
+            self.own.pop(working.ticker, None)
 
     async def read_programs(self) -> None:
         """Reads the running programs where the last list is too old."""
@@ -138,9 +135,8 @@ class SelectionFacts:
         for ticker in due[: self.parameters.tapes_max]:
             read = await self.reader.read(ReadTape(ticker=ticker, min_ts_s=(now_ms - HOUR_MS) // 1000), TapeRead)
             if read is not None:
-                self._tapes.pop(ticker, None)
-                self._tapes[ticker] = activity(read.trades, self.seams.wall_ms(), self.recent_window_s)
-                keep_newest(self._tapes, MARKETS_MAX)
+                found = activity(read.trades, self.seams.wall_ms(), self.recent_window_s)
+                put_newest(self._tapes, ticker, found, MARKETS_MAX)
 
     def tape(self, ticker: str) -> Activity | None:
         """Returns what the market's tape said, or None where it was not read or too long ago."""
@@ -155,11 +151,10 @@ class SelectionFacts:
         shown: tuple[int, ...] = (market.volume_e2, market.last_price_e4)
         if market.ticker not in self.own:
             shown += (market.yes_bid_e4, market.yes_ask_e4, market.yes_bid_size_e2, market.yes_ask_size_e2)
-        before = self._standstills.pop(market.ticker, None)
+        before = self._standstills.get(market.ticker)
         is_still = before is not None and _is_same(before.shown, shown)
         since_s = before.since_s if before is not None and is_still else self.seams.now()
-        self._standstills[market.ticker] = _Standstill(shown, since_s)
-        keep_newest(self._standstills, MARKETS_MAX)
+        put_newest(self._standstills, market.ticker, _Standstill(shown, since_s), MARKETS_MAX)
 
     def refusals(self, market: Market, now_ms: int) -> tuple[str, ...]:
         """Returns why the market may not be quoted now, by what is known of it."""

@@ -207,9 +207,11 @@ class Outbox:
         route = self._route(message)
         if route.spec.policy is Policy.LATEST:
             key = route.spec.key_of(message)
+            moved = route.spec.has_moved
+            has_moved = moved is None or (before := route.retained.get(key)) is None or moved(before, message)
             self._retain(route, key, message)
             for mailbox in route.mailboxes(key):
-                mailbox.put_latest(route.spec.message, key, message)
+                mailbox.put_latest(route.spec.message, key, message, has_moved=has_moved)
         elif route.spec.policy is Policy.SAMPLE:
             for mailbox in route.mailboxes(route.spec.key_of(message)):
                 mailbox.put_sample(message)

@@ -1,4 +1,4 @@
-"""What selections said, for the Ledger: verdicts that differ from those of the run before, and one row per run.
+"""What those who judge markets said, for the Ledger: verdicts that differ from those before, and one row per run.
 
 A verdict stands until the next one of the same market, so that a run over sixty thousand markets writes little but its
 first time. What was said is remembered as a number of eight bytes; past `VERDICTS_KEPT_MAX` markets a verdict is said

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 
 _SUNDAY: Final = 6
+SECONDS_KEPT: Final = 4096  # one answer names the same few moments over and over
 MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
@@ -21,9 +23,13 @@ def utc(time_ms: int) -> datetime:
 
 def rfc3339(time_ms: int) -> str:
     """Returns "2026-06-11T06:29:42.6Z": trailing zeros of the fraction trimmed, as recorded."""
-    moment = utc(time_ms)
-    fraction = f"{moment.microsecond:06d}".rstrip("0")
-    return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
+    second_s, fraction_ms = divmod(time_ms, 1000)
+    return _to_the_second(second_s) + (f".{fraction_ms:03d}".rstrip("0") if fraction_ms else "") + "Z"
+
+
+@lru_cache(maxsize=SECONDS_KEPT)
+def _to_the_second(second_s: int) -> str:
+    return datetime.fromtimestamp(second_s, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def http_date(time_ms: int) -> str:

@@ -1,6 +1,6 @@
 """Incentive quoting at a slower beat, and the shadow accrual of what it would have earned.
 
-Weighing every price and size against a program costs most of a millisecond, and rewards are counted by the second:
+Weighing prices and sizes against a program costs more than any other strategy, and rewards are counted by the second:
 
 1. The question is asked anew when the touch, the depth or the program changed, at most every `ask_every_s`; a changed
    position or limit asks at once, and so does a touch that has come to meet what is wanted.
@@ -20,7 +20,7 @@ from kalshi.types import Level, Side
 from quant.quoting import incentive
 from quant.quoting.decision import QuoteDecision, QuoteInputs
 from quant.quoting.incentive import IncentiveFacts, IncentiveParameters
-from quant.quoting.own_orders import OwnOrder
+from quant.quoting.own_orders import OwnOrder, own_levels
 from quant.rewards.accrual import Accrual, accrued_e6, observe
 from quant.rewards.scoring import score_snapshot
 from quant.rewards.terms import LiquidityTerms
@@ -96,17 +96,13 @@ def _scored(
     accruals: tuple[Accrual, ...], depth: MarketDepth, programs: tuple[LiquidityTerms, ...]
 ) -> tuple[Accrual, ...]:
     known = {accrual.program_id: accrual for accrual in accruals}
-    own_bids, own_asks = _own(depth.own, Side.BID), _own(depth.own, Side.ASK)
+    own_bids, own_asks = own_levels(depth.own, Side.BID), own_levels(depth.own, Side.ASK)
     for terms in programs:
         if terms.is_running(depth.now_ms):
             score = score_snapshot(depth.bids, depth.asks, own_bids, own_asks, terms)
             before = known.get(terms.program_id, Accrual(program_id=terms.program_id))
             known[terms.program_id] = observe(before, score, depth.now_ms, terms)
     return tuple(known.values())[-PROGRAMS_MAX:]
-
-
-def _own(orders: tuple[OwnOrder, ...], side: Side) -> tuple[Level, ...]:
-    return tuple(Level(price_e4=order.price_e4, count_e2=order.remaining_e2) for order in orders if order.side is side)
 
 
 def _is_met(answer: QuoteDecision, inputs: QuoteInputs) -> bool:

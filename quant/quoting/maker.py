@@ -30,7 +30,7 @@ from quant.quoting.incentive import IncentiveParameters
 from quant.quoting.incentive_beat import IncentiveMemory, MarketDepth
 from quant.quoting.market_signals import Look, MarketSignals, SignalUse, scaled
 from quant.quoting.own_orders import OwnOrder, others_levels
-from quant.quoting.strategies import Memory, StrategyParameters, decide, horizon_cap_s, position_seen
+from quant.quoting.strategies import Memory, StrategyParameters, decide, held_so_far, horizon_cap_s, position_seen
 from quant.quoting.throttles import Observation, ThrottleParameters, ThrottleState
 from quant.rewards.terms import LiquidityTerms
 from quant.signals.regime import Regime, Verdict
@@ -192,7 +192,10 @@ class Maker:
         )
 
     def _inputs(self, look: Look, signals: MarketSignals) -> QuoteInputs:
-        limits = self._limits
+        limits, strategy = self._limits, self.parameters.strategy
+        held_contract_min = adverse_excursion = 0.0
+        if not isinstance(strategy, IncentiveParameters):
+            held_contract_min, adverse_excursion = held_so_far(self._memory, strategy, look.time_s)
         horizon_s = max(1.0, min(look.seconds_to_close, self._horizon_cap_s))
         return QuoteInputs(
             best_bid=look.bid,
@@ -206,6 +209,8 @@ class Maker:
             max_short_e2=limits.max_short_e2,
             bid_allowed=Side.BID not in limits.closed_sides,
             ask_allowed=Side.ASK not in limits.closed_sides,
+            held_contract_min=held_contract_min,
+            adverse_excursion=adverse_excursion,
         )
 
     def _wanted(

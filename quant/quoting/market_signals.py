@@ -23,12 +23,11 @@ from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Level, Side
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.glft import GlftParameters
-from quant.signals import markouts, order_flow, price_signals, two_scale, volatility
+from quant.signals import markouts, order_flow, price_signals, regime_stability, two_scale, volatility
 from quant.signals.markouts import MarkedFill, MarkoutParameters, MarkoutState
 from quant.signals.order_flow import OrderFlowParameters, OrderFlowState, Touch
 from quant.signals.price_signals import BookObservation, PriceSignalParameters, PriceSignals
 from quant.signals.regime import Regime, Verdict, for_profile
-from quant.signals.regime_stability import UNKNOWN_YET
 from quant.signals.structural_prior import ContractShape, prior_variance_per_s
 from quant.signals.two_scale import TwoScaleParameters
 from quant.signals.volatility import VolatilityParameters, VolatilityState
@@ -108,6 +107,7 @@ class MarketSignals:
         self._markout_parameters = MarkoutParameters()
         self._simple: VolatilityState = volatility.initial(volatility_parameters)
         self._prices: PriceSignals | None = None
+        self._latest: tuple[float, float] | None = None  # time and mid since the last sample, not in `_prices` yet
         self._flow = OrderFlowState()
         self._flow_z: float | None = None
         self._flow_z_second = -1
@@ -136,8 +136,14 @@ class MarketSignals:
         if before is None:
             before = price_signals.initial(self._prior(look, mid), self._price_parameters)
         elif before.sampler is not None:
-            age_s = look.time_s - before.sampler.time_s
+            last_seen_s = before.sampler.time_s if self._latest is None else self._latest[0]
+            age_s = look.time_s - last_seen_s
             self._is_stale = self._is_stale or age_s > self._price_parameters.stability.stale_after_s
+            if price_signals.is_between_samples(before, last_seen_s, look.time_s, mid, self._price_parameters):
+                self._latest = look.time_s, mid  # nearly always: kept aside, so that no state is copied for it
+                return
+            if self._latest is not None:
+                before, self._latest = price_signals.with_latest(before, *self._latest), None
         seen = BookObservation(
             time_s=look.time_s,
             mid=mid,
@@ -182,8 +188,11 @@ class MarketSignals:
     def verdict(self, time_s: float) -> Verdict:
         """Returns the regime to act on."""
         if self._prices is None:
-            return UNKNOWN_YET
-        return price_signals.regime(self._prices, time_s, self._price_parameters)
+            return regime_stability.UNKNOWN_YET
+        if self._latest is None:
+            return price_signals.regime(self._prices, time_s, self._price_parameters)
+        stability = self._price_parameters.stability
+        return regime_stability.current(self._prices.stability, time_s, stability, seen_at_s=self._latest[0])
 
     @property
     def is_stale(self) -> bool:

@@ -41,3 +41,8 @@ def others_levels(levels: Iterable[Level], own: Iterable[OwnOrder], side: Side) 
 
 def _without(level: Level, own_e2: int) -> Level:
     return Level(price_e4=level.price_e4, count_e2=CountE2(level.count_e2 - own_e2))
+
+
+def own_levels(own: Iterable[OwnOrder], side: Side) -> tuple[Level, ...]:
+    """Returns our own orders of a side as levels, in the order in which they were given."""
+    return tuple(Level(price_e4=order.price_e4, count_e2=order.remaining_e2) for order in own if order.side is side)

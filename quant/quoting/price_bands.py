@@ -15,6 +15,8 @@ import enum
 
 import attrs
 
+_SAME = 1e-9  # dollars
+
 
 class PriceBand(enum.Enum):
     """Where a price lies."""
@@ -39,13 +41,14 @@ class PriceBandParameters:
 
 def band_of(price: float, parameters: PriceBandParameters) -> PriceBand:
     """Returns the band of `price` in dollars; an edge itself belongs to the milder band."""
-    if price < parameters.hard_edge:
+    # Mirrored prices differ in their last digits: at an edge both must be of the same band.
+    if price < parameters.hard_edge - _SAME:
         return PriceBand.HARD_LOW
-    if price > 1 - parameters.hard_edge:
+    if price > 1 - parameters.hard_edge + _SAME:
         return PriceBand.HARD_HIGH
-    if price < parameters.soft_edge:
+    if price < parameters.soft_edge - _SAME:
         return PriceBand.SOFT_LOW
-    return PriceBand.SOFT_HIGH if price > 1 - parameters.soft_edge else PriceBand.NORMAL
+    return PriceBand.SOFT_HIGH if price > 1 - parameters.soft_edge + _SAME else PriceBand.NORMAL
 
 
 def factor_of(band: PriceBand, parameters: PriceBandParameters) -> float:

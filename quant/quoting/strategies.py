@@ -62,22 +62,26 @@ def position_seen(
     return memory if holding is memory.holding else attrs.evolve(memory, holding=holding)
 
 
+def held_so_far(memory: Memory, parameters: StrategyParameters, now_s: float) -> tuple[float, float]:
+    """Returns `held_contract_min` and `adverse_excursion` of `QuoteInputs` at `now_s`; zeros where nobody asks."""
+    if not isinstance(parameters, HybridParameters) or not memory.holding.lots:
+        return 0.0, 0.0  # a flat market has no age and no excursion
+    return contract_minutes(memory.holding, now_s), memory.holding.adverse_excursion
+
+
 def decide(
     memory: Memory, inputs: QuoteInputs, parameters: StrategyParameters, grid: PriceGrid, now_s: float
 ) -> tuple[Memory, QuoteDecision]:
-    """Returns what should rest at `now_s` (monotonic) on `grid`, and what is to be remembered of it."""
+    """Returns what should rest at `now_s` (monotonic) on `grid`, and what is to be remembered of it.
+
+    The inputs carry what `held_so_far` says of the memory.
+    """
     match parameters:
         case AvellanedaStoikovParameters():
             return memory, avellaneda_stoikov.quote(inputs, parameters, grid)
         case GlftParameters():
             return memory, glft.quote(inputs, parameters, grid)
         case HybridParameters():
-            if memory.holding.lots:  # a flat market has no age and no excursion
-                inputs = attrs.evolve(
-                    inputs,
-                    held_contract_min=contract_minutes(memory.holding, now_s),
-                    adverse_excursion=memory.holding.adverse_excursion,
-                )
             return memory, hybrid.quote(inputs, parameters, grid)
         case TouchParameters():
             wanted = touch.quote(inputs, parameters, grid)

@@ -69,6 +69,8 @@ def observe(state: OrderFlowState, time_s: float, touch: Touch, parameters: Orde
         return OrderFlowState(touch=touch, second=second)
     if second < state.second:
         return state
+    if second == state.second and touch == state.touch:
+        return state  # most changes of a book leave its touch as it was, and the sum with it
     closed = _closed(state, second, parameters)
     return OrderFlowState(  # written out, since it runs at every change of the book
         touch=touch,

@@ -87,6 +87,24 @@ def observe(signals: PriceSignals, seen: BookObservation, parameters: PriceSigna
     return now
 
 
+def is_between_samples(
+    signals: PriceSignals, last_seen_s: float, time_s: float, mid: float, parameters: PriceSignalParameters
+) -> bool:
+    """Says whether an observation after one at `last_seen_s` would yield no sample: it only replaces that one."""
+    sampler = signals.sampler
+    if sampler is None or not (math.isfinite(time_s) and math.isfinite(mid)):
+        return False
+    is_in_order = 0.0 <= time_s - last_seen_s <= parameters.sampler.gap_max_s
+    return is_in_order and math.floor(time_s / parameters.sampler.spacing_s) == sampler.point
+
+
+def with_latest(signals: PriceSignals, time_s: float, mid: float) -> PriceSignals:
+    """Returns the signals after observations between samples, of which this is the latest; nothing before the first."""
+    if signals.sampler is None:
+        return signals
+    return _seen(signals, attrs.evolve(signals.sampler, time_s=time_s, value=mid))
+
+
 def regime(signals: PriceSignals, time_s: float, parameters: PriceSignalParameters) -> Verdict:
     """Returns the regime to act on at `time_s`."""
     if signals.sampler is None:

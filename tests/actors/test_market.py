@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from actors.market import MarketMaker, MarketParameters, directive_of, own_orders
+from actors.market import DECIDE_EVERY_S, MarketMaker, MarketParameters, directive_of
 from actors.messages.market import BookCondition, BookView, MarketRules
 from actors.messages.money import FillTape, MarketCap, RiskView
 from actors.messages.orders import TargetQuotes, WorkingOrder, WorkingOrders
@@ -33,7 +33,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.switchboard = Switchboard(CHANNELS, trio.current_time)
-        self._desk = self.switchboard.mailbox("order_desk")
+        self.desk = self.switchboard.mailbox("order_desk")
         self._feed = self.switchboard.outbox("feed")
         self._discovery = self.switchboard.outbox("discovery")
 
@@ -60,7 +60,7 @@ class Stage:
         self._discovery.publish(rules)
         self._feed.publish(book)
         await trio.sleep(0.2)
-        return [m for m in await self._desk.receive() if isinstance(m, TargetQuotes)][-1]
+        return [m for m in await self.desk.receive() if isinstance(m, TargetQuotes)][-1]
 
 
 @pytest.mark.parametrize("condition", [each for each in BookCondition if each is not BookCondition.LIVE])
@@ -137,6 +137,23 @@ async def test_the_word_of_risk_and_the_tape_of_fills_wake_no_market(autojump_cl
     assert trio.current_time() - began_s == pytest.approx(1.0)
 
 
+async def test_what_comes_within_the_wait_is_decided_at_its_end(autojump_clock: trio.testing.MockClock) -> None:
+    """One view makes it wait for the next decision, and a second one comes during that wait: nothing else follows."""
+    async with trio.open_nursery() as nursery:
+        stage = Stage()
+        stage.start(nursery)
+        assert (await stage.wish_on(LIVE)).fair_value_e4 == 5_000
+        feed = stage.switchboard.outbox("feed")
+        for sequence in (2, 3, 4):  # the first is decided at once, the others are heard within the same wait
+            bid = attrs.evolve(LIVE.bids[0], price_e4=PriceE4(4_500 + 100 * sequence))
+            feed.publish(attrs.evolve(LIVE, sequence=sequence, bids=(bid,)))
+            await trio.sleep(DECIDE_EVERY_S / 4)
+        await trio.sleep(DECIDE_EVERY_S)
+        wishes = [m for m in await stage.desk.receive() if isinstance(m, TargetQuotes)]
+        assert [wish.sequence for wish in wishes] == [4]
+        nursery.cancel_scope.cancel()
+
+
 async def test_own_fills_that_the_price_moves_against_widen_the_quotes(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -195,5 +212,5 @@ async def test_i25_only_the_program_that_owns_a_market_directs_it(autojump_clock
 
 
 def test_own_orders_of_the_desk_are_those_of_the_maker() -> None:
-    (own,) = own_orders(working(4_400))
+    (own,) = working(4_400).as_own()
     assert (own.side, own.price_e4, own.remaining_e2) == (Side.BID, 4_400, 1_000)

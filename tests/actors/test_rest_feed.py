@@ -50,7 +50,7 @@ class Stage:
         )
         wire = switchboard.mailbox("wire")
         risk = switchboard.mailbox("portfolio_risk")
-        desk = switchboard.mailbox("order_desk")
+        desk = switchboard.mailbox("snapshot")
         self.allocation = switchboard.outbox("allocation")
         context = ChildContext(
             name="feed",

@@ -236,7 +236,7 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "actors/order_desk.py",
         "                self._desk.pull(ticker)\n",
         "                pass\n",
-        "tests/simulation/test_owners.py::test_a_market_that_changes_hands_never_has_two_owners[40-4]",
+        "tests/simulation/test_owners.py::test_a_market_that_changes_hands_never_has_two_owners[20-20-4]",
     ),
     off(
         "I25",

@@ -77,6 +77,10 @@ def refusal() -> str | None:
     return None if tried.returncode == 0 else f"no namespaces here: {tried.stderr.strip()}"
 
 
+class NoMachine(Exception):
+    """This host lets no systemd of its own come up (an overlay, a control group that it refuses)."""
+
+
 @attrs.define
 class Machine:
     """A running machine."""
@@ -171,4 +175,4 @@ def _booted(process: subprocess.Popen[bytes], console: Path) -> Machine:
             if found.run("systemctl", "is-active", "machine.target").stdout.strip() == "active":
                 return found
         time.sleep(0.1)
-    raise AssertionError(f"systemd did not come up:\n{console.read_text()}")
+    raise NoMachine(f"systemd did not come up here: {console.read_text()[-500:]}")

@@ -67,7 +67,7 @@ def test_a_process_that_was_stopped_for_half_a_minute_notices_and_quotes_again(t
 
 def test_a_cut_network_withholds_the_permit_and_is_got_over(tmp_path: Path) -> None:
     with standalone_exchange(tmp_path) as exchange, cut_by(exchange) as proxy:
-        with running_bot(tmp_path / "bot", proxy.environment()) as bot:
+        with running_bot(tmp_path / "bot", proxy.environment(), SHUTDOWN__TERMINAL_S="15") as bot:
             wait_for_quotes(bot)
             proxy.cut()
             wait_until(lambda: "permit: withheld" in bot.command("status", "--plain").stdout, "the permit is withheld")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.process.stage import KEY_ID, ROOT, Exchange, standalone_exchange, wait_until
-from tests.process.systemd_machine import Machine, machine, refusal
+from tests.process.systemd_machine import Machine, NoMachine, machine, refusal
 
 pytestmark = [pytest.mark.process, pytest.mark.long]
 
@@ -56,7 +56,11 @@ def _files(exchange: Exchange, key_id: str) -> dict[str, str]:
 def _installed(folder: Path, *, key_id: str = KEY_ID) -> Iterator[tuple[Machine, Exchange]]:
     if (missing := refusal()) is not None:
         pytest.skip(missing)
-    with standalone_exchange(folder) as exchange, machine(_files(exchange, key_id), folder) as running:
+    with standalone_exchange(folder) as exchange, ExitStack() as stack:
+        try:
+            running = stack.enter_context(machine(_files(exchange, key_id), folder))
+        except NoMachine as trouble:
+            pytest.skip(str(trouble))
         yield running, exchange
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 
 import attrs
 import trio
@@ -129,6 +129,34 @@ class Watcher:
             if at_s >= from_s and any(side.sign * position >= 0 for side in sides)
         ]
         return LOOK_EVERY_S * len(found)
+
+
+@attrs.frozen
+class Stage:
+    """A settled bot, the scanner that is played, and who looks on."""
+
+    life: Life
+    scanner: Scanner
+    watcher: Watcher
+
+
+@asynccontextmanager
+async def settled_bot(world: World, *, close_in_s: float | None = None) -> AsyncIterator[Stage]:
+    """Runs a bot whose scanner has just begun to speak; at the end it leaves verified flat."""
+    life = world.life()
+    scanner, watcher = Scanner(world, life), Watcher(world)
+    async with trio.open_nursery() as helpers:
+        helpers.start_soon(watcher.run)  # noqa: ASYNC113 - it has run by the end of the sleep below
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(life.run)  # noqa: ASYNC113 - the same
+            await trio.sleep(SETTLED_S)
+            if close_in_s is not None:
+                scanner.close_time_ms = world.bot_wall() + round(close_in_s * 1000)
+            helpers.start_soon(scanner.run)  # noqa: ASYNC113 - whoever waits for its words waits for seconds
+            yield Stage(life, scanner, watcher)
+            life.request_stop("the scenario says so")
+        helpers.cancel_scope.cancel(reason="the scenario is over")
+    assert life.report.verdict == "verified flat"
 
 
 def sessions(world: World) -> list[tuple[str, str, str, int | None, int]]:

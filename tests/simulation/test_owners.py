@@ -144,17 +144,17 @@ def run_switches(switches: int, markets: int, seed: int) -> tuple[Court, dict[st
 
 
 @pytest.mark.parametrize(
-    ("switches", "markets"),
+    ("changes_min", "switches", "markets"),
     [
-        (20, 4),
-        pytest.param(200, 2, marks=pytest.mark.long),
-        pytest.param(1_000, 2, marks=pytest.mark.nightly),
+        (20, 20, 4),
+        pytest.param(200, 230, 2, marks=pytest.mark.long),
+        pytest.param(1_000, 1_150, 2, marks=pytest.mark.nightly),
     ],
 )
-def test_a_market_that_changes_hands_never_has_two_owners(switches: int, markets: int) -> None:
+def test_a_market_that_changes_hands_never_has_two_owners(changes_min: int, switches: int, markets: int) -> None:
     court, changes = run_switches(switches, markets, seed=5)
     assert court.broken == []
     # Discovery may prefer another market while the rival has one, so not each of them changes hands every time.
-    assert max(changes.values()) >= switches
+    assert max(changes.values()) >= changes_min
     assert min(changes.values()) > switches / 2
     assert court.creates > switches  # they were quoted in between

@@ -64,7 +64,7 @@ class Stage:
         order = self.world.exchange.core.open_orders.get(order_id)
         assert order is not None, "it rests"
         for _ in range(1_000):
-            if order.filled_e2 >= count_e2:
+            if order.filled_e2 >= count_e2 or order.remaining_e2 == 0:  # it may be smaller
                 return
             self._take(order, min(1_000, count_e2 - order.filled_e2))
         raise AssertionError("others stand before it without end")

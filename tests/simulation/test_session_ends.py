@@ -21,7 +21,6 @@ from tests.simulation.session_stage import (
     LIFE_S,
     ON_ITS_WAY_S,
     SETTINGS,
-    SETTLED_S,
     SIMULATED,
     WITHDRAWN_WITHIN_S,
     Scanner,
@@ -29,6 +28,7 @@ from tests.simulation.session_stage import (
     Watcher,
     ask,
     sessions,
+    settled_bot,
     until,
     until_over,
 )
@@ -61,24 +61,14 @@ def person_says(word: str, **arguments: str) -> Trigger:
 
 async def play(world: World, reason: str, trigger: Trigger, within_s: float) -> tuple[str, Watcher, float]:
     """Lets a session come to a position, then something happen; returns what was left, and when that was."""
-    life = world.life()
-    scanner, watcher = Scanner(world, life), Watcher(world)
-    async with trio.open_nursery() as helpers:
-        helpers.start_soon(watcher.run)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(life.run)
-            await trio.sleep(SETTLED_S)
-            helpers.start_soon(scanner.run)
-            await until(lambda: watcher.position_e2() != 0, DELAY_S + LIFE_S)
-            await trigger(scanner, life)
-            at_s = trio.current_time()
-            await until_over(world, within_s)
-            ((_, said, left, _, _),) = sessions(world)
-            assert said == reason
-            life.request_stop("the scenario says so")
-        helpers.cancel_scope.cancel(reason="the scenario is over")
-    assert life.report.verdict == "verified flat"
-    return left, watcher, at_s
+    async with settled_bot(world) as stage:
+        await until(lambda: stage.watcher.position_e2() != 0, DELAY_S + LIFE_S)
+        await trigger(stage.scanner, stage.life)
+        at_s = trio.current_time()
+        await until_over(world, within_s)
+        ((_, said, left, _, _),) = sessions(world)
+        assert said == reason
+    return left, stage.watcher, at_s
 
 
 @pytest.mark.parametrize(
@@ -124,21 +114,9 @@ def test_it_gives_up_its_market_and_says_what_is_left(reason: str, trigger: Trig
 
 async def alone(world: World, within_s: float, close_in_s: float | None = None) -> tuple[str, str]:
     """Lets a session come to its end by itself; returns its reason and what was left."""
-    life = world.life()
-    scanner, watcher = Scanner(world, life), Watcher(world)
-    async with trio.open_nursery() as helpers:
-        helpers.start_soon(watcher.run)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(life.run)
-            await trio.sleep(SETTLED_S)
-            if close_in_s is not None:
-                scanner.close_time_ms = world.bot_wall() + round(close_in_s * 1000)
-            helpers.start_soon(scanner.run)
-            await until_over(world, within_s)
-            _, reason, left, _, _ = sessions(world)[0]
-            life.request_stop("the scenario says so")
-        helpers.cancel_scope.cancel(reason="the scenario is over")
-    assert life.report.verdict == "verified flat"
+    async with settled_bot(world, close_in_s=close_in_s):
+        await until_over(world, within_s)
+        _, reason, left, _, _ = sessions(world)[0]
     return reason, left
 
 

@@ -43,6 +43,12 @@ class Beat:
 
 
 @attrs.frozen
+class Level:
+    price: int
+    count: int
+
+
+@attrs.frozen
 class Trade:
     number: int
 
@@ -58,6 +64,15 @@ TABLE = (
     ChannelSpec(Book, Policy.LATEST, 2, ("sender",), ("reader",), lambda book: book.ticker),
     ChannelSpec(Health, Policy.LATEST, 1, ("sender",), ("reader",)),
     ChannelSpec(Beat, Policy.LATEST, 1, ("sender",), ("reader", "watcher"), quiet_to=("reader",)),
+    ChannelSpec(
+        Level,
+        Policy.LATEST,
+        1,
+        ("sender",),
+        ("reader", "watcher"),
+        quiet_unless_moved_to=("reader",),
+        has_moved=lambda before, after: before.price != after.price,
+    ),
     ChannelSpec(Trade, Policy.SAMPLE, 3, ("sender",), ("reader",)),
     ChannelSpec(Tick, Policy.SAMPLE, 3, ("sender",), ("reader",)),
 )
@@ -228,8 +243,8 @@ async def test_unread_values_of_ever_new_keys_are_bounded(board: Switchboard, au
     for number in range(100):
         outbox.publish(Book(str(number), number))
         board.forget(Book, str(number))
-    assert mailbox.depth == 8
-    assert mailbox.statistics().dropped == 92
+    assert mailbox.depth == 10
+    assert mailbox.statistics().dropped == 90
     assert (await mailbox.receive())[-1] == Book("99", 99)
 
 
@@ -537,3 +552,21 @@ async def test_what_was_given_last_is_remembered_up_to_a_bound_for_a_crash_repor
     last = mailbox.last_messages()
     assert len(last) == LAST_MESSAGES
     assert last[-1] == repr(Health(LAST_MESSAGES + 4))
+
+
+async def test_what_has_not_moved_wakes_nobody_who_looks_at_moves_alone(
+    board: Switchboard, autojump_clock: MockClock
+) -> None:
+    reader, watcher, outbox = board.mailbox("reader"), board.mailbox("watcher"), board.outbox("sender")
+    outbox.publish(Level(1, 1))
+    assert await reader.receive(timeout_s=1.0) == await watcher.receive(timeout_s=1.0) == (Level(1, 1),)
+    assert trio.current_time() == 0.0
+    outbox.publish(Level(1, 2))
+    assert await watcher.receive(timeout_s=1.0) == (Level(1, 2),)
+    assert trio.current_time() == 0.0
+    assert await reader.receive(timeout_s=1.0) == (Level(1, 2),)  # when its time was over
+    assert trio.current_time() == 1.0
+    outbox.publish(Level(2, 2))
+    outbox.publish(Level(2, 3))  # what follows a move unread does not undo the news
+    assert await reader.receive(timeout_s=1.0) == (Level(2, 3),)
+    assert trio.current_time() == 1.0

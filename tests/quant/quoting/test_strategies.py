@@ -11,7 +11,7 @@ from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.decision import QuoteInputs
 from quant.quoting.glft import GlftParameters
 from quant.quoting.hybrid import Brake, HybridParameters
-from quant.quoting.strategies import Memory, StrategyParameters, decide, horizon_cap_s, position_seen
+from quant.quoting.strategies import Memory, StrategyParameters, decide, held_so_far, horizon_cap_s, position_seen
 from quant.quoting.touch import TouchParameters
 from tests.quant.builders import CENT_GRID, level
 
@@ -50,13 +50,18 @@ def test_touch_remembers_when_a_price_last_changed() -> None:
     assert (soon.bid and soon.bid.price_e4, later.bid and later.bid.price_e4) == (4_600, 4_700)
 
 
+def held(memory: Memory, now_s: float) -> QuoteInputs:
+    contract_min, excursion = held_so_far(memory, HybridParameters(), now_s)
+    return attrs.evolve(BOOK, position_e2=CountE2(1_000), held_contract_min=contract_min, adverse_excursion=excursion)
+
+
 def test_hybrid_brakes_on_inventory_held_too_long_and_forgets_it_when_flat() -> None:
     """Ten contracts for fifty minutes are the documents' limit."""
     ten = CountE2(1_000)
     memory = position_seen(Memory(), ten, PriceE4(5_000), PriceE4(5_000), 0.0)
-    held = attrs.evolve(BOOK, position_e2=ten)
-    assert Brake.DURATION not in decide(memory, held, HybridParameters(), CENT_GRID, 49 * 60)[1].reasons
-    assert Brake.DURATION in decide(memory, held, HybridParameters(), CENT_GRID, 51 * 60)[1].reasons
+    before, after = held(memory, 49 * 60), held(memory, 51 * 60)
+    assert Brake.DURATION not in decide(memory, before, HybridParameters(), CENT_GRID, 49 * 60)[1].reasons
+    assert Brake.DURATION in decide(memory, after, HybridParameters(), CENT_GRID, 51 * 60)[1].reasons
     flat = position_seen(memory, CountE2(0), None, PriceE4(5_000), 51 * 60)
     assert flat.holding.lots == ()
 
@@ -65,8 +70,7 @@ def test_hybrid_brakes_on_an_excursion_and_holds_until_flat() -> None:
     ten = CountE2(1_000)
     memory = position_seen(Memory(), ten, PriceE4(5_000), PriceE4(4_200), 0.0)
     memory = position_seen(memory, ten, PriceE4(5_000), PriceE4(5_000), 1.0)
-    held = attrs.evolve(BOOK, position_e2=ten)
-    assert Brake.EXCURSION in decide(memory, held, HybridParameters(), CENT_GRID, 2.0)[1].reasons
+    assert Brake.EXCURSION in decide(memory, held(memory, 2.0), HybridParameters(), CENT_GRID, 2.0)[1].reasons
 
 
 def test_a_turn_of_the_position_begins_a_new_episode() -> None:
