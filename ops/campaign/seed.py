@@ -79,7 +79,7 @@ class SeedResult:
     worst_drain_s: float
     strikes: Counter[str]
     cells: Counter[Cell]
-    restarts: Counter[str]
+    crashes: Counter[str]
     violations: tuple[str, ...]
     trace_lines: int
     trace_hash: str
@@ -368,7 +368,7 @@ class _Run:
             worst_drain_s=self._worst_drain_s,
             strikes=watch.strikes,
             cells=watch.cells,
-            restarts=watch.restarts,
+            crashes=watch.crashes,
             violations=tuple(watch.violations),
             trace_lines=self._trace.lines,
             trace_hash=self._trace.digest(),
