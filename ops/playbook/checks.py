@@ -27,7 +27,7 @@ from ops.playbook.summary import Summary
 
 CATEGORIES_MIN: Final = 4
 SESSIONS_MIN: Final = 2
-ACCRUAL_TOLERANCE: Final = 0.25  # between our count of a reward and the exchange's
+ACCRUAL_TOLERANCE: Final = 0.1  # between our count of a reward and the exchange's
 WORKED_OFF: Final = 0.9  # of the inventory
 _ROUND_E2: Final = 1_000
 

@@ -12,7 +12,7 @@ from kalshi.simulator.incentive_scoring import SHARE_UNITS
 from kalshi.types import Side
 from ops.life import Life
 from ops.playbook.summary import Seen
-from ops.simulation import KEY_ID, AnyRequest, Line, World
+from ops.simulation import KEY_ID, WALL_START_MS, AnyRequest, Line, World
 
 LOOK_EVERY_S: Final = 1.0
 WIDE_E4: Final = 700
@@ -32,6 +32,7 @@ class Onlooker:
         self._exits: set[str] = set()
         self._listed: set[str] = set()
         self._rewarded: set[str] = set()
+        self._accrued: list[tuple[int, int]] = []
         world.cable.on_request.append(self._request_leaves)
 
     async def look_on(self, life: Life) -> None:
@@ -43,6 +44,10 @@ class Onlooker:
     def quoted_sides(self) -> dict[str, frozenset[str]]:
         """Returns the sides on which quotes have rested, by ticker."""
         return {ticker: frozenset(sides) for ticker, sides in self._sides.items()}
+
+    def accrued_at(self, at_ms: int) -> int:
+        """Returns what the exchange's own count of the rewards was then, in 1/1,000,000 dollar."""
+        return max((one_e6 for one_ms, one_e6 in self._accrued if one_ms <= at_ms), default=0)
 
     def seen(self) -> Seen:
         """Returns what was noted."""
@@ -66,6 +71,7 @@ class Onlooker:
         exchange = self._world.exchange
         self._listed |= exchange.core.markets.keys()
         now_ms = exchange.core.now_ms()
+        self._accrued.append((now_ms, accrued_e6(self._world)))
         self._rewarded |= {
             program.market_ticker
             for program in exchange.services.incentives.programs()
@@ -90,16 +96,17 @@ class Onlooker:
 
 
 def accrued_e6(world: World) -> int:
-    """Returns what the account has earned of the open programs' pools by the exchange's own snapshots, one a second,
-    each worth its part of the whole period; 1/1,000,000 dollar.
+    """Returns what the account has earned of the open programs' pools by the exchange's own snapshots; 1/1,000,000
+    dollar. A slow tick takes fewer than one a second: each then stands for longer.
     """
     account_id = world.exchange.core.accounts_by_key[KEY_ID].account_id
+    since_ms = world.exchange.core.now_ms() - WALL_START_MS
     return sum(
         program.period_reward_e4
         * _E6_PER_CENTICENT
         * program.shares.get(account_id, 0)
-        * 1_000
-        // (_SIDES * SHARE_UNITS * (program.end_ms - program.start_ms))
+        * since_ms
+        // (program.snapshots_taken * _SIDES * SHARE_UNITS * (program.end_ms - program.start_ms))
         for program in world.exchange.services.incentives.programs()
-        if program.kind == "liquidity"
+        if program.kind == "liquidity" and program.snapshots_taken
     )

@@ -21,7 +21,7 @@ from ops.campaign.trace import Trace
 from ops.campaign.watch import Watch
 from ops.life import BuildTree, Life
 from ops.playbook.markets import market_results
-from ops.playbook.onlooker import LOOK_EVERY_S, Onlooker, accrued_e6
+from ops.playbook.onlooker import LOOK_EVERY_S, Onlooker
 from ops.playbook.summary import Summary, read_ledger
 from ops.settings import Settings
 from ops.simulation import World, run_world
@@ -101,6 +101,7 @@ class _Play:
 
     def _summary(self, report: ExitReport, differs: str, ended_s: float, left: tuple[str, ...]) -> Summary:
         watch, onlooker = self._watch, self._onlooker
+        ledger = read_ledger(self._world.folder)
         markets, unexplained_e6 = market_results(self._world, onlooker.owners, onlooker.quoted_sides())
         return Summary(
             name=self._scenario.name,
@@ -109,9 +110,9 @@ class _Play:
             simulated_s=ended_s,
             seen=onlooker.seen(),
             markets=markets,
-            ledger=read_ledger(self._world.folder),
+            ledger=ledger,
             commands=watch.commands,
-            accrued_e6=accrued_e6(self._world),
+            accrued_e6=onlooker.accrued_at(ledger.shadow_at_ms),
             unexplained_e6=unexplained_e6,
             books_differ=differs,
             crashes=watch.crashes.total(),

@@ -126,7 +126,7 @@ INCENTIVES: Final = ProgramScenario(
         ),
     ),
     exchange=_world("KXFEDDECISION", "KXSENATEVOTE", "KXSPEAKER"),
-    shows_after_s=300.0,
+    shows_after_s=400.0,
 )
 
 # -- volatility: a market that swings and rests, the real scanner, sessions --

@@ -59,6 +59,7 @@ class LedgerFacts:
     stakes: tuple[StakeRow, ...]
     alerts: tuple[tuple[str, str], ...]
     shadow_e6: int
+    shadow_at_ms: int  # when it was recorded last, which is every five minutes
     paid_e6: int
 
 
@@ -74,7 +75,7 @@ class Summary:
     markets: tuple[MarketResult, ...]
     ledger: LedgerFacts
     commands: int
-    accrued_e6: int  # of rewards by the exchange's own count, were its programs to end as they went
+    accrued_e6: int  # of rewards by the exchange's own count, when the bot recorded its own
     unexplained_e6: int
     books_differ: str
     crashes: int
@@ -131,9 +132,9 @@ def read_ledger(folder: Path) -> LedgerFacts:
         (events,) = db.execute("SELECT count(*) FROM volatility_events WHERE state = 'begun'").fetchone()
         stakes = db.execute("SELECT ticker, committed_e2 FROM refill_stakes ORDER BY ticker").fetchall()
         alerts = db.execute("SELECT code, text FROM alerts ORDER BY rowid").fetchall()
-        shadow_e6, paid_e6 = db.execute(
-            "SELECT coalesce(sum(shadow), 0), coalesce(sum(paid), 0) FROM"
-            " (SELECT max(shadow_e6) AS shadow, max(paid_e6) AS paid FROM rewards GROUP BY program_id)"
+        shadow_e6, shadow_at_ms, paid_e6 = db.execute(
+            "SELECT coalesce(sum(shadow), 0), coalesce(max(at_ms), 0), coalesce(sum(paid), 0) FROM (SELECT"
+            " max(shadow_e6) AS shadow, max(at_ms) AS at_ms, max(paid_e6) AS paid FROM rewards GROUP BY program_id)"
         ).fetchone()
     return LedgerFacts(
         refusals=tuple(sorted(refusals.items(), key=lambda one: (-one[1], one[0]))[:REFUSALS_SHOWN_MAX]),
@@ -146,6 +147,7 @@ def read_ledger(folder: Path) -> LedgerFacts:
         stakes=tuple(StakeRow(ticker=ticker, committed_e2=count_e2) for ticker, count_e2 in stakes),
         alerts=tuple(alerts),
         shadow_e6=shadow_e6,
+        shadow_at_ms=shadow_at_ms,
         paid_e6=paid_e6,
     )
 

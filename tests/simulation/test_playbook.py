@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 
@@ -56,7 +58,7 @@ def test_a_short_run_is_not_asked_for_what_takes_longer(games: Summary) -> None:
         ({"left_resting": ("order",)}, "nothing rests at the end or half a minute later"),
     ],
 )
-def test_whatever_may_never_be_is_found(games: Summary, changes: dict[str, object], says: str) -> None:
+def test_whatever_may_never_be_is_found(games: Summary, changes: dict[str, Any], says: str) -> None:
     assert failed(attrs.evolve(games, **changes)) == (says,)
 
 
