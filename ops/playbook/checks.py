@@ -109,14 +109,17 @@ def _incentives(summary: Summary) -> tuple[Check, ...]:
 
 
 def _volatility(summary: Summary) -> tuple[Check, ...]:
-    over = summary.ledger.sessions
-    held = [market.ticker for market in summary.markets if market.position_e2]
+    ledger = summary.ledger
+    over, opened = ledger.sessions, set(ledger.sessions_open)
+    markets = {session.ticker for session in over}
+    held = {market.ticker for market in summary.markets if market.position_e2}
     return (
-        _check("only the market that swings had sessions", summary.quoted == {SWINGING}),
-        _check("the scanner saw events begin", summary.ledger.volatility_events >= SESSIONS_MIN),
+        _check("the scanner saw events begin, in the market that was moved as well", SWINGING in markets),
         _check(f"{SESSIONS_MIN} sessions or more began and ended", len(over) >= SESSIONS_MIN),
-        _check("each that ended was unwound", not any(session.left_because for session in over)),
-        _check("nothing is held unless a session is open", summary.ledger.sessions_open or not held),
+        _check("only markets in a session were quoted, on both sides", summary.two_sided == markets | opened),
+        _check("each session that ended was unwound", not any(session.left_because for session in over)),
+        _check("nothing is held but where a session is open", held <= opened),
+        _check("positions were given back", summary.reduced_e2),
     )
 
 

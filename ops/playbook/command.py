@@ -13,7 +13,7 @@ from ops.life import BuildTree
 from ops.playbook.checks import Check, common, shown
 from ops.playbook.play import ProgramScenario, play
 from ops.playbook.scenarios import SCENARIOS
-from ops.playbook.summary import Summary
+from ops.playbook.summary import SessionRow, Summary
 
 _HOUR_S: Final = 3600.0
 SECONDS_MIN: Final = 60.0  # less shows nothing
@@ -96,17 +96,20 @@ def _sessions(summary: Summary) -> list[tuple[str, str]]:
     ledger = summary.ledger
     if not ledger.volatility_events and not ledger.sessions:
         return []
+    by_reason: dict[str, list[SessionRow]] = {}
+    for session in ledger.sessions:
+        by_reason.setdefault(session.reason, []).append(session)
     return [
         ("volatility events", f"{ledger.volatility_events}"),
-        ("sessions", f"{len(ledger.sessions)} over, {ledger.sessions_open} open"),
-        *(
-            (
-                f"  {one.lasted_s:,.0f} s",
-                f"{one.reason}: {f'left {one.left_because}' if one.left_because else 'unwound'}, {_money(one.pnl_e6)}",
-            )
-            for one in ledger.sessions
-        ),
+        ("sessions", f"{len(ledger.sessions)} over, {len(ledger.sessions_open)} open"),
+        *((f"  {reason}", _ended(rows)) for reason, rows in sorted(by_reason.items())),
     ]
+
+
+def _ended(rows: list[SessionRow]) -> str:
+    unwound = sum(not row.left_because for row in rows)
+    lasted_s, pnl_e6 = sum(row.lasted_s for row in rows), sum(row.pnl_e6 for row in rows)
+    return f"{len(rows)} over {lasted_s:,.0f} s, {unwound} of them unwound, {_money(pnl_e6)}"
 
 
 def _verdict(scenario: ProgramScenario, summary: Summary) -> list[tuple[str, str]]:

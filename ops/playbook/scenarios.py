@@ -166,7 +166,7 @@ VOLATILITY: Final = ProgramScenario(
     ),
     exchange=_world("KXRAINSEA", flow_rate=3.0),
     parts=(_swing,),
-    shows_after_s=7_200.0,
+    shows_after_s=1_800.0,
 )
 
 # -- refill: an event of three stakes, each with its cap, and one over all --

@@ -54,7 +54,7 @@ class LedgerFacts:
 
     refusals: tuple[tuple[str, int], ...]
     sessions: tuple[SessionRow, ...]
-    sessions_open: int
+    sessions_open: tuple[str, ...]  # their markets
     volatility_events: int
     stakes: tuple[StakeRow, ...]
     alerts: tuple[tuple[str, str], ...]
@@ -128,7 +128,7 @@ def read_ledger(folder: Path) -> LedgerFacts:
             "SELECT ticker, ended_ms - started_ms, end_reason, left_because, pnl_e6 - pnl_at_start_e6"
             " FROM volatility_sessions WHERE ended_ms IS NOT NULL ORDER BY started_ms, session_id"
         ).fetchall()
-        (sessions_open,) = db.execute("SELECT count(*) FROM volatility_sessions WHERE ended_ms IS NULL").fetchone()
+        opened = db.execute("SELECT ticker FROM volatility_sessions WHERE ended_ms IS NULL ORDER BY ticker").fetchall()
         (events,) = db.execute("SELECT count(*) FROM volatility_events WHERE state = 'begun'").fetchone()
         stakes = db.execute("SELECT ticker, committed_e2 FROM refill_stakes ORDER BY ticker").fetchall()
         alerts = db.execute("SELECT code, text FROM alerts ORDER BY rowid").fetchall()
@@ -142,7 +142,7 @@ def read_ledger(folder: Path) -> LedgerFacts:
             SessionRow(ticker=ticker, lasted_s=lasted_ms / 1000, reason=reason, left_because=left, pnl_e6=pnl_e6)
             for ticker, lasted_ms, reason, left, pnl_e6 in sessions
         ),
-        sessions_open=sessions_open,
+        sessions_open=tuple(ticker for (ticker,) in opened),
         volatility_events=events,
         stakes=tuple(StakeRow(ticker=ticker, committed_e2=count_e2) for ticker, count_e2 in stakes),
         alerts=tuple(alerts),

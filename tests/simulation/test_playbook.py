@@ -15,8 +15,6 @@ from supervisor import build_tree
 from tests.simulation.playbook import TWO_HOURS_S, play_elsewhere, play_named
 
 SHORT_S = 60.0
-SHOWN_WITHIN_S = 900.0  # what takes longer is shown at night
-SHOWN_SOON = [name for name, scenario in SCENARIOS.items() if scenario.shows_after_s <= SHOWN_WITHIN_S]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +71,7 @@ def test_a_position_beyond_its_limit_is_found(games: Summary) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", SHOWN_SOON)
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_a_scenario_shows_its_kind(name: str) -> None:
     summary = play_named(name, SCENARIOS[name].shows_after_s)
     assert len(checks_of(summary)) > len(common(SCENARIOS[name], summary))
