@@ -19,6 +19,7 @@ from ops.playbook.scenarios import (
     HELD,
     HELD_E2,
     REFILL_MAX_E2,
+    ROUND_E2,
     STAKE_MAX_E2,
     SWINGING,
     TODAY,
@@ -29,7 +30,6 @@ CATEGORIES_MIN: Final = 4
 SESSIONS_MIN: Final = 2
 ACCRUAL_TOLERANCE: Final = 0.1  # between our count of a reward and the exchange's
 WORKED_OFF: Final = 0.9  # of the inventory
-_ROUND_E2: Final = 1_000
 
 
 @attrs.frozen(kw_only=True)
@@ -125,15 +125,15 @@ def _volatility(summary: Summary) -> tuple[Check, ...]:
 
 def _refill(summary: Summary) -> tuple[Check, ...]:
     filled = {market.ticker: market.opened_e2 + market.reduced_e2 for market in summary.markets}
-    texts = [text for _, text in summary.ledger.alerts]
+    committed_e2 = sum(stake.committed_e2 for stake in summary.ledger.stakes)
+    told = [text for code, text in summary.ledger.alerts if code == "refill_stopped"]
     return (
         _check("the event's three stakes were quoted", summary.quoted == {f"{FED}-{leg}" for leg in DECIDED}),
         _check("no stake passed its cap", max(filled.values(), default=0) <= STAKE_MAX_E2),
-        _check(
-            "the event's cap was filled to less than a round and never passed",
-            REFILL_MAX_E2 - _ROUND_E2 * len(DECIDED) <= sum(filled.values()) <= REFILL_MAX_E2,
-        ),
-        _check("reaching a cap was told", summary.alerts["refill_stopped"] and texts),
+        _check("the event did not pass its cap", sum(filled.values()) <= REFILL_MAX_E2),
+        _check("the event's cap has no room for one more round", committed_e2 > REFILL_MAX_E2 - ROUND_E2),
+        _check("that a stake's cap was met was told", any("of the stake reached" in text for text in told)),
+        _check("that the event's cap was met was told", any("of the event reached" in text for text in told)),
         _check("the event was decided and its stakes paid", set(summary.settled) == {t for t in filled if filled[t]}),
     )
 

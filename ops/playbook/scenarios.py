@@ -38,8 +38,9 @@ FED: Final = "KXFEDDECISION-26NOV"
 DECIDED: Final = ("C25", "H0", "H25")  # the outcomes of that meeting
 HELD: Final = ("KXEURUSD-26SEP2510-T1.15", "KXEURUSD-26SEP2510-T1.16")
 HELD_E2: Final = 2_000
-STAKE_MAX_E2: Final = 14_000
-REFILL_MAX_E2: Final = 30_000
+ROUND_E2: Final = 1_000
+STAKE_MAX_E2: Final = 10_000
+REFILL_MAX_E2: Final = 2 * STAKE_MAX_E2  # with the third stake's round only one of the others has room for its own cap
 _QUIET: Final = Settings(allocation=AllocationParameters(max_markets_with_orders=6))
 
 
@@ -175,7 +176,7 @@ VOLATILITY: Final = ProgramScenario(
 def _stake(ticker: str, sides: StakeSides, yes_e4: int, no_e4: int | None = None) -> StakeParameters:
     return StakeParameters(
         ticker=ticker,
-        count_e2=CountE2(1_000),
+        count_e2=CountE2(ROUND_E2),
         sides=sides,
         yes_price_e4=PriceE4(yes_e4),
         no_price_e4=None if no_e4 is None else PriceE4(no_e4),
@@ -197,7 +198,7 @@ async def _decide(world: World, life: Life, seconds: float) -> None:
 
 REFILL: Final = ProgramScenario(
     name="refill-event",
-    says="stakes on the outcomes of an event, refilled until its cap is met; then it is decided and paid",
+    says="stakes on the outcomes of an event, refilled up to a stake's cap and the event's, then decided and paid",
     settings=_one_program(
         "stakes",
         Program(
