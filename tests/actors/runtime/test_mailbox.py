@@ -512,7 +512,9 @@ async def act(kind: str, key: str, number: int, board: Switchboard, mailbox: Mai
         case "book":
             book = Book(key, number)
             outbox.publish(book)
-            model.unread[key] = model.retained[key] = book
+            model.unread[key] = book
+            model.retained.pop(key, None)  # the newest last: a new reader gets them in the order of their news
+            model.retained[key] = book
         case "trade" | "tick":
             sample = (Trade if kind == "trade" else Tick)(number)
             outbox.publish(sample)
