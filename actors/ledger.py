@@ -26,6 +26,7 @@ from actors.messages.money import (
     ReadFillMark,
     ReadLossLatch,
     ReadNumberedFills,
+    ReadSettlements,
     Record,
     RecordFills,
     RecordVerdicts,
@@ -118,6 +119,8 @@ class Ledger:
                     reply.put(await self.context.seams.offload(store.open_stake, message))
                 case StoreStake(reply=reply):
                     reply.put(await self.context.seams.offload(store.store_stake, message))
+                case ReadSettlements(reply=reply):
+                    reply.put(await self.context.seams.offload(store.settlements))
                 case ReadLossLatch(reply=reply):
                     reply.put(await self.context.seams.offload(store.loss_latch))
                 case ReadLearned(reply=reply):

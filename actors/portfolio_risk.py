@@ -34,6 +34,7 @@ from actors.messages.money import (
     ReadAccount,
     ReadLossLatch,
     ReadNumberedFills,
+    ReadSettlements,
     Record,
     RiskView,
 )
@@ -47,6 +48,7 @@ from quant.drift import DriftParameters, DriftState, compare
 from quant.fills import NumberedFill
 from quant.invariants import check
 from quant.loss_latch import LossLatch
+from quant.loss_marks import LossMarks
 from quant.positions import Portfolio, apply_fills, settle_market, value
 from quant.risk import MarketFacts, MarketLimits, RiskAssessment, RiskParameters, assess
 from quant.shard_funds import unfunded_shards
@@ -80,6 +82,7 @@ class PortfolioRisk:
     _assigned: frozenset[str] = attrs.field(default=frozenset(), init=False)
     _balance: Balance | None = attrs.field(default=None, init=False)
     _drift: DriftState = attrs.field(factory=DriftState, init=False)
+    _loss_marks: LossMarks = attrs.field(factory=LossMarks, init=False)
     _latch: LossLatch = attrs.field(factory=LossLatch, init=False)
     _latch_kept: LossLatch = attrs.field(factory=LossLatch, init=False)
     _latch_kept_s: float = attrs.field(default=-math.inf, init=False)
@@ -94,6 +97,11 @@ class PortfolioRisk:
     async def run(self, started: Callable[[], None]) -> None:
         """Serves until cancelled."""
         await self._catch_up()
+        # Before the first word: what has paid out is held by our fills alone, and would be judged as if it were.
+        settled = await ask_until_answered(self.context, lambda slot: ReadSettlements(reply=slot))
+        assert isinstance(settled, tuple)
+        for ticker, value_e4 in settled:
+            self._portfolio = settle_market(self._portfolio, ticker, value_e4)
         latch = await ask_until_answered(self.context, lambda slot: ReadLossLatch(reply=slot))
         assert isinstance(latch, LossLatch)
         self._latch = self._latch_kept = latch
@@ -236,6 +244,7 @@ class PortfolioRisk:
             latch=self._latch,
             day=self.context.seams.wall_ms() // DAY_MS,
             drifted=self._drift.drifted(self.drift_parameters),
+            loss_marks=self._loss_marks.seen(self._marks, held, now_s),
         )
         self._latch = assessment.latch
         self._keep_latch(now_s)

@@ -411,3 +411,17 @@ def _add_tools(app: typer.Typer, build_tree: BuildTree) -> None:
             build_tree=build_tree,
         )
         raise typer.Exit(code)
+
+    @app.command()
+    def scenario(
+        name: Annotated[
+            str,
+            typer.Argument(help="daily-games, scored, incentives, volatility, refill-event or touch-inventory"),
+        ],
+        hours: Annotated[float, typer.Option(help="simulated hours")] = 2.0,
+        seed: int = 1,
+    ) -> None:
+        """Show one kind of program on the simulated exchange: discovery, quotes, fills, exits and a summary."""
+        from ops.playbook.command import play_scenario
+
+        raise typer.Exit(play_scenario(name, hours=hours, seed=seed, build_tree=build_tree))

@@ -118,14 +118,17 @@ def assess(
     latch: LossLatch,
     day: int,
     drifted: frozenset[str] = frozenset(),
+    loss_marks: Mapping[str, Mark] | None = None,
 ) -> RiskAssessment:
     """Returns what every market of `markets` may hold now, and whether everything must halt.
 
-    `day` numbers the trading day (any integer that changes when a new one begins); `latch` is the previous
-    assessment's. Held markets that are missing in `markets` count in the totals but get no limits.
+    `day` numbers the trading day (any integer that grows when a new one begins); `latch` is the previous
+    assessment's. Losses are judged by `loss_marks` (quant.loss_marks), by `marks` where there are none. Held markets
+    that are missing in `markets` count in the totals but get no limits.
     """
     valuation = value(portfolio, marks)
-    latch, loss_e6 = watch_loss(latch, portfolio, valuation, day, parameters.losses)
+    at_loss_marks = valuation if loss_marks is None else value(portfolio, loss_marks)
+    latch, loss_e6 = watch_loss(latch, portfolio, at_loss_marks, day, parameters.losses)
     halts = _halts(latch, balances, parameters)
     shares = _shares(portfolio, markets, balances, parameters)
     limits = {

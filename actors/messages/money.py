@@ -101,6 +101,13 @@ class PositionView:
 
 
 @attrs.frozen(kw_only=True)
+class ReadSettlements:
+    """Ask the Ledger for the markets that have paid out. The reply is a tuple of (ticker, value in 1/10,000 dollar)."""
+
+    reply: ReplySlot
+
+
+@attrs.frozen(kw_only=True)
 class KeepLossLatch:
     """Store what risk counts losses from, in place of what was stored before."""
 

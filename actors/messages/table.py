@@ -36,6 +36,7 @@ from actors.messages.money import (
     ReadFillMark,
     ReadLossLatch,
     ReadNumberedFills,
+    ReadSettlements,
     Record,
     RecordFills,
     RecordVerdicts,
@@ -280,6 +281,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _block(KeepLearned, 16, ("discovery",), ("ledger",)),
     _block(ReadLearned, 4, ("discovery",), ("ledger",)),
     _latest(KeepLossLatch, ("portfolio_risk",), ("ledger",)),
+    _block(ReadSettlements, 4, ("portfolio_risk",), ("ledger",)),
     _block(ReadLossLatch, 4, ("portfolio_risk",), ("ledger",)),
     _block(
         Record,

@@ -54,7 +54,7 @@ def report(campaign: Campaign, outcome: Outcome) -> list[str]:
     results = outcome.results
     simulated_s = sum(result.simulated_s for result in results)
     changes_per_s = sum(result.book_changes / result.simulated_s / result.markets for result in results) / len(results)
-    restarts: Counter[str] = sum((result.restarts for result in results), Counter())
+    crashes: Counter[str] = sum((result.crashes for result in results), Counter())
     figures = (
         f"{_spread([result.commands for result in results])} order commands",
         f"{_spread([result.fills for result in results])} fills",
@@ -70,7 +70,7 @@ def report(campaign: Campaign, outcome: Outcome) -> list[str]:
         f"real time: {outcome.real_s:,.0f} s",
         f"per seed: {', '.join(figures)}",
         f"processes: {lives:,} lives, worst way out {drain_s:.2f} s",
-        "restarts: " + ", ".join(f"{name} {count:,}" for name, count in sorted(restarts.items())),
+        "crashes: " + ", ".join(f"{name} {count:,}" for name, count in sorted(crashes.items())),
         f"determinism: {twice} seeds run twice, under another hash seed, {differ} differ",
         "",
         *table(outcome.cells, campaign.kinds),

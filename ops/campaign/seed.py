@@ -79,7 +79,7 @@ class SeedResult:
     worst_drain_s: float
     strikes: Counter[str]
     cells: Counter[Cell]
-    restarts: Counter[str]
+    crashes: Counter[str]
     violations: tuple[str, ...]
     trace_lines: int
     trace_hash: str
@@ -96,7 +96,7 @@ def run_seed(
     result = run_world(
         lambda world: _Run(world, order, desks, show).run(),
         seed=order.seed,
-        build_tree=_with_desk(build_tree, desks),
+        build_tree=with_desk(build_tree, desks),
         settings=draw_settings(order.seed),
         exchange_settings=SimulatorSettings(listed_series=SERIES, flow_rate=FLOW_RATE, tick_ms=TICK_MS),
         log_for=log_for,
@@ -125,7 +125,7 @@ def draw_settings(seed: int) -> Settings:
     )
 
 
-def _with_desk(build_tree: BuildTree, desks: list[OrderDesk]) -> BuildTree:
+def with_desk(build_tree: BuildTree, desks: list[OrderDesk]) -> BuildTree:
     """Returns the same tree; each OrderDesk that it makes is remembered, newest last, to be looked at."""
 
     def build(parts: TreeParts) -> tuple[ChildSpec, ...]:
@@ -368,7 +368,7 @@ class _Run:
             worst_drain_s=self._worst_drain_s,
             strikes=watch.strikes,
             cells=watch.cells,
-            restarts=watch.restarts,
+            crashes=watch.crashes,
             violations=tuple(watch.violations),
             trace_lines=self._trace.lines,
             trace_hash=self._trace.digest(),

@@ -46,7 +46,7 @@ class Watch:
         self.violations: list[str] = []
         self.strikes: Counter[str] = Counter()
         self.cells: Counter[Cell] = Counter()
-        self.restarts: Counter[str] = Counter()
+        self.crashes: Counter[str] = Counter()  # after which the actor was started again
         self.commands = 0
         self.touched_persons_orders: Callable[[], list[str]] = list
         self.dead_boots: dict[str, bool] = {}  # by the prefix of their orders: whether their exit was verified flat
@@ -139,9 +139,9 @@ class Watch:
         match event:
             case ActorStarted():
                 self._trace.note("started", event.name, event.incarnation)
-                self.restarts[_kind_of(event.name)] += event.incarnation > 1
             case ActorExited():
                 self._trace.note("exited", event.name, event.incarnation, event.kind.value)
+                self.crashes[_kind_of(event.name)] += event.kind is ExitKind.CRASHED and event.will_restart
                 is_ours = "KilledForTest" in event.error or LEDGER_FULL in event.error
                 if event.kind in (ExitKind.CRASHED, ExitKind.ESCALATED, ExitKind.QUARANTINED) and not is_ours:
                     self.violate("I16", f"{event.name} ended: {event.kind.value}: {event.error or event.reason}")

@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from actors.messages.lifecycle import Heartbeat, Switches
-from actors.messages.market import BookCondition, BookView, FeedHealth, MarketEnded
+from actors.messages.market import Assignment, Assignments, BookCondition, BookView, FeedHealth, MarketEnded
 from actors.messages.money import FillTape, MarketCap, ReadNumberedFills, RiskView
 from actors.messages.orders import (
     JournaledOrder,
@@ -58,6 +58,8 @@ class Stage:
     incarnation: int = 1
     journaled: tuple[JournaledOrder, ...] = ()
     creates: list[CreateOrder] = attrs.field(factory=list)
+    switches: Switches = attrs.field(factory=Switches)
+    owner: str = "games"
     desk: OrderDesk = attrs.field(init=False)
     _switchboard: Switchboard = attrs.field(init=False)
 
@@ -114,7 +116,9 @@ class Stage:
     async def _be_well(self) -> None:
         outbox = self._switchboard.outbox
         outbox("discovery").publish(RULES)
-        outbox("outer").publish(Switches())
+        outbox("outer").publish(self.switches)
+        assignment = Assignment(ticker="M", program=self.owner, strategy="glft")
+        outbox("allocation").publish(Assignments(assignments=(assignment,)))
         outbox("feed").publish(LIVE)
         quote = QuoteTarget(price_e4=PriceE4(4_400), count_e2=CountE2(1_000))
         ask = QuoteTarget(price_e4=PriceE4(5_600), count_e2=CountE2(1_000))
@@ -319,3 +323,22 @@ async def test_a_book_is_planned_for_when_its_touch_or_its_state_changes_and_not
         rounds._touched.clear()
         stage.desk._touch(book)
         assert (rounds._touched == {"M"}) is is_planned
+
+
+@pytest.mark.parametrize(
+    ("switches", "owner", "is_quoted"),
+    [
+        (Switches(), "games", True),
+        (Switches(paused=frozenset({"M"})), "games", False),
+        (Switches(paused_programs=frozenset({"games"})), "games", False),
+        (Switches(paused_programs=frozenset({"games"})), "scored", True),
+        # It was the paused program's when it was to be flat, and is another's by now: two hands would undo each other.
+        (Switches(paused_programs=frozenset({"games"}), flattening=frozenset({"M"})), "scored", False),
+    ],
+)
+async def test_what_a_person_has_paused_or_has_closed_is_quoted_by_nobody(
+    switches: Switches, owner: str, is_quoted: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    stage = Stage(switches=switches, owner=owner)
+    await stage.run_for(2.0)
+    assert bool(stage.creates) is is_quoted

@@ -16,6 +16,7 @@ from actors.runtime.ledger_store.integrity import Checked, check
 from actors.runtime.ledger_store.migrations import migrate
 from actors.runtime.ledger_store.parameters import LedgerParameters
 from actors.runtime.ledger_store.retention import Upkeep
+from kalshi.numbers import PriceE4
 from kalshi.types import Fill
 from quant.fills import NumberedFill
 from quant.loss_latch import LossLatch
@@ -90,6 +91,12 @@ class LedgerStore:
         """Returns what own fills taught, of each kind the newest, oldest first."""
         with self._database.reading() as connection:
             return learned.read(connection)
+
+    def settlements(self) -> tuple[tuple[str, PriceE4], ...]:
+        """Returns the markets that have paid out, and at which value."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT ticker, value_e4 FROM settlements ORDER BY settled_ms").fetchall()
+        return tuple((str(ticker), PriceE4(value_e4)) for ticker, value_e4 in rows)
 
     def keep_loss_latch(self, latch: LossLatch) -> None:
         """Stores what risk counts losses from."""

@@ -1,0 +1,1 @@
+"""Program scenarios: each kind of trading program on the simulated exchange, from discovery to the summary."""
