@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import click
 import trio
 import typer
 import yaml
+from typer.exceptions import TyperException
 
 from actors.messages.control import ControlCommand
 from actors.runtime.exit_guard import ExitCode
@@ -55,10 +55,10 @@ def run_command_line(build_tree: BuildTree) -> None:
     """Runs the command that the process was called with; a wrong call ends with 64, as wrong settings do."""
     try:
         code = _application(build_tree)(standalone_mode=False)
-    except click.UsageError as error:
-        error.show()
+    except TyperException as error:
+        print(f"{error.format_message()}\nWith --help after it, every command says what it takes.", file=sys.stderr)
         code = ExitCode.USAGE
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)
 
