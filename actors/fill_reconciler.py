@@ -153,8 +153,9 @@ class FillReconciler:
             self.context.log.info(f"{recorded.new} fills came by REST before the socket told of them")
         for fill in new:
             self._seen[(fill.order_id, fill.fill_id)] = None
-            # The account's history before our first mark is booked, and no news.
-            if recorded.new and self._mark_ms and self._owners.take(fill):
+            # The account's history before our first mark is booked, and no news. How many of them the Ledger calls new
+            # says nothing here: asked twice it has stored them at the first time.
+            if self._mark_ms and self._owners.take(fill):
                 self._tell_foreign(fill, "an order that is not ours")
         keep_newest(self._seen, SEEN_MAX)
 

@@ -23,23 +23,24 @@ from quant.risk import RiskParameters
 from tests.quant.builders import bid
 
 
+def an_actor(switchboard: Switchboard) -> PortfolioRisk:
+    context = ChildContext(
+        name="portfolio_risk",
+        incarnation=1,
+        mailbox=switchboard.mailbox("portfolio_risk"),
+        outbox=switchboard.outbox("portfolio_risk"),
+        seams=virtual_seams(1, 1_700_000_000_000),
+        log=silent_log("portfolio_risk"),
+    )
+    return PortfolioRisk(context, RiskParameters(), RiskTiming())
+
+
 async def test_i6_books_that_do_not_balance_are_a_defect_and_are_never_published(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     switchboard = Switchboard(CHANNELS, trio.current_time)
     snapshot = switchboard.mailbox("snapshot")
-    risk = PortfolioRisk(
-        ChildContext(
-            name="portfolio_risk",
-            incarnation=1,
-            mailbox=switchboard.mailbox("portfolio_risk"),
-            outbox=switchboard.outbox("portfolio_risk"),
-            seams=virtual_seams(1, 1_700_000_000_000),
-            log=silent_log("portfolio_risk"),
-        ),
-        RiskParameters(),
-        RiskTiming(),
-    )
+    risk = an_actor(switchboard)
     fill = bid(4_000, 100)
     risk._marks[fill.ticker] = Mark(bid_e4=PriceE4(4_100), ask_e4=PriceE4(4_300))
     risk._portfolio = apply_fills(risk._portfolio, (NumberedFill(fill_seq=1, fill=fill),)).portfolio
@@ -61,18 +62,7 @@ async def test_what_has_paid_out_is_not_held_again_after_a_restart_and_is_no_los
     switchboard = Switchboard(CHANNELS, trio.current_time)
     ledger, snapshot = switchboard.mailbox("ledger"), switchboard.mailbox("snapshot")
     switchboard.mailbox("wire")
-    risk = PortfolioRisk(
-        ChildContext(
-            name="portfolio_risk",
-            incarnation=2,
-            mailbox=switchboard.mailbox("portfolio_risk"),
-            outbox=switchboard.outbox("portfolio_risk"),
-            seams=virtual_seams(1, 1_700_000_000_000),
-            log=silent_log("portfolio_risk"),
-        ),
-        RiskParameters(),
-        RiskTiming(),
-    )
+    risk = an_actor(switchboard)
     fill = bid(5_000, 60_000)  # $300, of which nothing came back a week ago
     answers = {
         ReadNumberedFills: (NumberedFill(fill_seq=1, fill=fill),),
