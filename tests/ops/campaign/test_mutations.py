@@ -59,7 +59,7 @@ def a_price_is_booked_wrong(patch: Patch) -> None:
     def wrong(account: Any, fill: Fill) -> Any:
         return apply_fill(account, attrs.evolve(fill, price_e4=PriceE4(fill.price_e4 + 1)))
 
-    patch.setattr("quant.positions.apply_fill", wrong)
+    patch.setattr("quant.late_fills.apply_fill", wrong)
 
 
 def the_permit_never_comes_back(patch: Patch) -> None:
