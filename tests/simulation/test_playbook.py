@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
+from _pytest.mark import ParameterSet
 
 from ops.playbook.checks import common, shown
 from ops.playbook.command import checks_of, failed, play_scenario
@@ -15,6 +16,12 @@ from supervisor import build_tree
 from tests.simulation.playbook import TWO_HOURS_S, play_elsewhere, play_named
 
 SHORT_S = 60.0
+LONG_S = 600.0  # what needs longer to show itself belongs to the night
+
+
+def _by_length(name: str) -> ParameterSet:
+    is_long = SCENARIOS[name].shows_after_s <= LONG_S
+    return pytest.param(name, marks=pytest.mark.long if is_long else pytest.mark.nightly)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +77,7 @@ def test_a_position_beyond_its_limit_is_found(games: Summary) -> None:
         assert found["no position passed its program's limit"] is holds
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [_by_length(name) for name in SCENARIOS])
 def test_a_scenario_shows_its_kind(name: str) -> None:
     summary = play_named(name, SCENARIOS[name].shows_after_s)
     assert len(checks_of(summary)) > len(common(SCENARIOS[name], summary))
