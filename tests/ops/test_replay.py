@@ -51,6 +51,7 @@ def test_a_recorded_run_passes_with_every_book_compared_and_quotes_made(
     assert all(ticker in said.err for ticker in TICKERS)
 
 
+@pytest.mark.long
 def test_with_a_queue_model_our_orders_meet_the_recorded_trades_and_the_account_adds_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,6 +69,7 @@ def test_with_a_queue_model_our_orders_meet_the_recorded_trades_and_the_account_
     assert pnl == pytest.approx(cash + marks)
 
 
+@pytest.mark.long
 def test_a_delta_with_the_wrong_sign_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     connections = run_of_two()
     flipped = next(frame for frame in connections[0][40:] if frame["msg"].get("delta_fp") == "12.34")

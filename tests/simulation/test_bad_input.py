@@ -128,6 +128,7 @@ def test_html_from_a_gateway_makes_outcomes_unknown_and_nothing_worse() -> None:
     _run(scenario, settings=attrs.evolve(Settings(), orders=short_lease))
 
 
+@pytest.mark.long
 def test_a_peer_that_falls_silent_is_noticed_withdrawn_from_and_reconnected_to() -> None:
     async def scenario(world: World, life: Life) -> None:
         world.sockets[-1].is_silent = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import attrs
+import pytest
 import trio
 
 from actors.messages.control import ControlCommand
@@ -60,6 +61,7 @@ def test_a_market_with_a_running_program_is_quoted_and_one_without_is_told_why_n
     )
 
 
+@pytest.mark.long
 def test_a_market_that_lost_is_left_alone_over_a_crash_of_discovery_and_taken_up_again() -> None:
     named = {"named": Program(selection=SelectionKind.TICKERS, tickers=(NAMED,), order_size_e2=CountE2(1_000))}
     toxicity = ToxicityParameters(contracts_min=5.0, pnl_loss_max=1.0, exclusion_s=90.0)

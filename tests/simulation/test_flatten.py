@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import pytest
 import trio
 
 from actors.messages.control import ControlCommand
@@ -62,6 +63,7 @@ def test_flatten_closes_everything_and_quotes_nothing_until_resume() -> None:
     run(scenario, Settings(), seed=31)
 
 
+@pytest.mark.long
 def test_a_program_that_is_paused_keeps_its_markets_and_the_others_quote_on() -> None:
     event = Program(selection=SelectionKind.EVENTS, events=(EVENT,), strategy=StrategyName.GLFT, priority=20)
     settings = Settings(programs={"scored": Program(), "event": event})

@@ -90,6 +90,7 @@ def _give(world: World, ticker: str, count_e2: int) -> None:
     core.deposits_e6 += (clearing.open_interest_e2 - before_e2) * 10_000
 
 
+@pytest.mark.long
 def test_a_position_that_is_not_ours_by_our_fills_is_seen_as_drift_and_its_market_halts() -> None:
     async def scenario(world: World, life: Life) -> None:
         ticker = min(_truth(world))
@@ -102,6 +103,7 @@ def test_a_position_that_is_not_ours_by_our_fills_is_seen_as_drift_and_its_marke
     _run(scenario)
 
 
+@pytest.mark.long
 def test_a_settled_market_is_paid_out_and_leaves_position_and_books_exact() -> None:
     async def scenario(world: World, life: Life) -> None:
         held = sorted(_truth(world))[:3]

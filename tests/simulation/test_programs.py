@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+import pytest
 import trio
 
 from actors.messages.control import ControlCommand
@@ -99,6 +100,7 @@ def test_each_program_gets_what_it_selects_and_quotes_it_its_own_way() -> None:
     assert "is not among the bot's markets" in seen.explained["KXUNHEARD-OF"]
 
 
+@pytest.mark.long
 def test_a_program_is_stopped_and_started_by_a_person() -> None:
     async def scenario(world: World) -> list[set[str]]:
         life = world.life()

@@ -157,6 +157,7 @@ def test_every_group_earns_what_a_plain_recomputation_says(case: Case, by: By) -
     assert {label: e6 for label, e6 in found.items() if e6} == {label: e6 for label, e6 in expected.items() if e6}
 
 
+@pytest.mark.long
 @given(case=cases())
 @settings(max_examples=60, deadline=None)
 def test_the_parts_sum_to_the_accounts_cash_and_marks(case: Case) -> None:
@@ -199,6 +200,7 @@ def test_spread_and_markouts_are_those_of_each_fill(case: Case) -> None:
     assert [one.against for one in made.total.markouts] == against
 
 
+@pytest.mark.long
 @given(case=cases(), cut=st.integers(1, MINUTES - 1))
 @settings(max_examples=40, deadline=None)
 def test_two_times_that_meet_earn_together_what_the_whole_earns(case: Case, cut: int) -> None:

@@ -63,6 +63,7 @@ def exhaustive(
     return best
 
 
+@pytest.mark.long
 @settings(max_examples=500, deadline=None)
 @given(
     side=st.sampled_from(Side),
