@@ -6,7 +6,7 @@ from functools import reduce
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kalshi.numbers import MoneyE6
@@ -260,6 +260,11 @@ def test_the_position_that_is_held_is_always_within_its_limits(history: list[Fil
     assert -limits.max_short_e2 <= position <= limits.max_long_e2
 
 
+@example(  # two that cannot both be lost: one is given up, and the other made as large as its limit allows
+    history=[fill(Side.ASK, 4_000, 3_000, ticker="A"), fill(Side.ASK, 4_000, 3_000, ticker="B")],
+    prices=(4_000, 4_000, 4_000),
+    ways=(0, -1, 0),
+)
 @settings(max_examples=150)
 @given(
     history=st.lists(
