@@ -75,14 +75,15 @@ def _could_still_gain_e6(portfolio: Portfolio, ticker: str) -> int:
 def _tripped(latch: LossLatch, equity_e6: int, limits: LossLimits) -> str | None:
     loss_e6 = 0 if latch.start_equity_e6 is None else latch.start_equity_e6 - equity_e6
     if loss_e6 >= limits.daily_e6:
-        return f"daily loss of {_dollars(loss_e6)} reached the limit of {_dollars(limits.daily_e6)}"
+        return f"daily loss of {dollars(loss_e6)} reached the limit of {dollars(limits.daily_e6)}"
     if limits.drawdown_e6 is None or latch.peak_equity_e6 is None:
         return None
     drawdown_e6 = latch.peak_equity_e6 - equity_e6
     if drawdown_e6 < limits.drawdown_e6:
         return None
-    return f"drawdown of {_dollars(drawdown_e6)} reached the limit of {_dollars(limits.drawdown_e6)}"
+    return f"drawdown of {dollars(drawdown_e6)} reached the limit of {dollars(limits.drawdown_e6)}"
 
 
-def _dollars(money_e6: int) -> str:
+def dollars(money_e6: int) -> str:
+    """Returns "$1,234.56" of 1/1,000,000 dollar."""
     return f"${money_e6 / 1e6:,.2f}"

@@ -1,7 +1,7 @@
 """The marks that losses are judged by: for a moment after a sweep a book has one side, or is as wide as it pleases, and
 that is no price of anything.
 
-1. A mark with both sides, no wider than `wide_spread_e4`, counts at once.
+1. A mark with both sides, no wider than WIDE_SPREAD_E4, counts at once.
 2. Any other counts once it has been so for PROVES_AFTER_S; until then the last that counted stands.
 3. A market that never had one has none, and is unmarked (quant.loss_latch, rule 2).
 

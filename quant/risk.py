@@ -31,8 +31,8 @@ import attrs
 from kalshi.numbers import ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4, complement
 from kalshi.types import Balance
 from quant.accounting import Mark, MarketAccount
-from quant.exposure import EventMarket, event_reach_e6
-from quant.loss_latch import LossLatch, LossLimits, watch_loss
+from quant.exposure import EventMarket, event_reach_e6, is_structured
+from quant.loss_latch import LossLatch, LossLimits, dollars, watch_loss
 from quant.positions import Portfolio, Valuation, value
 
 
@@ -157,8 +157,8 @@ def _halts(latch: LossLatch, balances: Balance | None, parameters: RiskParameter
     if balances is None:
         return (*reasons, "the balance is not known")
     if balances.total_e6 < parameters.balance_floor_e6:
-        floor = parameters.balance_floor_e6 / 1e6
-        return (*reasons, f"balance ${balances.total_e6 / 1e6:,.2f} is below the floor of ${floor:,.2f}")
+        floor = dollars(parameters.balance_floor_e6)
+        return (*reasons, f"balance {dollars(balances.total_e6)} is below the floor of {floor}")
     return reasons
 
 
@@ -181,7 +181,7 @@ def _shares(
         is_exclusive = all(markets[ticker].is_exclusive for ticker in members)
         held = event_reach_e6((EventMarket(account=portfolio.account(t)) for t in members), is_exclusive=is_exclusive)
         # A leg that pays where another loses releases nothing there when it is closed.
-        may_reuse = not is_exclusive or len(members) == 1
+        may_reuse = not is_structured(dict.fromkeys(members), is_exclusive=is_exclusive)
         _hand_out(shares, members, "event", parameters.event_cap_e6 - held, may_reuse=may_reuse)
     for category, members in by_category.items():
         cap = parameters.category_caps_e6.get(category, parameters.default_category_cap_e6)

@@ -76,7 +76,10 @@ def market_look(bids: Iterable[Level], asks: Iterable[Level], own: tuple[OwnOrde
 
 def _best_of_others(levels: Iterable[Level], own: tuple[OwnOrder, ...], side: Side) -> PriceE4 | None:
     for level in levels:
-        mine_e2 = sum(order.remaining_e2 for order in own if order.side is side and order.price_e4 == level.price_e4)
+        mine_e2 = 0
+        for order in own:
+            if order.side is side and order.price_e4 == level.price_e4:
+                mine_e2 += order.remaining_e2
         if level.count_e2 > mine_e2:
             return level.price_e4
     return None
@@ -93,6 +96,8 @@ class QuoteMeter:
     def observe(self, now_s: float, wall_ms: int, look: MarketLook) -> QuotedMinute | None:
         """Counts the time since the last observation to what was seen then; returns a minute that is over."""
         minute_ms = wall_ms // MINUTE_MS * MINUTE_MS
+        if self._minute is not None and self._minute.minute_ms == minute_ms and look == self._look:
+            return None  # nearly always: what has not changed is counted once, when it ends
         if self._minute is None:
             self._minute = QuotedMinute(minute_ms=minute_ms)
         self._count(self._minute, now_s)
