@@ -40,11 +40,7 @@ class MarketRecords:
 
     def orders_seen(self, working: WorkingOrders) -> None:
         """Takes in our orders; only those that are known to rest count as quotes."""
-        self._own = tuple(
-            OwnOrder(side=order.side, price_e4=order.price_e4, remaining_e2=order.remaining_e2)
-            for order in working.orders
-            if order.state == RESTING
-        )
+        self._own = working.as_own(RESTING)
 
     def observe(self, book: BookView | None) -> None:
         """Takes in how the market stands now, and tells what is complete."""

@@ -214,7 +214,9 @@ class PortfolioRisk:
                 self._record_settlement(market.ticker, value_e4)
 
     def _record_settlement(self, ticker: str, value_e4: PriceE4) -> None:
-        """For reports; risk never waits for the Ledger, and says the row again after the next start."""
+        """For the next start and for reports. Risk never waits for the Ledger; a row that found no room is found again
+        by the next start, which reads the market once more.
+        """
         row = (("ticker", ticker), ("value_e4", value_e4), ("settled_ms", self.context.seams.wall_ms()))
         if not self.context.outbox.try_send(Record(table="settlements", values=row)):
             self.context.log.warning(f"the settlement of {ticker} found no room at the ledger, reports lack it")

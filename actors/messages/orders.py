@@ -70,13 +70,15 @@ class WorkingOrders:
     ticker: str
     orders: tuple[WorkingOrder, ...]
 
-    def as_own(self) -> tuple[OwnOrder, ...]:
-        """Returns the orders as strategies take them out of a book."""
-        return tuple(
-            OwnOrder(side=order.side, price_e4=order.price_e4, remaining_e2=order.remaining_e2) for order in self.orders
-        )
-
     reasons: tuple[str, ...] = ()  # why a side has no quote, in the desk's words
+
+    def as_own(self, state: str | None = None) -> tuple[OwnOrder, ...]:
+        """Returns the orders as strategies take them out of a book: all, or those in one state."""
+        return tuple(
+            OwnOrder(side=order.side, price_e4=order.price_e4, remaining_e2=order.remaining_e2)
+            for order in self.orders
+            if state is None or order.state == state
+        )
 
 
 @attrs.frozen(kw_only=True)
