@@ -24,7 +24,7 @@ def test_cancels_always_leave() -> None:
 
 
 def test_an_exit_that_finds_no_token_keeps_quotes_and_renewals_back() -> None:
-    room = WriteRoom(exits=1, quotes=5)
+    room = WriteRoom(exits=1, quotes=20)
     assert room.admits(CommandClass.EXIT)
     assert room.admits(CommandClass.RENEW)
     assert room.admits(CommandClass.QUOTE)
