@@ -66,6 +66,7 @@ class MarketMaker:
 
     async def _quote(self) -> None:
         now = self.context.seams.now
+        is_incentive = isinstance(self.parameters.strategy, IncentiveParameters)
         next_decision_s = now()
         while True:
             self._take(await self.context.mailbox.receive(timeout_s=HEARTBEAT_S))
@@ -76,7 +77,8 @@ class MarketMaker:
                 self._take(await self.context.mailbox.receive(timeout_s=0.0))
             next_decision_s = now() + DECIDE_EVERY_S
             self._voice.state(self._decide(), self._book)
-            self._tell_accrual()
+            if is_incentive:
+                self._tell_accrual()
             self._records.observe(self._book)
 
     def _take(self, batch: tuple[object, ...]) -> None:
@@ -130,8 +132,7 @@ class MarketMaker:
 
     def _tell_accrual(self) -> None:
         now_s = self.context.seams.now()
-        is_incentive = isinstance(self.parameters.strategy, IncentiveParameters)
-        if is_incentive and now_s - self._accrual_told_s >= ACCRUAL_TOLD_EVERY_S:
+        if now_s - self._accrual_told_s >= ACCRUAL_TOLD_EVERY_S:
             self._accrual_told_s = now_s
             self.context.log.info(f"shadow accrual since the start: ${self._maker.accrued_e6 / 1_000_000:.4f}")
 

@@ -16,8 +16,7 @@ from actors.messages.orders import WorkingOrders
 from actors.runtime.supervisor import ChildContext
 from quant.fill_marks import FillMarker, FillMarks
 from quant.orders.tracked import OrderState
-from quant.quoting.own_orders import OwnOrder
-from quant.quoting.quote_meter import MarketLook, QuotedMinute, QuoteMeter, market_look
+from quant.quoting.quote_meter import MarketLook, MarketWatch, QuotedMinute, QuoteMeter
 
 LATE_MS: Final = 250  # a book's change may reach us this late and still be before a horizon
 _MARK_COLUMNS: Final = ("mid2_1s_e4", "mid2_5s_e4", "mid2_10s_e4", "mid2_60s_e4")
@@ -34,28 +33,31 @@ class MarketRecords:
     program: str
     _meter: QuoteMeter = attrs.field(factory=QuoteMeter, init=False)
     _marker: FillMarker = attrs.field(factory=FillMarker, init=False)
-    _own: tuple[OwnOrder, ...] = attrs.field(default=(), init=False)
+    _watch: MarketWatch = attrs.field(factory=MarketWatch, init=False)
+    _look: MarketLook = attrs.field(default=_NOT_LIVE, init=False)
     _fills_heard: int | None = attrs.field(default=None, init=False)
     _lost: int = attrs.field(default=0, init=False)
 
     def orders_seen(self, working: WorkingOrders) -> None:
         """Takes in our orders; only those that are known to rest count as quotes."""
-        self._own = working.as_own(RESTING)
+        self._watch.orders_seen(working.as_own(RESTING))
 
     def observe(self, book: BookView | None) -> None:
         """Takes in how the market stands now, and tells what is complete."""
         seams = self.context.seams
         now_ms = seams.wall_ms()
         if book is not None and book.condition is BookCondition.LIVE:
-            look = market_look(book.bids, book.asks, self._own)
-            self._marker.seen(book.ts_ms, look.mid2_e4)
+            look, at_ms = self._watch.look(book.bids, book.asks), book.ts_ms
         else:
-            look = _NOT_LIVE
-            self._marker.seen(now_ms, None)
+            look, at_ms = _NOT_LIVE, now_ms
+        if look is not self._look:
+            self._look = look
+            self._marker.seen(at_ms, look.mid2_e4)
         over = self._meter.observe(seams.now(), now_ms, look)
         if over is not None:
             self._tell("market_minutes", self._minute_values(over))
-        self._tell_marks(self._marker.passed(now_ms - LATE_MS))
+        if self._marker.is_waiting:
+            self._tell_marks(self._marker.passed(now_ms - LATE_MS))
 
     def fills_seen(self, tape: FillTape) -> None:
         """Takes in fills; those from before this actor lived are not marked, for it does not know the mids of then."""

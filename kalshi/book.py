@@ -11,6 +11,8 @@ Rules:
 2. Prices lie strictly inside (0, 1 dollar); others raise BookCorrupt.
 3. A crossed or locked book is a legal state: the exchange sends one match as several frames. Who may act on
    it is decided by `kalshi.feed`.
+4. The best levels of a side that has not changed are the same tuple as before: most changes are of one side, and
+   whoever has worked something out for the other one sees by identity that it still holds.
 """
 
 from __future__ import annotations
@@ -19,36 +21,42 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 from kalshi.numbers import ONE_DOLLAR_E4, CountE2, PriceE4
-from kalshi.types import BookSnapshot, Level, Side
+from kalshi.types import BID, BookSnapshot, Level, Side
 
 
 class BookCorrupt(Exception):
     """The changes do not fit this book, so it cannot be the exchange's any more; ask for a new snapshot."""
 
 
+_Asked = tuple[int | None, tuple[Level, ...]]  # the depth, and its levels
+
+
 class OrderBook:
     """Bids and asks of one market, all prices on the YES leg."""
 
-    __slots__ = ("_ask_prices", "_asks", "_bid_prices", "_bids")
+    __slots__ = ("_ask_levels", "_ask_prices", "_asks", "_bid_levels", "_bid_prices", "_bids")
 
     def __init__(self) -> None:
         self._bids: dict[PriceE4, CountE2] = {}
         self._asks: dict[PriceE4, CountE2] = {}
         self._bid_prices: list[PriceE4] = []  # ascending: the best bid is the last
         self._ask_prices: list[PriceE4] = []  # ascending: the best ask is the first
+        self._bid_levels: _Asked | None = None  # what was asked for last, until the side changes
+        self._ask_levels: _Asked | None = None
 
     def apply_snapshot(self, bids: Iterable[tuple[PriceE4, CountE2]], asks: Iterable[tuple[PriceE4, CountE2]]) -> None:
         """Replaces the book by (price, size) pairs in any order. Raises BookCorrupt, changing nothing."""
         new_bids, new_asks = _checked(bids), _checked(asks)
         self._bids, self._asks = new_bids, new_asks
         self._bid_prices, self._ask_prices = sorted(new_bids), sorted(new_asks)
+        self._bid_levels = self._ask_levels = None
 
     def apply_delta(self, side: Side, price_e4: PriceE4, delta_e2: CountE2) -> None:
         """Adds `delta_e2` (may be negative) to one level. Raises BookCorrupt and changes nothing."""
-        if side is Side.BID:
-            sizes, prices = self._bids, self._bid_prices
+        if side is BID:
+            sizes, prices, self._bid_levels = self._bids, self._bid_prices, None
         else:
-            sizes, prices = self._asks, self._ask_prices
+            sizes, prices, self._ask_levels = self._asks, self._ask_prices, None
         before = sizes.get(price_e4)
         if before is None:
             if delta_e2 > 0 and 0 < price_e4 < ONE_DOLLAR_E4:
@@ -92,19 +100,26 @@ class OrderBook:
 
     def size_at(self, side: Side, price_e4: PriceE4) -> CountE2:
         """Returns the size resting at one price, zero where there is none."""
-        return (self._bids if side is Side.BID else self._asks).get(price_e4, CountE2(0))
+        return (self._bids if side is BID else self._asks).get(price_e4, CountE2(0))
 
     def levels(self, side: Side, depth: int | None = None) -> tuple[Level, ...]:
-        """Returns the best `depth` levels of a side (all where None), best first."""
-        if side is Side.BID:
+        """Returns the best `depth` levels of a side (all where None), best first (rule 4)."""
+        asked = self._bid_levels if side is BID else self._ask_levels
+        if asked is not None and asked[0] == depth:
+            return asked[1]
+        if side is BID:
             chosen, sizes = self._bid_prices[::-1] if depth is None else self._bid_prices[: -depth - 1 : -1], self._bids
+            levels = tuple([Level(price_e4=price, count_e2=sizes[price]) for price in chosen])
+            self._bid_levels = depth, levels
         else:
             chosen, sizes = self._ask_prices if depth is None else self._ask_prices[:depth], self._asks
-        return tuple([Level(price_e4=price, count_e2=sizes[price]) for price in chosen])
+            levels = tuple([Level(price_e4=price, count_e2=sizes[price]) for price in chosen])
+            self._ask_levels = depth, levels
+        return levels
 
     def depth(self, side: Side) -> int:
         """Returns how many levels a side has."""
-        return len(self._bid_prices if side is Side.BID else self._ask_prices)
+        return len(self._bid_prices if side is BID else self._ask_prices)
 
     @property
     def is_crossed(self) -> bool:

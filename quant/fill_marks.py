@@ -62,6 +62,11 @@ class FillMarker:
         self._pending.append(_Pending(fill_seq, at_ms, self._mid(at_ms, includes_now=False)))
         return (self._ended(self._pending.popleft()),) if len(self._pending) > PENDING_MAX else ()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a fill is not measured to its end."""
+        return bool(self._pending)
+
     def passed(self, now_ms: int) -> tuple[FillMarks, ...]:
         """Looks up what is due by the exchange's time `now_ms`; returns the fills that are measured to the end."""
         ended = []

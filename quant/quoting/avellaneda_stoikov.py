@@ -105,8 +105,8 @@ def _view(parameters: AvellanedaStoikovParameters, inputs: QuoteInputs, fair: fl
 
 
 def _gamma(share_held: float, parameters: AvellanedaStoikovParameters) -> float:
+    if parameters.inventory_aversion is InventoryAversion.CONSTANT:
+        return parameters.gamma_per_dollar
     if parameters.inventory_aversion is InventoryAversion.RISING:
         return parameters.gamma_per_dollar * (1 + 4 * share_held**2)
-    if parameters.inventory_aversion is InventoryAversion.DOCUMENTS:
-        return parameters.gamma_per_dollar * math.exp(-share_held)
-    return parameters.gamma_per_dollar
+    return parameters.gamma_per_dollar * math.exp(-share_held)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 
-import attrs
-
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Level
+from quant.values import passing_value
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class QuoteInputs:
     """Everything that a quote depends on. The levels are the best of others: our own orders are taken out.
 
@@ -39,7 +38,7 @@ class QuoteInputs:
     adverse_excursion: float = 0.0  # dollars per contract, the worst since the position was flat
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class QuoteTarget:
     """One order that should rest: a price on the grid and a count above zero."""
 
@@ -47,7 +46,7 @@ class QuoteTarget:
     count_e2: CountE2
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class QuoteDecision:
     """The two orders that should rest, and why: the reasons name every limit that shaped or forbade a side.
 

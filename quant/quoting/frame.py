@@ -24,13 +24,14 @@ import attrs
 
 from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, PriceE4
-from kalshi.types import Level, Side
+from kalshi.types import ASK, BID, Level, Side
 from quant.quoting.decision import QuoteDecision, QuoteInputs, QuoteTarget
 from quant.quoting.placement import PlacementParameters, place_ask, place_bid
 from quant.quoting.settlement_skew import SettlementSkewParameters, with_settlement
 from quant.quoting.sizing import SizingParameters, sizes
 from quant.signals.fair_value import FairValueParameters, fair_value
 from quant.signals.volatility import structural_cap
+from quant.values import passing_value
 
 _positive = attrs.validators.gt(0.0)
 _not_negative = attrs.validators.ge(0.0)
@@ -60,7 +61,7 @@ class FrameParameters(GuardParameters):
     placement: PlacementParameters = attrs.field(factory=PlacementParameters)
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class ModelView:
     """A model's opinion in dollars and seconds, before the frame, the grid and the touch have their say.
 
@@ -75,7 +76,7 @@ class ModelView:
     reasons: tuple[str, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class Touch:
     """A book that may be quoted on: both sides of others, and the fair value between them."""
 
@@ -84,7 +85,7 @@ class Touch:
     fair: float
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class CappedVolatility:
     """A volatility that the contract can have, over the horizon that it was capped for."""
 
@@ -174,8 +175,8 @@ def _sides(
     parameters: GuardParameters,
 ) -> tuple[QuoteTarget | None, QuoteTarget | None, tuple[str, ...]]:
     amount = sizes(inputs, touch.fair, parameters.sizing)
-    bid, bid_reasons = _target(Side.BID, bid_price_e4, amount.bid_e2)
-    ask, ask_reasons = _target(Side.ASK, ask_price_e4, amount.ask_e2)
+    bid, bid_reasons = _target(BID, bid_price_e4, amount.bid_e2)
+    ask, ask_reasons = _target(ASK, ask_price_e4, amount.ask_e2)
     return bid, ask, amount.reasons + bid_reasons + ask_reasons
 
 

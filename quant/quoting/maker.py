@@ -15,11 +15,13 @@ this wide would cost more than the thinking. Its parts are values of pure module
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, PriceE4
-from kalshi.types import Level, Side
+from kalshi.types import ASK, BID, Level, Side
 from quant.quoting import directive as directives
 from quant.quoting import incentive_beat, throttles
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
@@ -29,7 +31,7 @@ from quant.quoting.glft import GlftParameters
 from quant.quoting.incentive import IncentiveParameters
 from quant.quoting.incentive_beat import IncentiveMemory, MarketDepth
 from quant.quoting.market_signals import Look, MarketSignals, SignalUse, scaled
-from quant.quoting.own_orders import OwnOrder, others_levels
+from quant.quoting.own_orders import OthersSide, OwnOrder
 from quant.quoting.strategies import Memory, StrategyParameters, decide, held_so_far, horizon_cap_s, position_seen
 from quant.quoting.throttles import Observation, ThrottleParameters, ThrottleState
 from quant.rewards.terms import LiquidityTerms
@@ -63,6 +65,8 @@ class Limits:
 
 
 _UNLIMITED = Limits()
+# Regimes that change nothing.
+_UNREMARKABLE: Final = (Regime.UNKNOWN, Regime.QUIET, Regime.MEAN_REVERTING)
 
 
 class Maker:
@@ -75,6 +79,7 @@ class Maker:
         self._is_tradable = False
         self._position_e2 = CountE2(0)
         self._own: tuple[OwnOrder, ...] = ()
+        self._bids, self._asks = OthersSide(BID), OthersSide(ASK)
         self._limits = _UNLIMITED
         self._memory = Memory()
         self._signals: MarketSignals | None = None
@@ -105,6 +110,8 @@ class Maker:
     def orders_seen(self, own: tuple[OwnOrder, ...]) -> None:
         """Our orders that rest, or may."""
         self._own = own
+        self._bids.orders_seen(own)
+        self._asks.orders_seen(own)
 
     def limits_seen(self, limits: Limits) -> None:
         """Risk's newest word."""
@@ -139,12 +146,11 @@ class Maker:
             return QuoteDecision.nothing("waiting for the book and the market's rules")
         if not self._is_tradable:
             return QuoteDecision.nothing("the market is not tradable now")
-        bids, asks = book_bids, book_asks
-        if self._own:
-            bids, asks = others_levels(bids, self._own, Side.BID), others_levels(asks, self._own, Side.ASK)
-        if not bids or not asks:
+        self._bids.book_seen(book_bids)
+        self._asks.book_seen(book_asks)
+        if not self._bids.levels or not self._asks.levels:
             return QuoteDecision.nothing("nobody else quotes both sides")
-        look = self._look(bids, asks, grid, now_s, now_ms)
+        look = self._look(grid, now_s, now_ms)
         signals.observe(look)
         if self.parameters.throttles.is_enabled:
             seen = self._observation(look, signals)
@@ -154,31 +160,24 @@ class Maker:
             return QuoteDecision.nothing(*directive.reasons)
         verdict = signals.verdict(now_s)
         inputs = self._inputs(look, signals)
-        wanted = self._wanted(inputs, bids, asks, verdict, grid, now_s, now_ms)
+        wanted = self._wanted(inputs, verdict, grid, now_s, now_ms)
         if directive.mode is QuoteMode.REDUCE_ONLY:
             return directives.reduce_only(wanted, inputs, directive, grid)
         if self.parameters.freezes_on_stale_regime and signals.is_stale:
             return QuoteDecision.nothing("the regime is stale")
         return throttles.throttled(self._throttles, wanted, self._position_e2, grid, self.parameters.throttles)
 
-    def _look(
-        self, bids: tuple[Level, ...], asks: tuple[Level, ...], grid: PriceGrid, now_s: float, now_ms: int
-    ) -> Look:
-        best_bid_e4 = bids[0].price_e4
-        above_e4 = grid.step_above(best_bid_e4)
-        bid_depth_e2 = ask_depth_e2 = 0
-        for level in bids:
-            bid_depth_e2 += level.count_e2
-        for level in asks:
-            ask_depth_e2 += level.count_e2
+    def _look(self, grid: PriceGrid, now_s: float, now_ms: int) -> Look:
+        bid, ask = self._bids.levels[0], self._asks.levels[0]
+        above_e4 = grid.step_above(bid.price_e4)
         return Look(
             time_s=now_s,
-            bid=bids[0],
-            ask=asks[0],
-            depth_e2=min(bid_depth_e2, ask_depth_e2),
-            step_e4=100 if above_e4 is None else above_e4 - best_bid_e4,
+            bid=bid,
+            ask=ask,
+            depth_e2=min(self._bids.depth_e2, self._asks.depth_e2),
+            step_e4=100 if above_e4 is None else above_e4 - bid.price_e4,
             seconds_to_close=(self._close_time_ms - now_ms) / 1000,
-            mid=(best_bid_e4 + asks[0].price_e4) / 20_000,
+            mid=(bid.price_e4 + ask.price_e4) / 20_000,
         )
 
     @staticmethod
@@ -207,8 +206,8 @@ class Maker:
             seconds_to_close=look.seconds_to_close,
             max_long_e2=limits.max_long_e2,
             max_short_e2=limits.max_short_e2,
-            bid_allowed=Side.BID not in limits.closed_sides,
-            ask_allowed=Side.ASK not in limits.closed_sides,
+            bid_allowed=BID not in limits.closed_sides,
+            ask_allowed=ASK not in limits.closed_sides,
             held_contract_min=held_contract_min,
             adverse_excursion=adverse_excursion,
         )
@@ -216,8 +215,6 @@ class Maker:
     def _wanted(
         self,
         inputs: QuoteInputs,
-        bids: tuple[Level, ...],
-        asks: tuple[Level, ...],
         verdict: Verdict,
         grid: PriceGrid,
         now_s: float,
@@ -225,7 +222,7 @@ class Maker:
     ) -> QuoteDecision:
         strategy = self.parameters.strategy
         if isinstance(strategy, IncentiveParameters):
-            depth = MarketDepth(bids=bids, asks=asks, own=self._own, now_ms=now_ms)
+            depth = MarketDepth(bids=self._bids.levels, asks=self._asks.levels, own=self._own, now_ms=now_ms)
             self._incentive, decision = incentive_beat.decide(
                 self._incentive, inputs, depth, self._programs, strategy, grid, now_s
             )
@@ -245,7 +242,7 @@ class Maker:
 
 def _explained(decision: QuoteDecision, verdict: Verdict) -> QuoteDecision:
     """Names the regime among the reasons where it is one that changes something."""
-    if verdict.regime in (Regime.UNKNOWN, Regime.QUIET, Regime.MEAN_REVERTING):
+    if verdict.regime in _UNREMARKABLE:
         return decision
     reason = f"regime {verdict.regime.value}: {verdict.reason.value.replace('_', ' ')}"
     return attrs.evolve(decision, reasons=(*decision.reasons, reason))

@@ -31,6 +31,7 @@ from quant.signals.regime import Regime, Verdict, for_profile
 from quant.signals.structural_prior import ContractShape, prior_variance_per_s
 from quant.signals.two_scale import TwoScaleParameters
 from quant.signals.volatility import VolatilityParameters, VolatilityState
+from quant.values import passing_value
 
 # The documents' tables, for whoever selects them.
 DOCUMENTS_GAMMA: Final[Mapping[str, float]] = MappingProxyType(
@@ -82,7 +83,7 @@ def scaled(
     )
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class Look:
     """One two-sided book without own orders, at `time_s` (monotonic)."""
 
@@ -101,6 +102,7 @@ class MarketSignals:
     def __init__(self, use: SignalUse, volatility_parameters: VolatilityParameters, category: str = "") -> None:
         self.use = use
         self.category = category.lower()
+        self._is_simple = use.estimate is VolatilityEstimate.SIMPLE
         self._simple_parameters = volatility_parameters
         self._price_parameters = _price_parameters(use, volatility_parameters, self.category)
         self._flow_parameters = OrderFlowParameters()
@@ -123,7 +125,7 @@ class MarketSignals:
         if int(time_s) != self._flow_z_second:  # the sums are of whole seconds
             self._flow_z_second = int(time_s)
             self._flow_z = order_flow.z(self._flow, time_s, self._flow_parameters)
-        if self.use.estimate is VolatilityEstimate.SIMPLE:
+        if self._is_simple:
             self._simple = volatility.observe(self._simple, time_s, mid, self._simple_parameters)
         self._last_seen = time_s, mid
         if self._is_marking:
@@ -175,7 +177,7 @@ class MarketSignals:
 
     def sigma(self, look: Look, horizon_s: float) -> float:
         """Returns the volatility in dollars per sqrt(s), no less than its floor, no more than `horizon_s` allows."""
-        if self.use.estimate is VolatilityEstimate.SIMPLE or self._prices is None:
+        if self._is_simple or self._prices is None:
             return volatility.sigma(self._simple, step_e4=look.step_e4, price=look.mid, remaining_s=horizon_s)
         return two_scale.sigma(
             self._prices.two_scale,

@@ -1,7 +1,7 @@
 """From a model's price to a price that may rest: onto the grid, never through the touch, no better than
 needed.
 
-1. `round_onto_grid` is the only place where a float becomes a price: bids go down, asks go up, so rounding
+1. Here alone a float becomes a price: bids go down (`floor_onto_grid`), asks go up (`ceil_onto_grid`), so rounding
    never makes a quote more aggressive than the model meant.
 2. A bid stays at least one step below the best ask of others, an ask one step above their best bid.
 3. A quote improves on the best of its own side by at most `improve_steps_max` steps: time priority at a
@@ -17,7 +17,7 @@ import attrs
 
 from kalshi.grid import PriceGrid
 from kalshi.numbers import ONE_DOLLAR_E4, PriceE4
-from kalshi.types import Level, Side
+from kalshi.types import Level
 
 # Binary floats miss decimal prices by about 1e-16; a millionth of 1/10,000 dollar undoes that and nothing
 # else.
@@ -31,17 +31,20 @@ class PlacementParameters:
     improve_steps_max: int = 1  # one step ahead of the best is already first in the queue
 
 
-def round_onto_grid(price: float, side: Side, grid: PriceGrid) -> PriceE4 | None:
-    """Returns `price` dollars on the grid, a bid rounded down and an ask up; None where that side has no such
-    price.
-
-    A bid of a dollar or more is the highest price, an ask of nothing or less the lowest.
+def floor_onto_grid(price: float, grid: PriceGrid) -> PriceE4 | None:
+    """Returns a bid's `price` dollars rounded down onto the grid, the highest price for a dollar or more; None where
+    there is no such price.
     """
-    if side is Side.BID:
-        if price >= 1:
-            return grid.highest
-        below = math.floor(price * ONE_DOLLAR_E4 + _FLOAT_DUST)
-        return grid.floor(PriceE4(below)) if below > 0 else None
+    if price >= 1:
+        return grid.highest
+    below = math.floor(price * ONE_DOLLAR_E4 + _FLOAT_DUST)
+    return grid.floor(PriceE4(below)) if below > 0 else None
+
+
+def ceil_onto_grid(price: float, grid: PriceGrid) -> PriceE4 | None:
+    """Returns an ask's `price` dollars rounded up onto the grid, the lowest price for nothing or less; None where
+    there is no such price.
+    """
     if price <= 0:
         return grid.lowest
     above = math.ceil(price * ONE_DOLLAR_E4 - _FLOAT_DUST)
@@ -52,7 +55,7 @@ def inside_bid(price: float, best_ask: Level, grid: PriceGrid) -> PriceE4 | None
     """Returns `price` dollars on the grid and at least one step below the ask, or None where there is no such
     price.
     """
-    rounded, inside = round_onto_grid(price, Side.BID, grid), grid.step_below(best_ask.price_e4)
+    rounded, inside = floor_onto_grid(price, grid), grid.step_below(best_ask.price_e4)
     return None if rounded is None or inside is None else min(rounded, inside)
 
 
@@ -60,7 +63,7 @@ def inside_ask(price: float, best_bid: Level, grid: PriceGrid) -> PriceE4 | None
     """Returns `price` dollars on the grid and at least one step above the bid, or None where there is no such
     price.
     """
-    rounded, inside = round_onto_grid(price, Side.ASK, grid), grid.step_above(best_bid.price_e4)
+    rounded, inside = ceil_onto_grid(price, grid), grid.step_above(best_bid.price_e4)
     return None if rounded is None or inside is None else max(rounded, inside)
 
 
@@ -74,7 +77,7 @@ def place_bid(
     improved = best_bid.price_e4
     for _ in range(parameters.improve_steps_max):
         improved = grid.step_above(improved) or improved
-    return grid.floor(min(inside, improved))
+    return inside if inside <= improved else grid.floor(improved)
 
 
 def place_ask(
@@ -87,4 +90,4 @@ def place_ask(
     improved = best_ask.price_e4
     for _ in range(parameters.improve_steps_max):
         improved = grid.step_below(improved) or improved
-    return grid.ceil(max(inside, improved))
+    return inside if inside >= improved else grid.ceil(improved)

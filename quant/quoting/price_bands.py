@@ -12,6 +12,7 @@ Source: the design documents' bands and factors.
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import attrs
 
@@ -26,6 +27,9 @@ class PriceBand(enum.Enum):
     NORMAL = "normal"
     SOFT_HIGH = "soft high"
     HARD_HIGH = "hard high"
+
+
+NORMAL: Final = PriceBand.NORMAL  # where nearly every price lies; see kalshi.types.BID
 
 
 @attrs.frozen(kw_only=True)
@@ -48,12 +52,12 @@ def band_of(price: float, parameters: PriceBandParameters) -> PriceBand:
         return PriceBand.HARD_HIGH
     if price < parameters.soft_edge - _SAME:
         return PriceBand.SOFT_LOW
-    return PriceBand.SOFT_HIGH if price > 1 - parameters.soft_edge + _SAME else PriceBand.NORMAL
+    return PriceBand.SOFT_HIGH if price > 1 - parameters.soft_edge + _SAME else NORMAL
 
 
 def factor_of(band: PriceBand, parameters: PriceBandParameters) -> float:
     """Returns the share of the position limit that the band leaves."""
-    if band is PriceBand.NORMAL:
+    if band is NORMAL:
         return 1.0
     is_soft = band in (PriceBand.SOFT_LOW, PriceBand.SOFT_HIGH)
     return parameters.soft_factor if is_soft else parameters.hard_factor

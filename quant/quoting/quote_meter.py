@@ -8,19 +8,19 @@ At the touch means: our best price is at least as good as the best of everybody 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 import attrs
 
 from kalshi.numbers import PriceE4
 from kalshi.types import Level, Side
-from quant.quoting.own_orders import OwnOrder
+from quant.quoting.own_orders import OwnOrder, best_of_others, counts_by_price
+from quant.values import passing_value
 
 MINUTE_MS: Final = 60_000
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class MarketLook:
     """One moment of a market: its best prices without us, and ours; None where there is none."""
 
@@ -61,28 +61,43 @@ class QuotedMinute:
     ask_e4: PriceE4 | None = None
 
 
-def market_look(bids: Iterable[Level], asks: Iterable[Level], own: tuple[OwnOrder, ...]) -> MarketLook:
-    """Returns a live market's moment from its book, best first, which has our orders in it."""
-    own_bids = [order.price_e4 for order in own if order.side is Side.BID]
-    own_asks = [order.price_e4 for order in own if order.side is Side.ASK]
-    return MarketLook(
-        is_live=True,
-        bid_e4=_best_of_others(bids, own, Side.BID),
-        ask_e4=_best_of_others(asks, own, Side.ASK),
-        own_bid_e4=max(own_bids, default=None),
-        own_ask_e4=min(own_asks, default=None),
-    )
+class MarketWatch:
+    """The looks of one live market; one that shows nothing new is the same object as before, for most do."""
 
+    __slots__ = ("_best_ask_e4", "_best_bid_e4", "_look", "_own_asks", "_own_bids", "_seen_asks", "_seen_bids")
 
-def _best_of_others(levels: Iterable[Level], own: tuple[OwnOrder, ...], side: Side) -> PriceE4 | None:
-    for level in levels:
-        mine_e2 = 0
-        for order in own:
-            if order.side is side and order.price_e4 == level.price_e4:
-                mine_e2 += order.remaining_e2
-        if level.count_e2 > mine_e2:
-            return level.price_e4
-    return None
+    def __init__(self) -> None:
+        self._seen_bids: tuple[Level, ...] | None = None
+        self._seen_asks: tuple[Level, ...] | None = None
+        self._best_bid_e4: PriceE4 | None = None  # of the others
+        self._best_ask_e4: PriceE4 | None = None
+        self.orders_seen(())
+
+    def orders_seen(self, own: tuple[OwnOrder, ...]) -> None:
+        """Takes in those of our orders that are known to rest."""
+        self._own_bids, self._own_asks = counts_by_price(own, Side.BID), counts_by_price(own, Side.ASK)
+        self._seen_bids = self._seen_asks = None
+        self._look: MarketLook | None = None
+
+    def look(self, bids: tuple[Level, ...], asks: tuple[Level, ...]) -> MarketLook:
+        """Returns how the market stands by its book, best first, which has our orders in it."""
+        if bids is not self._seen_bids:
+            self._seen_bids, best_e4 = bids, best_of_others(bids, self._own_bids)
+            if best_e4 != self._best_bid_e4:
+                self._best_bid_e4, self._look = best_e4, None
+        if asks is not self._seen_asks:
+            self._seen_asks, best_e4 = asks, best_of_others(asks, self._own_asks)
+            if best_e4 != self._best_ask_e4:
+                self._best_ask_e4, self._look = best_e4, None
+        if self._look is None:
+            self._look = MarketLook(
+                is_live=True,
+                bid_e4=self._best_bid_e4,
+                ask_e4=self._best_ask_e4,
+                own_bid_e4=max(self._own_bids, default=None),
+                own_ask_e4=min(self._own_asks, default=None),
+            )
+        return self._look
 
 
 class QuoteMeter:
@@ -96,7 +111,8 @@ class QuoteMeter:
     def observe(self, now_s: float, wall_ms: int, look: MarketLook) -> QuotedMinute | None:
         """Counts the time since the last observation to what was seen then; returns a minute that is over."""
         minute_ms = wall_ms // MINUTE_MS * MINUTE_MS
-        if self._minute is not None and self._minute.minute_ms == minute_ms and look == self._look:
+        is_same = look is self._look or look == self._look
+        if is_same and self._minute is not None and self._minute.minute_ms == minute_ms:
             return None  # nearly always: what has not changed is counted once, when it ends
         if self._minute is None:
             self._minute = QuotedMinute(minute_ms=minute_ms)

@@ -14,9 +14,10 @@ import math
 import attrs
 
 from kalshi.numbers import CountE2
-from kalshi.types import Side
+from kalshi.types import ASK, BID, Side
 from quant.quoting.decision import QuoteInputs
-from quant.quoting.price_bands import PriceBand, PriceBandParameters, band_of, factor_of
+from quant.quoting.price_bands import NORMAL, PriceBand, PriceBandParameters, band_of, factor_of
+from quant.values import passing_value
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +32,7 @@ class SizingParameters:
     long_dated_factor: float = 0.7
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class SideSizes:
     """The size per side, zero where there is no room, and what limited it."""
 
@@ -44,14 +45,18 @@ def sizes(inputs: QuoteInputs, price: float, parameters: SizingParameters) -> Si
     """Returns how much to quote on each side of a market at `price` dollars."""
     bands = parameters.price_bands
     band = band_of(price, bands)
-    reasons = () if band is PriceBand.NORMAL else (f"price band {band.value}",)
-    bid_room, ask_room = _rooms(inputs, factor_of(band, bands), parameters)
-    if bands.hard_is_one_sided and band is PriceBand.HARD_LOW:
-        ask_room = min(ask_room, max(0, inputs.position_e2))
-    if bands.hard_is_one_sided and band is PriceBand.HARD_HIGH:
-        bid_room = min(bid_room, max(0, -inputs.position_e2))
-    bid, bid_reasons = _size(Side.BID, bid_room, inputs.bid_allowed, inputs.order_size_e2, parameters)
-    ask, ask_reasons = _size(Side.ASK, ask_room, inputs.ask_allowed, inputs.order_size_e2, parameters)
+    reasons: tuple[str, ...] = ()
+    if band is NORMAL:
+        bid_room, ask_room = _rooms(inputs, 1.0, parameters)
+    else:
+        reasons = (f"price band {band.value}",)
+        bid_room, ask_room = _rooms(inputs, factor_of(band, bands), parameters)
+        if bands.hard_is_one_sided and band is PriceBand.HARD_LOW:
+            ask_room = min(ask_room, max(0, inputs.position_e2))
+        if bands.hard_is_one_sided and band is PriceBand.HARD_HIGH:
+            bid_room = min(bid_room, max(0, -inputs.position_e2))
+    bid, bid_reasons = _size(BID, bid_room, inputs.bid_allowed, inputs.order_size_e2, parameters)
+    ask, ask_reasons = _size(ASK, ask_room, inputs.ask_allowed, inputs.order_size_e2, parameters)
     return SideSizes(bid_e2=bid, ask_e2=ask, reasons=reasons + bid_reasons + ask_reasons)
 
 

@@ -25,6 +25,7 @@ from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Side
 from quant.quoting.decision import QuoteDecision, QuoteTarget
+from quant.values import passing_value
 
 _at_least_one = attrs.validators.ge(1)
 _not_negative = attrs.validators.ge(0)
@@ -63,7 +64,7 @@ class ThrottleParameters:
     widened_spread_max_e4: PriceE4 = PriceE4(1_500)
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class Observation:
     """What one look shows; sides without own orders. None where too little is known to say."""
 

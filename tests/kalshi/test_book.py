@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,3 +122,27 @@ def test_a_snapshot_value_has_the_best_levels_first() -> None:
     assert snapshot.ticker == "T"
     assert snapshot.bids == (level(300, 3),)
     assert snapshot.asks == (level(500, 5),)
+
+
+@given(st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 6), st.integers(-3, 5)), max_size=30))
+def test_levels_asked_for_between_changes_are_those_of_the_moment(changes: list[tuple[Side, int, int]]) -> None:
+    book, sizes = OrderBook(), {side: dict[int, int]() for side in Side}
+    for side, at, delta in changes:
+        before = {one: book.levels(one, 3) for one in Side}
+        with contextlib.suppress(BookCorrupt):
+            book.apply_delta(side, price(at), count(delta))
+            sizes[side][at] = sizes[side].get(at, 0) + delta
+        for one in Side:
+            prices = sorted((p for p, size in sizes[one].items() if size), reverse=one is Side.BID)
+            for depth in (3, 1, 3):
+                assert book.levels(one, depth) == tuple(level(p, sizes[one][p]) for p in prices[:depth])
+        assert book.levels(side.opposite, 3) == before[side.opposite]
+
+
+def test_a_side_that_has_not_changed_has_the_same_levels_by_identity() -> None:
+    book = OrderBook()
+    book.apply_snapshot([(price(4_000), count(100))], [(price(4_200), count(100))])
+    bids, asks = book.levels(Side.BID, 5), book.levels(Side.ASK, 5)
+    book.apply_delta(Side.BID, price(4_000), count(50))
+    assert book.levels(Side.ASK, 5) is asks
+    assert book.levels(Side.BID, 5) is not bids

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Level, Side
-from quant.quoting.own_orders import OwnOrder, others_levels
+from quant.quoting.own_orders import OthersSide, OwnOrder, best_of_others, counts_by_price, others_levels
 
 
 def _level(price_e4: int, count_e2: int) -> Level:
@@ -51,3 +51,29 @@ def test_what_is_left_is_never_more_than_there_was_and_keeps_its_order(
     assert [level.price_e4 for level in left] == sorted((level.price_e4 for level in left), reverse=True)
     for level in left:
         assert 0 < level.count_e2 <= by_price[level.price_e4]
+
+
+_COUNTS = st.lists(st.integers(1, 3), min_size=0, max_size=4)
+_OWN = st.lists(st.tuples(st.sampled_from(Side), st.integers(0, 4), st.integers(1, 3)), max_size=3)
+
+
+@given(steps=st.lists(st.tuples(st.one_of(st.none(), _COUNTS), st.one_of(st.none(), _OWN)), max_size=8))
+def test_a_side_that_is_followed_is_what_it_would_be_anew(
+    steps: list[tuple[list[int] | None, list[tuple[Side, int, int]] | None]],
+) -> None:
+    """None: the side, or our orders, have not changed."""
+    side = OthersSide(Side.BID)
+    levels: tuple[Level, ...] = ()
+    own: tuple[OwnOrder, ...] = ()
+    for counts, mine in steps:
+        if counts is not None:
+            levels = tuple(_level(5_000 - 100 * n, count) for n, count in enumerate(counts))
+        if mine is not None:
+            own = tuple(_own(which, 5_000 - 100 * n, count) for which, n, count in mine)
+            side.orders_seen(own)
+        side.book_seen(levels)
+        expected = others_levels(levels, own, Side.BID)
+        assert side.levels == expected
+        assert side.depth_e2 == sum(level.count_e2 for level in expected)
+        best = best_of_others(levels, counts_by_price(own, Side.BID))
+        assert best == (expected[0].price_e4 if expected else None)

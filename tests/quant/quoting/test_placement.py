@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kalshi.grid import PriceGrid
 from kalshi.types import Side
-from quant.quoting.placement import PlacementParameters, place_ask, place_bid, round_onto_grid
+from quant.quoting.placement import PlacementParameters, ceil_onto_grid, floor_onto_grid, place_ask, place_bid
 from tests.quant.builders import CENT_GRID, TAPERED_GRID, level
 
 
@@ -29,12 +29,13 @@ from tests.quant.builders import CENT_GRID, TAPERED_GRID, level
     ],
 )
 def test_bids_round_down_and_asks_up(price: float, side: Side, expected: int | None) -> None:
-    assert round_onto_grid(price, side, CENT_GRID) == expected
+    rounded = floor_onto_grid if side is Side.BID else ceil_onto_grid
+    assert rounded(price, CENT_GRID) == expected
 
 
 @given(price=st.floats(-0.5, 1.5), grid=st.sampled_from([CENT_GRID, TAPERED_GRID]))
 def test_rounding_never_makes_a_quote_more_aggressive_inside_the_grid(price: float, grid: PriceGrid) -> None:
-    below, above = round_onto_grid(price, Side.BID, grid), round_onto_grid(price, Side.ASK, grid)
+    below, above = floor_onto_grid(price, grid), ceil_onto_grid(price, grid)
     assert below is None or (grid.is_valid(below) and below <= price * 10_000 + 1e-5)
     assert above is None or (grid.is_valid(above) and above >= price * 10_000 - 1e-5)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import attrs
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kalshi.numbers import CountE2, PriceE4
 from kalshi.types import Level, Side
-from quant.quoting.own_orders import OwnOrder
-from quant.quoting.quote_meter import MarketLook, QuotedMinute, QuoteMeter, market_look
+from quant.quoting.own_orders import OwnOrder, others_levels
+from quant.quoting.quote_meter import MarketLook, MarketWatch, QuotedMinute, QuoteMeter
 
 WALL_MS = 1_790_000_040_000  # a whole minute
 QUOTED = MarketLook(
@@ -69,8 +71,49 @@ def test_a_book_that_is_gone_leaves_the_last_prices() -> None:
 def test_our_own_orders_are_not_the_market() -> None:
     bids, asks = (level(4_100, 500), level(4_000, 900)), (level(4_200, 700), level(4_300, 100))
     orders = (own(Side.BID, 4_100, 500), own(Side.ASK, 4_200, 600))
-    look = market_look(bids, asks, orders)
+    watch = MarketWatch()
+    watch.orders_seen(orders)
+    look = watch.look(bids, asks)
     assert (look.bid_e4, look.ask_e4, look.mid2_e4) == (4_000, 4_200, 8_200)
     assert (look.bid_at_touch, look.ask_at_touch) == (True, True)
-    alone = market_look(bids[:1], asks, orders)
+    alone = watch.look(bids[:1], asks)
     assert (alone.bid_e4, alone.mid2_e4, alone.bid_at_touch) == (None, None, True)
+
+
+_SIDE = st.lists(st.integers(1, 3), max_size=3)
+_ORDERS = st.lists(st.tuples(st.sampled_from(Side), st.integers(0, 3), st.integers(1, 3)), max_size=3)
+_STEP = st.tuples(st.one_of(st.none(), _SIDE), st.one_of(st.none(), _SIDE), st.one_of(st.none(), _ORDERS))
+
+
+@given(st.lists(_STEP, max_size=8))
+def test_a_market_that_is_watched_looks_as_it_would_anew(
+    steps: list[tuple[list[int] | None, list[int] | None, list[tuple[Side, int, int]] | None]],
+) -> None:
+    """None: a side, or our orders, have not changed."""
+    watch = MarketWatch()
+    bids: tuple[Level, ...] = ()
+    asks: tuple[Level, ...] = ()
+    orders: tuple[OwnOrder, ...] = ()
+    for new_bids, new_asks, new_orders in steps:
+        if new_bids is not None:
+            bids = tuple(level(4_000 - 100 * n, count) for n, count in enumerate(new_bids))
+        if new_asks is not None:
+            asks = tuple(level(4_200 + 100 * n, count) for n, count in enumerate(new_asks))
+        if new_orders is not None:
+            orders = tuple(
+                own(side, 4_000 - 100 * n if side is Side.BID else 4_200 + 100 * n, count)
+                for side, n, count in new_orders
+            )
+            watch.orders_seen(orders)
+        seen = watch.look(bids, asks)
+        own_bids = [order.price_e4 for order in orders if order.side is Side.BID]
+        own_asks = [order.price_e4 for order in orders if order.side is Side.ASK]
+        others_bids, others_asks = others_levels(bids, orders, Side.BID), others_levels(asks, orders, Side.ASK)
+        assert seen == MarketLook(
+            is_live=True,
+            bid_e4=others_bids[0].price_e4 if others_bids else None,
+            ask_e4=others_asks[0].price_e4 if others_asks else None,
+            own_bid_e4=max(own_bids, default=None),
+            own_ask_e4=min(own_asks, default=None),
+        )
+        assert watch.look(bids, asks) is seen
