@@ -1,7 +1,8 @@
 """The order book of one market, both sides on the YES leg, in integers.
 
-Layout: per side one dictionary price -> size and one sorted list of its prices. A change of an existing level
-is one dictionary write; only a new or emptied level touches the list, by bisection. Measured beside a dense
+Layout: per side one dictionary price -> level and one sorted list of its prices. A change of an existing level
+is one dictionary write; only a new or emptied level touches the list, by bisection. The levels are the values that
+are handed out: making them anew at every look cost more than all the rest. Measured beside a dense
 array (faster by a third, but 88 microseconds in the worst case of a thin book) and a sorted-container library
 (five times slower), this is the plainest that is fast enough.
 
@@ -37,8 +38,8 @@ class OrderBook:
     __slots__ = ("_ask_levels", "_ask_prices", "_asks", "_bid_levels", "_bid_prices", "_bids")
 
     def __init__(self) -> None:
-        self._bids: dict[PriceE4, CountE2] = {}
-        self._asks: dict[PriceE4, CountE2] = {}
+        self._bids: dict[PriceE4, Level] = {}
+        self._asks: dict[PriceE4, Level] = {}
         self._bid_prices: list[PriceE4] = []  # ascending: the best bid is the last
         self._ask_prices: list[PriceE4] = []  # ascending: the best ask is the first
         self._bid_levels: _Asked | None = None  # what was asked for last, until the side changes
@@ -54,25 +55,25 @@ class OrderBook:
     def apply_delta(self, side: Side, price_e4: PriceE4, delta_e2: CountE2) -> None:
         """Adds `delta_e2` (may be negative) to one level. Raises BookCorrupt and changes nothing."""
         if side is BID:
-            sizes, prices, self._bid_levels = self._bids, self._bid_prices, None
+            held, prices, self._bid_levels = self._bids, self._bid_prices, None
         else:
-            sizes, prices, self._ask_levels = self._asks, self._ask_prices, None
-        before = sizes.get(price_e4)
+            held, prices, self._ask_levels = self._asks, self._ask_prices, None
+        before = held.get(price_e4)
         if before is None:
             if delta_e2 > 0 and 0 < price_e4 < ONE_DOLLAR_E4:
-                sizes[price_e4] = delta_e2
+                held[price_e4] = Level(price_e4=price_e4, count_e2=delta_e2)
                 insort(prices, price_e4)
             elif delta_e2 != 0 or not 0 < price_e4 < ONE_DOLLAR_E4:
                 raise BookCorrupt(f"a change of {delta_e2} at {side} {price_e4}, where the book has no level")
             return
-        after = before + delta_e2
+        after = before.count_e2 + delta_e2
         if after > 0:
-            sizes[price_e4] = CountE2(after)
+            held[price_e4] = Level(price_e4=price_e4, count_e2=CountE2(after))
         elif after == 0:
-            del sizes[price_e4]
+            del held[price_e4]
             del prices[bisect_left(prices, price_e4)]
         else:
-            raise BookCorrupt(f"a change of {delta_e2} at {side} {price_e4}, where only {before} rest")
+            raise BookCorrupt(f"a change of {delta_e2} at {side} {price_e4}, where only {before.count_e2} rest")
 
     def clear(self) -> None:
         """Forgets every level."""
@@ -90,17 +91,16 @@ class OrderBook:
 
     def best_bid(self) -> Level | None:
         """Returns the highest bid, or None where nobody bids."""
-        price = self.best_bid_e4
-        return None if price is None else Level(price_e4=price, count_e2=self._bids[price])
+        return self._bids[self._bid_prices[-1]] if self._bid_prices else None
 
     def best_ask(self) -> Level | None:
         """Returns the lowest ask, or None where nobody asks."""
-        price = self.best_ask_e4
-        return None if price is None else Level(price_e4=price, count_e2=self._asks[price])
+        return self._asks[self._ask_prices[0]] if self._ask_prices else None
 
     def size_at(self, side: Side, price_e4: PriceE4) -> CountE2:
         """Returns the size resting at one price, zero where there is none."""
-        return (self._bids if side is BID else self._asks).get(price_e4, CountE2(0))
+        level = (self._bids if side is BID else self._asks).get(price_e4)
+        return CountE2(0) if level is None else level.count_e2
 
     def levels(self, side: Side, depth: int | None = None) -> tuple[Level, ...]:
         """Returns the best `depth` levels of a side (all where None), best first (rule 4)."""
@@ -108,12 +108,12 @@ class OrderBook:
         if asked is not None and asked[0] == depth:
             return asked[1]
         if side is BID:
-            chosen, sizes = self._bid_prices[::-1] if depth is None else self._bid_prices[: -depth - 1 : -1], self._bids
-            levels = tuple([Level(price_e4=price, count_e2=sizes[price]) for price in chosen])
+            chosen, held = self._bid_prices[::-1] if depth is None else self._bid_prices[: -depth - 1 : -1], self._bids
+            levels = tuple([held[price] for price in chosen])
             self._bid_levels = depth, levels
         else:
-            chosen, sizes = self._ask_prices if depth is None else self._ask_prices[:depth], self._asks
-            levels = tuple([Level(price_e4=price, count_e2=sizes[price]) for price in chosen])
+            chosen, held = self._ask_prices if depth is None else self._ask_prices[:depth], self._asks
+            levels = tuple([held[price] for price in chosen])
             self._ask_levels = depth, levels
         return levels
 
@@ -136,13 +136,13 @@ class OrderBook:
         return BookSnapshot(ticker=ticker, bids=self.levels(Side.BID, depth), asks=self.levels(Side.ASK, depth))
 
 
-def _checked(levels: Iterable[tuple[PriceE4, CountE2]]) -> dict[PriceE4, CountE2]:
-    sizes: dict[PriceE4, CountE2] = {}
+def _checked(levels: Iterable[tuple[PriceE4, CountE2]]) -> dict[PriceE4, Level]:
+    held: dict[PriceE4, Level] = {}
     for price_e4, count_e2 in levels:
         if count_e2 < 0 or not 0 < price_e4 < ONE_DOLLAR_E4:
             raise BookCorrupt(f"a snapshot holds {count_e2} at {price_e4}")
-        if price_e4 in sizes:
+        if price_e4 in held:
             raise BookCorrupt(f"a snapshot holds the price {price_e4} twice on one side")
         if count_e2:
-            sizes[price_e4] = count_e2
-    return sizes
+            held[price_e4] = Level(price_e4=price_e4, count_e2=count_e2)
+    return held

@@ -105,7 +105,7 @@ class Mailbox:
         self._held_up_until_s = self._stalled_until_s = -math.inf  # chaos: the later of stall and slowness
         self._slowness_s = 0.0
         self._is_receiving = False
-        self._reader = trio.lowlevel.ParkingLot()
+        self._reader: trio.lowlevel.Task | None = None  # who waits; one at a time, so a parking lot would be idle
         self._delivered: deque[object] = deque(maxlen=LAST_MESSAGES)
 
     # What the reading actor calls.
@@ -126,10 +126,13 @@ class Mailbox:
             raise trio.BusyResourceError(f"mailbox {self.name} is read by two tasks; an actor has one reader")
         self._is_receiving = True
         try:
-            if self._has_news and self.depth:
+            if timeout_s == 0 or (self._has_news and self.depth):
                 await trio.lowlevel.checkpoint()
-            else:  # waiting is a checkpoint of its own
-                await self._wait_for_arrival(math.inf if timeout_s is None else timeout_s)
+            elif timeout_s is None:  # waiting is a checkpoint of its own
+                await self._wait_for_arrival()
+            else:
+                with trio.move_on_after(timeout_s):
+                    await self._wait_for_arrival()
             if self._now() < self._held_up_until_s:
                 await self._hold_up()
             return self._drain()
@@ -276,9 +279,13 @@ class Mailbox:
         if self._now() < self._held_up_until_s:
             await trio.sleep(self._slowness_s * self.depth)
 
-    async def _wait_for_arrival(self, timeout_s: float) -> None:
-        with trio.move_on_after(timeout_s):
-            await self._reader.park()
+    async def _wait_for_arrival(self) -> None:
+        self._reader = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
+
+    def _stop_waiting(self, _: Callable[[], BaseException]) -> trio.lowlevel.Abort:
+        self._reader = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def _next_serial(self) -> int:
         self._serial += 1
@@ -286,8 +293,9 @@ class Mailbox:
 
     def _arrived(self) -> None:
         self._has_news = True
-        if self._reader:
-            self._reader.unpark()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            trio.lowlevel.reschedule(reader)
 
     def _drain(self) -> tuple[object, ...]:
         self._peak = max(self._peak, self.depth)
