@@ -71,7 +71,12 @@ def build_tree(parts: TreeParts) -> tuple[ChildSpec, ...]:
         quarantine=supervision.quarantine,
         back_off=supervision.back_off,
     )
-    timing = RiskTiming(lease_s=risk.lease_s, renew_s=risk.renew_s, account_every_s=risk.account_every_s)
+    timing = RiskTiming(
+        lease_s=risk.lease_s,
+        renew_s=risk.renew_s,
+        account_every_s=risk.account_every_s,
+        retirement=risk.retirement,
+    )
     both_sides = 2 * longest_e2 * settings.allocation.max_markets_with_orders
     return (
         ChildSpec("ledger", lambda c: Ledger(c, parts.ledger_path, settings.ledger)),

@@ -44,6 +44,7 @@ from actors.runtime.listing_views import liquidity_of, listed, rules_of
 from actors.runtime.paced_reader import PacedReader
 from actors.runtime.reward_watch import RewardWatch
 from actors.runtime.selection_facts import FactsParameters, SelectionFacts
+from actors.runtime.stepwise import stepwise
 from actors.runtime.supervisor import ChildContext
 from actors.runtime.verdict_log import VerdictLog
 from kalshi.numbers import ONE_DOLLAR_E4, MoneyE6
@@ -56,7 +57,7 @@ from quant.selection.experience import HORIZON_S, Learned, OwnFills
 from quant.selection.series import SelectionVerdict
 from quant.selection.toxicity import adverse_selection_per_contract, block_reason
 from quant.signals.markouts import MarkedFill
-from quant.steps import Steps, slices
+from quant.steps import slices
 
 PAGES_MAX: Final = 800  # of 100 events: a universe of 80,000 events is past anything listed
 RULES_KEPT_MAX: Final = 1_000
@@ -280,10 +281,10 @@ class Discovery:
         leading: list[str] = []
         selections: dict[str, ProgramSelection] = {}
         for name, scan in run.scans.items():
-            wanted = await self._stepwise(scan.books_wanted(self.context.seams.wall_ms()))
+            wanted = await stepwise(scan.books_wanted(self.context.seams.wall_ms()))
             for ticker, book in (await self._facts.read_books(wanted)).items():
                 scan.give_book(ticker, book)
-            selections[name] = await self._stepwise(scan.end(self.context.seams.wall_ms()))
+            selections[name] = await stepwise(scan.end(self.context.seams.wall_ms()))
             leading += selections[name].leading
         self._last_run_s = self.context.seams.now() - run.began_s
         claimed: set[str] = set()
@@ -307,17 +308,6 @@ class Discovery:
             await self._log.record(name, selection.verdicts)
         self._leading = frozenset(leading)
         return tuple(dict.fromkeys(leading))
-
-    async def _stepwise(self, steps: Steps[T]) -> T:
-        """Returns the result of a calculation, letting others run after every step."""
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                result: T = end.value
-                await trio.lowlevel.checkpoint()
-                return result
-            await trio.lowlevel.checkpoint()
 
     # What it says.
 

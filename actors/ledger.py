@@ -18,18 +18,20 @@ import attrs
 from actors.messages.lifecycle import Heartbeat
 from actors.messages.money import (
     FILL_TAPE_LENGTH,
+    Books,
     FillsComplete,
     FillsRecorded,
     FillTape,
     JoinFills,
     KeepLossLatch,
+    ReadBooks,
     ReadFillMark,
     ReadLossLatch,
     ReadNumberedFills,
-    ReadSettlements,
     Record,
     RecordFills,
     RecordVerdicts,
+    RetireMarket,
 )
 from actors.messages.refill import OpenStake, StoreStake
 from actors.messages.selection import KeepLearned, ReadLearned
@@ -67,7 +69,7 @@ class Ledger:
         try:
             tape = (await offload(store.fills_after, store.last_seq - FILL_TAPE_LENGTH))[-FILL_TAPE_LENGTH:]
             complete_to_ms = kept_to_ms = (await offload(store.fill_mark)).complete_to_ms
-            self._publish(tape, store.last_seq, complete_to_ms)
+            self._publish(tape, store, complete_to_ms)
             started()
             while True:
                 batch = await self.context.mailbox.receive(timeout_s=HEARTBEAT_S)
@@ -79,7 +81,7 @@ class Ledger:
                 for numbered in added:
                     self.context.log.info(_words(numbered))
                 tape = (*tape, *added)[-FILL_TAPE_LENGTH:]
-                self._publish(tape, store.last_seq, complete_to_ms)
+                self._publish(tape, store, complete_to_ms)
                 await self._answer(store, batch, len(added))
                 await self._keep_up(store)
         finally:
@@ -92,6 +94,8 @@ class Ledger:
         records = tuple(m for m in batch if isinstance(m, Record))
         if fills:
             added = await offload(store.record_fills, fills)
+        if retired := tuple(m for m in batch if isinstance(m, RetireMarket)):
+            await offload(store.retire, retired)
         if joins := tuple(m for m in batch if isinstance(m, JoinFills)):
             await offload(store.join_fills, joins)
         if records:
@@ -119,8 +123,8 @@ class Ledger:
                     reply.put(await self.context.seams.offload(store.open_stake, message))
                 case StoreStake(reply=reply):
                     reply.put(await self.context.seams.offload(store.store_stake, message))
-                case ReadSettlements(reply=reply):
-                    reply.put(await self.context.seams.offload(store.settlements))
+                case ReadBooks(reply=reply):
+                    reply.put(await self._books(store))
                 case ReadLossLatch(reply=reply):
                     reply.put(await self.context.seams.offload(store.loss_latch))
                 case ReadLearned(reply=reply):
@@ -137,8 +141,24 @@ class Ledger:
         self._upkeep_at_s = seams.now() + self.parameters.upkeep_every_s
         await seams.offload(store.upkeep, seams.wall_ms())
 
-    def _publish(self, tape: tuple[NumberedFill, ...], last_seq: int, complete_to_ms: int) -> None:
-        self.context.outbox.publish(FillTape(last_seq=last_seq, fills=tape, complete_to_ms=complete_to_ms))
+    async def _books(self, store: LedgerStore) -> Books:
+        fills, settlements, retired = await self.context.seams.offload(store.books)
+        return Books(
+            fills=fills,
+            settlements=settlements,
+            retired=retired,
+            last_seq=store.last_seq,
+            opened=self._opened(store),
+        )
+
+    def _opened(self, store: LedgerStore) -> int:
+        """How often retired markets have got fills: no two lives of this actor ever say the same number."""
+        return (self.context.incarnation << 32) + store.reopened
+
+    def _publish(self, tape: tuple[NumberedFill, ...], store: LedgerStore, complete_to_ms: int) -> None:
+        self.context.outbox.publish(
+            FillTape(last_seq=store.last_seq, fills=tape, complete_to_ms=complete_to_ms, opened=self._opened(store))
+        )
         self.context.outbox.publish(
             Heartbeat(actor="ledger", incarnation=self.context.incarnation, at_s=self.context.seams.now())
         )

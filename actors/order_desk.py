@@ -17,7 +17,7 @@ import attrs
 
 from actors.messages.lifecycle import ALL_MARKETS, Alert, Heartbeat, StopWanted, Switches
 from actors.messages.market import Assignments, BookCondition, BookView, FeedHealth, MarketEnded, MarketRules
-from actors.messages.money import FillTape, ReadNumberedFills, Record, RiskView
+from actors.messages.money import Books, FillTape, ReadBooks, ReadNumberedFills, Record, RiskView
 from actors.messages.orders import (
     CloseOrder,
     ExitClaim,
@@ -157,7 +157,10 @@ class OrderDesk:
             self._desk.adopt(_adopted(journaled, self._now(), self.clock.latest_ms()))
         for exchange_index, group_id in recovered.groups:
             self._desk.groups[exchange_index] = group_id
-        await self._read_fills()
+        books = await ask_until_answered(self.context, lambda slot: ReadBooks(reply=slot))
+        assert isinstance(books, Books)
+        self._desk.fills_recovered(books.fills, (ticker for ticker, _ in books.settlements), books.last_seq)
+        self._recent_fills = [numbered.fill for numbered in books.fills[-RECENT_FILLS_MAX:]]
         self._next_list_s = self._now()
 
     async def _read_fills(self) -> None:

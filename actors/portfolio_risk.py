@@ -26,20 +26,23 @@ from actors.messages.market import (
 )
 from actors.messages.money import (
     AccountRead,
+    Books,
     FillTape,
     KeepLossLatch,
     MarketCap,
     PnlView,
     PositionView,
     ReadAccount,
+    ReadBooks,
     ReadLossLatch,
     ReadNumberedFills,
-    ReadSettlements,
     Record,
+    RetireMarket,
     RiskView,
 )
 from actors.messages.orders import ReadFailed
 from actors.runtime.asking import ask_until_answered, post_to_wire
+from actors.runtime.stepwise import stepwise
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import ONE_DOLLAR_E4, MoneyE6, PriceE4
 from kalshi.types import Balance, Market, MarketStatus, Side
@@ -49,7 +52,8 @@ from quant.fills import NumberedFill
 from quant.invariants import check
 from quant.loss_latch import LossLatch
 from quant.loss_marks import LossMarks
-from quant.positions import Portfolio, apply_fills, settle_market, value
+from quant.positions import Portfolio, Totals, apply_fills, opened, retire, settle_market, value
+from quant.retirement import Retirement, RetirementParameters
 from quant.risk import MarketFacts, MarketLimits, RiskAssessment, RiskParameters, assess
 from quant.shard_funds import unfunded_shards
 
@@ -65,6 +69,7 @@ class RiskTiming:
     lease_s: float = 5.0
     renew_s: float = 1.0
     account_every_s: float = 2.0
+    retirement: RetirementParameters = attrs.field(factory=RetirementParameters)
 
 
 @attrs.define(eq=False)
@@ -76,6 +81,8 @@ class PortfolioRisk:
     timing: RiskTiming
     drift_parameters: DriftParameters = attrs.field(factory=DriftParameters)
     _portfolio: Portfolio = attrs.field(factory=Portfolio, init=False)
+    _opened: int = attrs.field(default=0, init=False)  # see FillTape
+    _retirement: Retirement = attrs.field(init=False)
     _marks: dict[str, Mark] = attrs.field(factory=dict, init=False)
     _booked: set[str] = attrs.field(factory=set, init=False)  # whose mark comes from a book that is live
     _rules: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
@@ -96,12 +103,7 @@ class PortfolioRisk:
 
     async def run(self, started: Callable[[], None]) -> None:
         """Serves until cancelled."""
-        await self._catch_up()
-        # Before the first word: what has paid out is held by our fills alone, and would be judged as if it were.
-        settled = await ask_until_answered(self.context, lambda slot: ReadSettlements(reply=slot))
-        assert isinstance(settled, tuple)
-        for ticker, value_e4 in settled:
-            self._portfolio = settle_market(self._portfolio, ticker, value_e4)
+        await self._open_books()
         latch = await ask_until_answered(self.context, lambda slot: ReadLossLatch(reply=slot))
         assert isinstance(latch, LossLatch)
         self._latch = self._latch_kept = latch
@@ -116,10 +118,19 @@ class PortfolioRisk:
                 self._account_out = True
                 await post_to_wire(self.context, ReadAccount())
             if fills_came or now() >= next_word_s:
+                await self._retire()
                 self._say()
                 next_word_s = now() + self.timing.renew_s
 
     # -- in --
+
+    async def _open_books(self) -> None:
+        """Begins with all fills, and with what has paid out, which by our fills alone would be judged as if held."""
+        books = await ask_until_answered(self.context, lambda slot: ReadBooks(reply=slot))
+        assert isinstance(books, Books)
+        self._portfolio = await stepwise(opened(books.retired, books.fills, books.settlements, books.last_seq))
+        self._opened = books.opened
+        self._retirement = Retirement(self.timing.retirement)
 
     async def _catch_up(self) -> None:
         after_seq = self._portfolio.sequence.watermark
@@ -138,7 +149,10 @@ class PortfolioRisk:
         for message in batch:
             match message:
                 case FillTape():
-                    if self._apply(message.fills):
+                    if message.opened != self._opened:
+                        self.context.log.info("a retired market has got a fill, or the ledger is a new one: begun anew")
+                        await self._open_books()
+                    elif self._apply(message.fills):
                         await self._catch_up()
                     self._complete_to_ms = max(self._complete_to_ms, message.complete_to_ms)
                 case BookView():
@@ -151,7 +165,8 @@ class PortfolioRisk:
                     self._assigned = frozenset(a.ticker for a in message.assignments)
                 case MarketEnded(kind="settled"):
                     # The event carries no value, and the one that did may have been conflated away.
-                    if not self._portfolio.account(message.ticker).is_flat:
+                    account = self._portfolio.accounts.get(message.ticker)
+                    if account is not None and not account.is_settled:
                         await post_to_wire(self.context, ReadMarket(ticker=message.ticker))
                 case AccountRead():
                     self._account_out = False
@@ -220,6 +235,21 @@ class PortfolioRisk:
         row = (("ticker", ticker), ("value_e4", value_e4), ("settled_ms", self.context.seams.wall_ms()))
         if not self.context.outbox.try_send(Record(table="settlements", values=row)):
             self.context.log.warning(f"the settlement of {ticker} found no room at the ledger, reports lack it")
+
+    async def _retire(self) -> None:
+        """Lets go of the markets that are over, and looks whether one that is flat has settled unseen."""
+        now_s = self.context.seams.now()
+        for ticker in self._retirement.due(self._portfolio.accounts, now_s):
+            totals = Totals().plus(self._portfolio.accounts[ticker])
+            if not self.context.outbox.try_send(RetireMarket(ticker=ticker, totals=totals)):
+                return  # the Ledger has other things to do: later
+            self._portfolio = retire(self._portfolio, ticker)
+            for known in (self._positions_said, self._rules, self._marks):
+                known.pop(ticker, None)
+            self._booked.discard(ticker)
+        unseen = self._retirement.to_read(self._portfolio.accounts, self._assigned, now_s)
+        if unseen is not None:
+            await post_to_wire(self.context, ReadMarket(ticker=unseen))
 
     # -- out --
 

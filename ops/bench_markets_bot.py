@@ -22,7 +22,7 @@ from actors.feed import Feed
 from actors.market import MarketMaker, MarketParameters
 from actors.messages.lifecycle import Heartbeat, Switches
 from actors.messages.market import BookView, MarketRules, WantedMarkets
-from actors.messages.money import FillTape, MarketCap, PositionView, ReadNumberedFills, RiskView
+from actors.messages.money import Books, FillTape, MarketCap, PositionView, ReadBooks, RiskView
 from actors.messages.orders import (
     OpenGroup,
     OrderList,
@@ -62,7 +62,9 @@ from kalshi.types import (
 from ops.bench_stream_server import KEY_ID, bench_tickers
 from quant.orders.commands import OutcomeKind
 from quant.orders.parameters import DeskParameters, FeedLimits
+from quant.positions import Totals
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
+from quant.quoting.decision import QuoteDecision
 from quant.quoting.maker import MakerParameters
 
 TRANSPORT: Final = "fast"
@@ -111,6 +113,17 @@ class _TallyingOutbox(Outbox):
             sequence, at_s = self._published_s.get(message.ticker, (-1, 0.0))
             if sequence == message.sequence:
                 self._tally.latencies_s.append(message.decided_at_s - at_s)
+
+
+@attrs.define(eq=False)
+class _CountedMaker(MarketMaker):
+    """A market maker whose decisions are counted."""
+
+    tally: Tally = attrs.field(kw_only=True)
+
+    def _decide(self) -> QuoteDecision:
+        self.tally.decisions += 1
+        return super()._decide()
 
 
 class Bot:
@@ -176,18 +189,13 @@ class Bot:
         keyed: tuple[type, ...] = (BookView, MarketRules, PositionView, WorkingOrders)
         context = self._context(f"market:{ticker}", dict.fromkeys(keyed, ticker))
 
-        def counted_wall_ms() -> int:  # each decision asks once for the time to the close
-            self.tally.decisions += 1
-            return self._seams.wall_ms()
-
-        context = attrs.evolve(context, seams=attrs.evolve(self._seams, wall_ms=counted_wall_ms))
         sizes = MarketParameters()
         parameters = MakerParameters(
             strategy=AvellanedaStoikovParameters(),
             order_size_e2=sizes.order_size_e2,
             max_position_e2=sizes.max_position_e2,
         )
-        return MarketMaker(context, ticker, "bench", parameters)
+        return _CountedMaker(context, ticker, "bench", parameters, tally=self.tally)
 
     async def _connect(self, nursery: trio.Nursery) -> Socket:
         headers = list(self._signer.headers("GET", SOCKET_PATH, self._seams.wall_ms()).items())
@@ -217,8 +225,8 @@ class Bot:
     async def _play_ledger(self) -> None:
         while True:
             for message in await self._switchboard.mailbox("ledger").receive():
-                if isinstance(message, ReadNumberedFills):
-                    message.reply.put(())
+                if isinstance(message, ReadBooks):
+                    message.reply.put(Books(fills=(), settlements=(), retired=Totals(), last_seq=0, opened=0))
 
     async def _be_well(self) -> None:
         outbox = self._switchboard.outbox

@@ -27,6 +27,7 @@ from quant.programs import Program
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.market_signals import SignalUse
 from quant.quoting.throttles import ThrottleParameters
+from quant.retirement import RetirementParameters
 from quant.risk import RiskParameters
 from quant.selection.discovery import DiscoveryParameters
 from quant.selection.volatility_scan import ScanParameters
@@ -105,6 +106,7 @@ class RiskSettings(RiskParameters):
     lease_s: float = 5.0
     renew_s: float = 1.0
     account_every_s: float = 2.0
+    retirement: RetirementParameters = attrs.field(factory=RetirementParameters)
 
 
 @attrs.frozen(kw_only=True)

@@ -7,13 +7,13 @@
 2. Totals are sums over the open accounts plus what retired ones left, so the books balance over the whole
    life.
 3. A settled market is retired by folding it into the retired totals: the table of accounts stays bounded by
-   what is held or quoted.
+   what is held or quoted, and a start needs the fills of those markets alone (`opened`).
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
@@ -30,6 +30,7 @@ from quant.accounting import (
 )
 from quant.fills import NumberedFill
 from quant.late_fills import MarketHistory, book, close
+from quant.steps import Steps, slices
 
 
 class SequenceVerdict(enum.Enum):
@@ -164,6 +165,35 @@ def apply_fills(portfolio: Portfolio, fills: Iterable[NumberedFill]) -> AppliedF
     if applied:
         after = attrs.evolve(portfolio, accounts=accounts, histories=histories, sequence=sequence)
     return AppliedFills(portfolio=after, applied=tuple(applied), duplicates=duplicates, missing_from_seq=missing)
+
+
+def opened(
+    retired: Totals,
+    fills: Sequence[NumberedFill],
+    settlements: Iterable[tuple[str, PriceE4]],
+    watermark: int,
+) -> Steps[Portfolio]:
+    """Returns the portfolio up to `watermark`, in steps: the sums over retired markets, and all fills of the others,
+    oldest first, with at what those that have paid out did.
+
+    Raises AccountingError.
+    """
+    histories: dict[str, MarketHistory] = {}
+    for part in slices(fills):
+        for numbered in part:
+            ticker = numbered.fill.ticker
+            history = histories.get(ticker) or MarketHistory(before=MarketAccount(ticker=ticker))
+            histories[ticker] = book(history, numbered.fill)
+        yield
+    for ticker, value_e4 in settlements:
+        if ticker in histories:
+            histories[ticker] = close(histories[ticker], value_e4, None)
+    return Portfolio(
+        accounts={ticker: history.account for ticker, history in histories.items()},
+        histories=histories,
+        retired=retired,
+        sequence=FillSequence(watermark),
+    )
 
 
 def settle_market(portfolio: Portfolio, ticker: str, value_e4: PriceE4, payout_e6: MoneyE6 | None = None) -> Portfolio:

@@ -9,6 +9,7 @@ from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Balance, ExchangePosition, Fill, Order, Side
 from quant.fills import NumberedFill
 from quant.loss_latch import LossLatch
+from quant.positions import Totals
 
 FILL_TAPE_LENGTH = 256  # consumers that missed more than this read the Ledger
 
@@ -43,6 +44,9 @@ class FillTape:
     fills: tuple[NumberedFill, ...]
     # REST pages up to this exchange time have been worked in completely: fills before it are all numbered.
     complete_to_ms: int
+    # Another number than before: a fill has come for a retired market, which counts among the others again. Who holds
+    # sums over retired markets begins anew (`ReadBooks`).
+    opened: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -101,10 +105,33 @@ class PositionView:
 
 
 @attrs.frozen(kw_only=True)
-class ReadSettlements:
-    """Ask the Ledger for the markets that have paid out. The reply is a tuple of (ticker, value in 1/10,000 dollar)."""
+class ReadBooks:
+    """Ask the Ledger for what a consumer of fills begins with. The reply is `Books`."""
 
     reply: ReplySlot
+
+
+@attrs.frozen(kw_only=True)
+class Books:
+    """Everything up to `last_seq`: the fills of the markets that are not retired, oldest first, at what those of them
+    that have paid out did, and the sums over the retired ones. `opened` is as in `FillTape`.
+    """
+
+    fills: tuple[NumberedFill, ...]
+    settlements: tuple[tuple[str, PriceE4], ...]  # ticker, value in 1/10,000 dollar
+    retired: Totals
+    last_seq: int
+    opened: int
+
+
+@attrs.frozen(kw_only=True)
+class RetireMarket:
+    """Keep a market that is over as these sums: its fills are not needed at a start any more. Sums that are not those
+    of all its fills are left out, for a fill has come meanwhile.
+    """
+
+    ticker: str
+    totals: Totals
 
 
 @attrs.frozen(kw_only=True)

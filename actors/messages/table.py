@@ -33,13 +33,14 @@ from actors.messages.money import (
     PnlView,
     PositionView,
     PrivateFillSeen,
+    ReadBooks,
     ReadFillMark,
     ReadLossLatch,
     ReadNumberedFills,
-    ReadSettlements,
     Record,
     RecordFills,
     RecordVerdicts,
+    RetireMarket,
     RiskView,
 )
 from actors.messages.orders import (
@@ -281,7 +282,8 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     _block(KeepLearned, 16, ("discovery",), ("ledger",)),
     _block(ReadLearned, 4, ("discovery",), ("ledger",)),
     _latest(KeepLossLatch, ("portfolio_risk",), ("ledger",)),
-    _block(ReadSettlements, 4, ("portfolio_risk",), ("ledger",)),
+    _block(ReadBooks, 4, ("order_desk", "portfolio_risk"), ("ledger",)),
+    _block(RetireMarket, 256, ("portfolio_risk",), ("ledger",)),
     _block(ReadLossLatch, 4, ("portfolio_risk",), ("ledger",)),
     _block(
         Record,

@@ -37,6 +37,7 @@ from ops.simulation import KEY_ID, Line, World, run_world
 from ops.snapshot import why_not_quoting
 from ops.venue import boot_prefix
 from quant.orders.table import OrderTable
+from quant.retirement import RetirementParameters
 
 # A fifth of the time is for recovery, at least so much.
 LIVENESS_SHARE: Final = 0.2
@@ -120,9 +121,14 @@ def draw_settings(seed: int) -> Settings:
             lease_floor_s=rng.choice((30.0, 120.0)),
         ),
         fills=attrs.evolve(settings.fills, poll_s=rng.choice((0.75, 2.0, 4.0))),
-        risk=attrs.evolve(settings.risk, account_every_s=rng.choice((2.0, 8.0))),
+        risk=attrs.evolve(settings.risk, account_every_s=rng.choice((2.0, 8.0)), retirement=_retirement(seed)),
         discovery=attrs.evolve(settings.discovery, interval_s=rng.choice((10.0, 30.0))),
     )
+
+
+def _retirement(seed: int) -> RetirementParameters:
+    """By a draw of its own: what seeds drew before it was there stays as it was."""
+    return RetirementParameters(after_s=random.Random(f"{seed}:retirement").choice((5.0, 3_600.0)), read_every_s=20.0)
 
 
 def with_desk(build_tree: BuildTree, desks: list[OrderDesk]) -> BuildTree:

@@ -25,6 +25,7 @@ import attrs
 from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import AmendOrder, CreateOrder, Fill, Order, PriceRange, Side, TimeInForce
+from quant.fills import NumberedFill
 from quant.invariants import check
 from quant.orders.commands import CommandClass, CommandOutcome, OutcomeKind, PlannedCommand
 from quant.orders.exits import ExitContext, ExitPlan, plan_exit
@@ -238,11 +239,25 @@ class Desk:
             return False
         check(fill_seq == self.watermark + 1, "I4", f"fill {fill_seq} follows {self.watermark}")
         self.watermark = fill_seq
+        self._book(fill)
+        return True
+
+    def _book(self, fill: Fill) -> None:
         market = self.market(fill.ticker)
         market.position_e2 = CountE2(market.position_e2 + fill.side.sign * fill.count_e2)
         market.filled_e2[fill.side] += fill.count_e2
         self.table.fill_booked(fill)
-        return True
+
+    def fills_recovered(self, fills: Iterable[NumberedFill], settled: Iterable[str], last_seq: int) -> None:
+        """Begins with everything up to `last_seq`: the fills of the markets that are not over, and which of those have
+        paid out.
+        """
+        check(self.watermark == 0, "I4", f"fills up to {last_seq} are to begin with, and {self.watermark} are booked")
+        for numbered in fills:
+            self._book(numbered.fill)
+        for ticker in settled:
+            self.position_settled(ticker)
+        self.watermark = last_seq
 
     def position_settled(self, ticker: str) -> None:
         """The market paid out: what was held there is cash now. One that was never dealt with is not remembered."""

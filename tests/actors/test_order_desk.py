@@ -9,7 +9,7 @@ import trio.testing
 
 from actors.messages.lifecycle import Heartbeat, Switches
 from actors.messages.market import Assignment, Assignments, BookCondition, BookView, FeedHealth, MarketEnded
-from actors.messages.money import FillTape, MarketCap, ReadNumberedFills, RiskView
+from actors.messages.money import Books, FillTape, MarketCap, ReadBooks, RiskView
 from actors.messages.orders import (
     JournaledOrder,
     JournaledState,
@@ -36,6 +36,7 @@ from quant.orders.commands import CommandClass, PlannedCommand
 from quant.orders.desk import Desk, Target
 from quant.orders.parameters import DeskParameters, FeedLimits
 from quant.orders.tracked import OrderState
+from quant.positions import Totals
 from tests.actors.listings import live_book, tradable
 from tests.quant.orders.sentences import create, wanted
 
@@ -110,8 +111,8 @@ class Stage:
     async def _play_ledger(self) -> None:
         while True:
             for message in await self._switchboard.mailbox("ledger").receive():
-                if isinstance(message, ReadNumberedFills):
-                    message.reply.put(())
+                if isinstance(message, ReadBooks):
+                    message.reply.put(Books(fills=(), settlements=(), retired=Totals(), last_seq=0, opened=0))
 
     async def _be_well(self) -> None:
         outbox = self._switchboard.outbox

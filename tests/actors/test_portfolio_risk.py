@@ -7,7 +7,15 @@ import pytest
 import trio
 import trio.testing
 
-from actors.messages.money import PnlView, PositionView, ReadLossLatch, ReadNumberedFills, ReadSettlements
+from actors.messages.money import (
+    Books,
+    FillTape,
+    PnlView,
+    PositionView,
+    ReadBooks,
+    ReadLossLatch,
+    RetireMarket,
+)
 from actors.messages.table import CHANNELS
 from actors.portfolio_risk import PortfolioRisk, RiskTiming
 from actors.runtime.child import ChildContext, silent_log
@@ -18,12 +26,13 @@ from quant.accounting import Mark
 from quant.fills import NumberedFill
 from quant.invariants import InvariantViolation
 from quant.loss_latch import LossLatch
-from quant.positions import apply_fills
+from quant.positions import Totals, apply_fills
+from quant.retirement import RetirementParameters
 from quant.risk import RiskParameters
 from tests.quant.builders import bid
 
 
-def an_actor(switchboard: Switchboard) -> PortfolioRisk:
+def an_actor(switchboard: Switchboard, timing: RiskTiming | None = None) -> PortfolioRisk:
     context = ChildContext(
         name="portfolio_risk",
         incarnation=1,
@@ -32,7 +41,7 @@ def an_actor(switchboard: Switchboard) -> PortfolioRisk:
         seams=virtual_seams(1, 1_700_000_000_000),
         log=silent_log("portfolio_risk"),
     )
-    return PortfolioRisk(context, RiskParameters(), RiskTiming())
+    return PortfolioRisk(context, RiskParameters(), timing or RiskTiming())
 
 
 async def test_i6_books_that_do_not_balance_are_a_defect_and_are_never_published(
@@ -65,15 +74,20 @@ async def test_what_has_paid_out_is_not_held_again_after_a_restart_and_is_no_los
     risk = an_actor(switchboard)
     fill = bid(5_000, 60_000)  # $300, of which nothing came back a week ago
     answers = {
-        ReadNumberedFills: (NumberedFill(fill_seq=1, fill=fill),),
-        ReadSettlements: ((fill.ticker, PriceE4(0)),),
+        ReadBooks: Books(
+            fills=(NumberedFill(fill_seq=1, fill=fill),),
+            settlements=((fill.ticker, PriceE4(0)),),
+            retired=Totals(),
+            last_seq=1,
+            opened=0,
+        ),
         ReadLossLatch: LossLatch(),
     }
 
     async def answer() -> None:
         while True:
             for message in await ledger.receive():
-                if isinstance(message, ReadNumberedFills | ReadSettlements | ReadLossLatch):
+                if isinstance(message, ReadBooks | ReadLossLatch):
                     message.reply.put(answers[type(message)])
 
     async with trio.open_nursery() as nursery:
@@ -86,3 +100,73 @@ async def test_what_has_paid_out_is_not_held_again_after_a_restart_and_is_no_los
     (pnl,) = [message for message in said if isinstance(message, PnlView)]
     assert (position.position_e2, pnl.realised_e6) == (0, -300_000_000)
     assert (risk._latch.tripped_reason, risk._latch.start_equity_e6) == (None, -300_000_000)
+
+
+class ShortLedger:
+    """A Ledger of one market's fills, which keeps what is retired and tells when it is opened again."""
+
+    def __init__(self, switchboard: Switchboard, fills: tuple[NumberedFill, ...], value_e4: int) -> None:
+        self._mailbox, self._outbox = switchboard.mailbox("ledger"), switchboard.outbox("ledger")
+        self.fills, self._value_e4 = fills, PriceE4(value_e4)
+        self.retired: RetireMarket | None = None
+        self.opened = self.books_read = 0
+
+    async def run(self) -> None:
+        while True:
+            for message in await self._mailbox.receive():
+                match message:
+                    case ReadBooks(reply=reply):
+                        self.books_read += 1
+                        reply.put(self._books())
+                    case ReadLossLatch(reply=reply):
+                        reply.put(LossLatch())
+                    case RetireMarket():
+                        self.retired = message
+                    case _:
+                        pass
+
+    def _books(self) -> Books:
+        is_open = self.retired is None
+        return Books(
+            fills=self.fills if is_open else (),
+            settlements=((self.fills[0].fill.ticker, self._value_e4),) if is_open else (),
+            retired=Totals() if self.retired is None else self.retired.totals,
+            last_seq=len(self.fills),
+            opened=self.opened,
+        )
+
+    def late(self, *fills: NumberedFill) -> None:
+        """Stores fills of the retired market, and says so."""
+        self.fills, self.retired, self.opened = (*self.fills, *fills), None, self.opened + 1
+        self.say()
+
+    def say(self) -> None:
+        self._outbox.publish(FillTape(last_seq=len(self.fills), fills=self.fills, complete_to_ms=0, opened=self.opened))
+
+
+async def test_a_settled_market_is_let_go_and_a_late_fill_of_it_is_counted_with_the_others(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    switchboard = Switchboard(CHANNELS, trio.current_time)
+    switchboard.mailbox("snapshot"), switchboard.mailbox("wire")
+    risk = an_actor(switchboard, RiskTiming(retirement=RetirementParameters(after_s=10.0)))
+    first, late = bid(4_000, 1_000), attrs.evolve(bid(4_500, 200), fill_id="late")
+    ledger = ShortLedger(switchboard, (NumberedFill(fill_seq=1, fill=first),), value_e4=10_000)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ledger.run)
+        nursery.start_soon(risk.run, lambda: None)
+        await trio.sleep(5.0)
+        assert first.ticker in risk._portfolio.accounts
+        totals = risk._portfolio.totals
+        await trio.sleep(10.0)
+        assert (ledger.retired, risk._portfolio.accounts) == (RetireMarket(ticker=first.ticker, totals=totals), {})
+        assert risk._portfolio.totals == totals
+        ledger.say()  # nothing new
+        await trio.sleep(1.0)
+        assert (ledger.books_read, risk._portfolio.accounts) == (1, {})
+        ledger.late(NumberedFill(fill_seq=2, fill=late))
+        await trio.sleep(1.0)
+        # Both paid out at a dollar: 10 bought at 40, 2 at 45.
+        assert (risk._portfolio.totals.realised_e6, risk._portfolio.totals.fills) == (6_000_000 + 1_100_000, 2)
+        assert (ledger.books_read, risk._portfolio.positions_e2) == (2, {})
+        nursery.cancel_scope.cancel()

@@ -17,10 +17,12 @@ from quant.positions import (
     Portfolio,
     SequenceVerdict,
     apply_fills,
+    opened,
     retire,
     settle_market,
     value,
 )
+from quant.steps import finished
 from tests.quant.builders import ask, bid, fill, mark
 
 
@@ -129,6 +131,8 @@ def test_the_identity_holds_for_the_whole_portfolio_whatever_order_and_repetitio
     assert outcome.duplicates == len(history)
     for ticker in sorted(settled):
         portfolio = retire(settle_market(portfolio, ticker, PriceE4(10_000)), ticker)
+    left = [each for each in numbered(*history) if each.fill.ticker not in settled]
+    assert finished(opened(portfolio.retired, left, (), len(history))) == portfolio
     marks = {ticker: mark(price, price) for ticker, price in zip("ABC", marks_e4, strict=True)}
     valuation, totals = value(portfolio, marks), portfolio.totals
     assert valuation.equity_delta_e6 == totals.realised_e6 + valuation.unrealised_e6 - totals.fees_e6

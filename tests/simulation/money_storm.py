@@ -22,9 +22,11 @@ from kalshi.simulator.settings import SimulatorSettings
 from kalshi.types import Fill
 from ops.campaign.books import books_differ
 from ops.campaign.seed import SERIES
+from ops.settings import Settings
 from ops.simulation import KEY_ID, Line, World, run_world
 from quant.fills import NumberedFill
 from quant.positions import Portfolio, apply_fills, settle_market
+from quant.retirement import RetirementParameters
 from supervisor import build_tree
 
 LIFE_S: Final = (0.05, 12.0)
@@ -50,10 +52,21 @@ class MoneyStorm:
 def run_storm(kills: int, seed: int) -> MoneyStorm:
     """Kills so many lives of one bot, then lets a last one show its books."""
     result = run_world(
-        lambda world: _storm(world, kills, seed), seed=seed, build_tree=build_tree, exchange_settings=FINALIZES
+        lambda world: _storm(world, kills, seed),
+        seed=seed,
+        build_tree=build_tree,
+        settings=_settings(),
+        exchange_settings=FINALIZES,
     )
     assert isinstance(result, MoneyStorm)
     return result
+
+
+def _settings() -> Settings:
+    """Markets are let go, and looked for, within a life: otherwise no life here would be long enough."""
+    settings = Settings()
+    retirement = RetirementParameters(after_s=1.0, read_every_s=2.0)
+    return attrs.evolve(settings, risk=attrs.evolve(settings.risk, retirement=retirement))
 
 
 async def _storm(world: World, kills: int, seed: int) -> MoneyStorm:

@@ -10,6 +10,7 @@ import sqlite3
 from typing import Any
 
 from actors.runtime.ledger_store.database import whole
+from actors.runtime.ledger_store.retired_markets import OPEN_TICKERS
 from kalshi.types import Fill, Side
 from quant.fills import NumberedFill
 
@@ -50,6 +51,12 @@ def after(connection: sqlite3.Connection, after_seq: int) -> tuple[NumberedFill,
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM fills WHERE fill_seq > ? ORDER BY fill_seq LIMIT ?", (after_seq, READ_ROWS_MAX)
     )
+    return tuple(_numbered(row) for row in rows)
+
+
+def of_open_markets(connection: sqlite3.Connection) -> tuple[NumberedFill, ...]:
+    """Returns the fills of all markets that are not retired, oldest first."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM fills WHERE ticker IN ({OPEN_TICKERS}) ORDER BY fill_seq")
     return tuple(_numbered(row) for row in rows)
 
 

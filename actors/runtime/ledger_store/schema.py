@@ -134,6 +134,13 @@ CREATE TABLE loss_latch (
     last_equity_e6 INTEGER, tripped_reason TEXT);
 """
 
+# Markets that are over, as sums over all their fills (see retired_markets).
+_RETIRED_MARKETS: Final = """
+CREATE TABLE retired_markets (
+    ticker TEXT PRIMARY KEY, cash_delta_e6 INTEGER NOT NULL, realised_e6 INTEGER NOT NULL, fees_e6 INTEGER NOT NULL,
+    traded_e2 INTEGER NOT NULL, fills INTEGER NOT NULL);
+"""
+
 STEPS: Final[tuple[str, ...]] = (
     _FIRST,
     _RUNS,
@@ -142,4 +149,5 @@ STEPS: Final[tuple[str, ...]] = (
     _FILL_MARK,
     _REPORTS,
     _LOSS_LATCH,
+    _RETIRED_MARKETS,
 )

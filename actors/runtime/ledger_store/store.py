@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from actors.messages.money import FillMark, JoinFills, Record, RecordVerdicts
+from actors.messages.money import FillMark, JoinFills, Record, RecordVerdicts, RetireMarket
 from actors.messages.refill import OpenStake, StakeOpened, StakeStored, StoreStake
 from actors.messages.sessions import SessionRow
-from actors.runtime.ledger_store import fill_mark, fills, learned, loss_latch, records, sessions, stakes
+from actors.runtime.ledger_store import (
+    fill_mark,
+    fills,
+    learned,
+    loss_latch,
+    records,
+    retired_markets,
+    sessions,
+    stakes,
+)
 from actors.runtime.ledger_store.database import Database, LedgerBroken
 from actors.runtime.ledger_store.integrity import Checked, check
 from actors.runtime.ledger_store.migrations import migrate
@@ -20,6 +29,7 @@ from kalshi.numbers import PriceE4
 from kalshi.types import Fill
 from quant.fills import NumberedFill
 from quant.loss_latch import LossLatch
+from quant.positions import Totals
 from quant.selection.experience import Learned
 
 
@@ -29,6 +39,7 @@ class LedgerStore:
     def __init__(self, path: Path, parameters: LedgerParameters | None = None) -> None:
         self._database = Database(path)
         self._upkeep = Upkeep(self._database, parameters or LedgerParameters())
+        self.reopened = 0  # retired markets in which a fill has come since this was opened
         try:
             migrate(self._database)
             with self._database.reading() as connection:
@@ -41,9 +52,32 @@ class LedgerStore:
         """Numbers and stores the fills that are new, in the given order, in one transaction."""
         with self._database.writing() as connection:
             added = fills.insert(connection, batch, self.last_seq)
+            reopened = retired_markets.reopen(connection, {numbered.fill.ticker for numbered in added})
         if added:
             self.last_seq = added[-1].fill_seq
+        self.reopened += reopened
         return added
+
+    def books(self) -> tuple[tuple[NumberedFill, ...], tuple[tuple[str, PriceE4], ...], Totals]:
+        """Returns the fills of the markets that are not retired, oldest first, what those of them that have paid out
+        did, and the sums over the retired ones.
+        """
+        with self._database.reading() as connection:
+            settled = connection.execute(
+                "SELECT ticker, value_e4 FROM settlements "
+                "WHERE ticker NOT IN (SELECT ticker FROM retired_markets) ORDER BY settled_ms"
+            ).fetchall()
+            return (
+                fills.of_open_markets(connection),
+                tuple((str(ticker), PriceE4(value_e4)) for ticker, value_e4 in settled),
+                retired_markets.totals(connection),
+            )
+
+    def retire(self, asked: tuple[RetireMarket, ...]) -> None:
+        """Keeps markets that are over as sums, in one transaction."""
+        with self._database.writing() as connection:
+            for each in asked:
+                retired_markets.keep(connection, each.ticker, each.totals)
 
     def keep_fill_mark(self, complete_to_ms: int) -> None:
         """Stores up to when REST has been worked in; an older time changes nothing."""
@@ -91,12 +125,6 @@ class LedgerStore:
         """Returns what own fills taught, of each kind the newest, oldest first."""
         with self._database.reading() as connection:
             return learned.read(connection)
-
-    def settlements(self) -> tuple[tuple[str, PriceE4], ...]:
-        """Returns the markets that have paid out, and at which value."""
-        with self._database.reading() as connection:
-            rows = connection.execute("SELECT ticker, value_e4 FROM settlements ORDER BY settled_ms").fetchall()
-        return tuple((str(ticker), PriceE4(value_e4)) for ticker, value_e4 in rows)
 
     def keep_loss_latch(self, latch: LossLatch) -> None:
         """Stores what risk counts losses from."""
