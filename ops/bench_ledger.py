@@ -2,8 +2,9 @@
 
 Insertion goes through `LedgerStore.record_fills`, in batches as a catch-up after an outage hands them over, each
 batch one transaction: numbers, uniqueness and both indexes included. Start-up is what the bot waits for: versions,
-the bounded look whether the file is whole, opening, and the tape of the newest fills. Times are of the wall; the
-processor's own time stands beside them, because this machine may be busy with other things.
+the bounded look whether the file is whole, opening, the tape of the newest fills, and the books: the fills of the
+markets that are not over, booked one by one. Of a thousand markets of a thousand fills the newest twenty are open.
+Times are of the wall; the processor's own time stands beside them, because this machine may be busy with other things.
 """
 
 from __future__ import annotations
@@ -18,17 +19,20 @@ from uuid import UUID
 
 import attrs
 
-from actors.messages.money import FILL_TAPE_LENGTH
+from actors.messages.money import FILL_TAPE_LENGTH, RetireMarket
 from actors.runtime.ledger_store.backup import back_up
 from actors.runtime.ledger_store.store import LedgerStore, prepare
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
+from quant.positions import Totals, opened
+from quant.steps import finished
 
 FILLS: Final = 1_000_000
 BATCH: Final = 50_000  # the index over random ids is met everywhere: a small batch writes nearly all of it each time
 ROWS_PER_S_MIN: Final = 100_000
 START_S_MAX: Final = 2.0
-TICKERS: Final = 200
+FILLS_PER_MARKET: Final = 1_000
+OPEN_MARKETS: Final = 20
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +64,7 @@ def measure_ledger(fills: int = FILLS, batch: int = BATCH) -> LedgerTimes:
             rows = tuple((_fill(n, rng), "rest") for n in range(first, min(fills, first + batch)))
             cost = _cost(lambda rows=rows: store.record_fills(rows))  # type: ignore[misc]
             insert = Cost(wall_s=insert.wall_s + cost.wall_s, cpu_s=insert.cpu_s + cost.cpu_s)
+        _retire(store, fills)
         store.close()
         start = _cost(lambda: _start(path, fills))
         store = LedgerStore(path)
@@ -90,11 +95,20 @@ def report_ledger(times: LedgerTimes) -> list[str]:
     ]
 
 
+def _retire(store: LedgerStore, fills: int) -> None:
+    """Lets go of all markets but the newest, as risk does over the year."""
+    sums = Totals(fills=FILLS_PER_MARKET)
+    over = range(fills // FILLS_PER_MARKET - OPEN_MARKETS)
+    store.retire(tuple(RetireMarket(ticker=_ticker(market), totals=sums) for market in over))
+
+
 def _start(path: Path, fills: int) -> None:
     prepare(path)
     store = LedgerStore(path)
     tape = store.fills_after(store.last_seq - FILL_TAPE_LENGTH)
-    assert store.last_seq == fills
+    unretired, settlements, retired = store.books()
+    books = finished(opened(retired, unretired, settlements, store.last_seq))
+    assert store.last_seq == fills == books.totals.fills
     assert len(tape) == min(fills, FILL_TAPE_LENGTH)
     store.close()
 
@@ -111,7 +125,7 @@ def _fill(n: int, rng: Random) -> Fill:
         fill_id=str(UUID(int=rng.getrandbits(128))),
         order_id=str(UUID(int=rng.getrandbits(128))),
         client_order_id=f"kmm-0123abcd-4567ef89-{n:09d}",
-        ticker=f"KXHIGHNY-26NOV20-T{n % TICKERS}",
+        ticker=_ticker(n // FILLS_PER_MARKET),
         side=Side.BID if n % 2 else Side.ASK,
         price_e4=PriceE4(100 + n % 9_800),
         count_e2=CountE2(1_000),
@@ -120,6 +134,10 @@ def _fill(n: int, rng: Random) -> Fill:
         ts_ms=1_790_000_000_000 + n,
         exchange_index=n % 3,
     )
+
+
+def _ticker(market: int) -> str:
+    return f"KXHIGHNY-26NOV20-T{market:05d}"
 
 
 if __name__ == "__main__":
