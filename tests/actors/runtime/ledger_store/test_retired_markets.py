@@ -119,3 +119,12 @@ def test_the_fills_of_retired_markets_are_not_even_looked_at(tmp_path: Path) -> 
         rows = connection.execute(f"SELECT ticker FROM fills WHERE ticker IN ({OPEN_TICKERS})").fetchall()
     assert rows == [("M49",)] * 40
     assert steps < 50 * 40 + 40 * 10 + 500, "as many steps as there are tickers and open fills, and no scan"
+
+
+def test_sums_that_have_not_heard_of_every_fill_are_refused(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    store.record_fills(((_fill(1, "A", Side.BID, 1), "rest"), (_fill(2, "A", Side.ASK, 1), "rest")))
+    store.retire((RetireMarket(ticker="A", totals=Totals(fills=1)),))
+    fills, _, retired = store.books()
+    assert (len(fills), retired) == (2, Totals())
+    store.close()
