@@ -46,6 +46,7 @@ class MarketMaker:
     ticker: str
     program: str  # its owner: nobody else's directives count
     parameters: MakerParameters
+    decide_every_s: float = DECIDE_EVERY_S
     _maker: Maker = attrs.field(init=False)
     _voice: MarketVoice = attrs.field(init=False)
     _records: MarketRecords = attrs.field(init=False)
@@ -69,13 +70,11 @@ class MarketMaker:
         is_incentive = isinstance(self.parameters.strategy, IncentiveParameters)
         next_decision_s = now()
         while True:
-            self._take(await self.context.mailbox.receive(timeout_s=HEARTBEAT_S))
             if (wait_s := next_decision_s - now()) > 0:
-                # Slept through, and not listened through: what comes meanwhile must not end the wait before its time,
-                # or it would stay undecided until the next message.
+                # Slept through, and not listened through: in a lively market the next news have come by then.
                 await trio.sleep(wait_s)
-                self._take(await self.context.mailbox.receive(timeout_s=0.0))
-            next_decision_s = now() + DECIDE_EVERY_S
+            self._take(await self.context.mailbox.receive(timeout_s=HEARTBEAT_S))
+            next_decision_s = now() + self.decide_every_s
             self._voice.state(self._decide(), self._book)
             if is_incentive:
                 self._tell_accrual()

@@ -56,7 +56,7 @@ COUNTED: Final = 200  # decisions whose calls and bytecodes are counted
 LIMIT_US: Final = 60.0  # what a decision may cost at the median
 
 _LEVELS: Final = 5
-_DECIDE_EVERY_S: Final = 0.0501  # a little more than a market maker waits between two decisions
+_DECIDE_EVERY_S: Final = 0.05  # as a market maker waits between two decisions
 _TICKER: Final = tickers()[0]
 _RANGES: Final = (PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(10_000), step_e4=PriceE4(50)),)
 _START_MS: Final = DEPTH_RULE_FROM_MS + 86_400_000
@@ -203,7 +203,7 @@ def _market_maker(parameters: QuotedBy, first: BookView) -> Decide:
     maker_parameters = MakerParameters(
         strategy=parameters, order_size_e2=sizes.order_size_e2, max_position_e2=sizes.max_position_e2
     )
-    maker = MarketMaker(context, _TICKER, "bench", maker_parameters)
+    maker = MarketMaker(context, _TICKER, "bench", maker_parameters, decide_every_s=0.0)
     life = maker.run(lambda: None)
 
     def hand(batch: tuple[object, ...]) -> None:
