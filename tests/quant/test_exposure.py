@@ -25,9 +25,7 @@ from tests.quant.builders import ask, bid, fill
 PORTFOLIOS = 10_000
 
 
-def held(
-    *fills: Fill, orders: Iterable[OpenOrder] = (), yes: YesRange | None = None, figure: str = ""
-) -> EventMarket:
+def held(*fills: Fill, orders: Iterable[OpenOrder] = (), yes: YesRange | None = None, figure: str = "") -> EventMarket:
     account = MarketAccount(ticker=fills[0].ticker if fills else "M")
     for item in fills:
         account = apply_fill(account, item)
