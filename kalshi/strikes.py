@@ -25,7 +25,14 @@ from kalshi.types import Strike, StrikeKind
 
 ABSENT: Final = msgspec.Raw(b"null")
 
-_KINDS: Final = {f'"{kind}"'.encode(): kind for kind in StrikeKind}
+# By their JSON text: the type, and whether floor and cap are bounds of it.
+_KINDS: Final = {
+    b'"greater"': (StrikeKind.GREATER, True, False),
+    b'"greater_or_equal"': (StrikeKind.GREATER_OR_EQUAL, True, False),
+    b'"less"': (StrikeKind.LESS, False, True),
+    b'"less_or_equal"': (StrikeKind.LESS_OR_EQUAL, False, True),
+    b'"between"': (StrikeKind.BETWEEN, True, True),
+}
 _NOTHING: Final = (b"null", b"{}", b'""')
 _NUMBER: Final = re.compile(rb'"?(-?([0-9]{1,20})(?:\.([0-9]{1,20}))?(?:[eE][+-]?[0-9]{1,2})?)"?')
 _DIGITS_MAX: Final = 15  # which any float keeps
@@ -44,25 +51,24 @@ class StrikeFields(msgspec.Struct, gc=False, kw_only=True):
 
 def strike_of(fields: StrikeFields, ticker: str, event_ticker: str) -> Strike | None:
     """Returns the strike of a binary market; None where none is known (rules 1 to 4)."""
-    kind = _KINDS.get(bytes(fields.strike_type))
-    if kind is None or bytes(fields.functional_strike) not in _NOTHING or bytes(fields.custom_strike) not in _NOTHING:
+    known = _KINDS.get(bytes(fields.strike_type))
+    if known is None or not (_is_nothing(fields.functional_strike) and _is_nothing(fields.custom_strike)):
+        return None
+    kind, has_floor, has_cap = known
+    floor, cap = _number(fields.floor_strike) if has_floor else None, _number(fields.cap_strike) if has_cap else None
+    if (floor is not None, cap is not None) != (has_floor, has_cap):
+        return None
+    if floor is not None and cap is not None and floor > cap:
         return None
     figure, _, last = ticker.rpartition("-")
-    if f"{figure}-".startswith(f"{event_ticker}-") and _STRIKE_IN_TICKER.fullmatch(last):
-        return _bounded(figure, kind, _number(fields.floor_strike), _number(fields.cap_strike))
-    return None
+    is_of_event = figure == event_ticker or figure.startswith(f"{event_ticker}-")
+    if not is_of_event or _STRIKE_IN_TICKER.fullmatch(last) is None:
+        return None
+    return Strike(figure=figure, kind=kind, floor=floor, cap=cap)
 
 
-def _bounded(figure: str, kind: StrikeKind, floor: float | None, cap: float | None) -> Strike | None:
-    match kind:
-        case StrikeKind.GREATER | StrikeKind.GREATER_OR_EQUAL if floor is not None:
-            return Strike(figure=figure, kind=kind, floor=floor)
-        case StrikeKind.LESS | StrikeKind.LESS_OR_EQUAL if cap is not None:
-            return Strike(figure=figure, kind=kind, cap=cap)
-        case StrikeKind.BETWEEN if floor is not None and cap is not None and floor <= cap:
-            return Strike(figure=figure, kind=kind, floor=floor, cap=cap)
-        case _:
-            return None
+def _is_nothing(raw: msgspec.Raw) -> bool:
+    return raw is ABSENT or bytes(raw) in _NOTHING
 
 
 def _number(raw: msgspec.Raw) -> float | None:

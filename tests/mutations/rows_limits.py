@@ -155,8 +155,8 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "I8",
         "markets on two figures of one event hedge nothing",
         "kalshi/strikes.py",
-        "return _bounded(figure, kind,",
-        "return _bounded(event_ticker, kind,",
+        "return Strike(figure=figure, kind",
+        "return Strike(figure=event_ticker, kind",
         "tests/kalshi/test_strikes.py::test_the_ticker_before_the_strike_names_the_figure",
     ),
     off(
