@@ -262,6 +262,8 @@ class PortfolioRisk:
                 category=rules.category,
                 is_exclusive=rules.mutually_exclusive,
                 exchange_index=rules.exchange_index,
+                strike=rules.strike,
+                close_time_ms=rules.close_time_ms,
             )
             for ticker, rules in self._rules.items()
             # Caps are shared out, so only who may use them gets a share.

@@ -21,6 +21,7 @@ from kalshi.numbers import (
     parse_price,
 )
 from kalshi.rest_wire import decode, fee_multiplier_e4
+from kalshi.strikes import StrikeFields, strike_of
 from kalshi.times import parse_time_ms
 from kalshi.types import (
     BookSnapshot,
@@ -82,7 +83,7 @@ class _SeriesListAnswer(msgspec.Struct):
     series: list[_Series] | None = None
 
 
-class _Market(msgspec.Struct, gc=False):
+class _Market(StrikeFields, gc=False):
     ticker: str
     event_ticker: str
     status: str
@@ -316,6 +317,7 @@ def _market(item: _Market) -> Market:
         settlement_value_e4=parse_price(settled) if settled else None,
         fee_waiver_until_ms=parse_time_ms(item.fee_waiver_expiration_time) if item.fee_waiver_expiration_time else None,
         exchange_index=item.exchange_index,
+        strike=strike_of(item, item.ticker, item.event_ticker) if item.market_type == "binary" else None,
     )
 
 

@@ -81,6 +81,26 @@ class PriceRange:
     step_e4: PriceE4
 
 
+class StrikeKind(enum.StrEnum):
+    """How a market's bounds say at which figures it settles yes."""
+
+    GREATER = "greater"  # than the floor
+    GREATER_OR_EQUAL = "greater_or_equal"
+    LESS = "less"  # than the cap
+    LESS_OR_EQUAL = "less_or_equal"
+    BETWEEN = "between"  # floor and cap, both within
+
+
+@attrs.frozen(kw_only=True)
+class Strike:
+    """A market that asks where a figure lies. Markets of one event and one `figure` ask for the same one."""
+
+    figure: str
+    kind: StrikeKind
+    floor: float | None = None
+    cap: float | None = None
+
+
 @attrs.frozen(kw_only=True)
 class Series:
     ticker: str
@@ -114,6 +134,7 @@ class Market:
     settlement_value_e4: PriceE4 | None = None
     exchange_index: int = 0
     fee_waiver_until_ms: int | None = None  # no trade fee until then, where it is in the future
+    strike: Strike | None = None  # None where nothing is known of the figures at which it settles yes
 
 
 @attrs.frozen(kw_only=True)

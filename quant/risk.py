@@ -10,7 +10,7 @@ everything.
    long, one dollar less the bid for a short, or a whole dollar where that side of the book is empty.
 4. Reducing is always within the limits: a limit never falls below the position that is held. Reversing may
    use what closing releases. As any leg of a hedged event may be closed at any time, hedges count for nothing
-   in what is left of the event's cap, and a leg's closing releases nothing of it (quant.exposure, rule 5).
+   in what is left of the event's cap, and a leg's closing releases nothing of it (quant.exposure, rule 6).
 5. Halts stop every quote: the daily loss and the drawdown at liquidation marks, which latch until a person releases
    them (quant.loss_latch), and the balance floor, which ends when the balance is back. An unknown balance stops
    quoting too, without latching.
@@ -29,9 +29,9 @@ from collections.abc import Mapping
 import attrs
 
 from kalshi.numbers import ONE_DOLLAR_E4, CountE2, MoneyE6, PriceE4, complement
-from kalshi.types import Balance
+from kalshi.types import Balance, Strike
 from quant.accounting import Mark, MarketAccount
-from quant.exposure import EventMarket, event_reach_e6, is_structured
+from quant.exposure import EventMarket, event_reach_e6, hedging, yes_range
 from quant.loss_latch import LossLatch, LossLimits, dollars, watch_loss
 from quant.positions import Portfolio, Valuation, value
 
@@ -57,7 +57,9 @@ class RiskParameters:
 
 @attrs.frozen(kw_only=True)
 class MarketFacts:
-    """Where a market belongs.
+    """Where a market belongs, and at which figures it settles yes, if that is known.
+
+    Markets of one event whose strikes name one figure settle together if they close together: later, it is another one.
 
     Give the markets that are held or may be quoted, not the whole universe: caps are shared.
     """
@@ -66,6 +68,15 @@ class MarketFacts:
     category: str
     is_exclusive: bool = False  # the event's outcomes exclude each other
     exchange_index: int = 0
+    strike: Strike | None = None
+    close_time_ms: int = 0
+
+    def with_account(self, account: MarketAccount) -> EventMarket:
+        """Returns the market with what is held there, as its event is judged."""
+        if self.strike is None:
+            return EventMarket(account=account)
+        figure = f"{self.strike.figure} at {self.close_time_ms}"
+        return EventMarket(account=account, yes=yes_range(self.strike), figure=figure)
 
 
 @attrs.frozen(kw_only=True)
@@ -179,10 +190,10 @@ def _shares(
     shares: dict[str, list[_Cap]] = {ticker: [] for ticker in markets}
     for members in by_event.values():
         is_exclusive = all(markets[ticker].is_exclusive for ticker in members)
-        held = event_reach_e6((EventMarket(account=portfolio.account(t)) for t in members), is_exclusive=is_exclusive)
+        event = [markets[ticker].with_account(portfolio.account(ticker)) for ticker in members]
+        left_e6 = parameters.event_cap_e6 - event_reach_e6(event, is_exclusive=is_exclusive)
         # A leg that pays where another loses releases nothing there when it is closed.
-        may_reuse = not is_structured(dict.fromkeys(members), is_exclusive=is_exclusive)
-        _hand_out(shares, members, "event", parameters.event_cap_e6 - held, may_reuse=may_reuse)
+        _hand_out(shares, members, "event", left_e6, tied=hedging(event, is_exclusive=is_exclusive))
     for category, members in by_category.items():
         cap = parameters.category_caps_e6.get(category, parameters.default_category_cap_e6)
         held = MoneyE6(sum(portfolio.account(ticker).open_cost_e6 for ticker in members))
@@ -204,10 +215,10 @@ def _grouped(key_of: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _hand_out(
-    shares: dict[str, list[_Cap]], members: list[str], name: str, left_e6: int, *, may_reuse: bool = True
+    shares: dict[str, list[_Cap]], members: list[str], name: str, left_e6: int, *, tied: frozenset[str] = frozenset()
 ) -> None:
     for ticker in members:
-        shares[ticker].append(_Cap(name, max(0, left_e6) // len(members), may_reuse))
+        shares[ticker].append(_Cap(name, max(0, left_e6) // len(members), may_reuse=ticker not in tied))
 
 
 def _limits(

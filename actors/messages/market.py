@@ -7,7 +7,7 @@ import enum
 import attrs
 
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
-from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side
+from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side, Strike
 from quant.market_configuration import LiquidityFacts
 from quant.rewards.terms import LiquidityTerms
 
@@ -129,6 +129,7 @@ class MarketRules:
     close_time_ms: int
     exchange_index: int
     mutually_exclusive: bool
+    strike: Strike | None = None
 
 
 @attrs.frozen(kw_only=True)

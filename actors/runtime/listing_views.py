@@ -72,6 +72,7 @@ def rules_of(event: Event, market: Market) -> MarketRules:
         close_time_ms=market.close_time_ms,
         exchange_index=market.exchange_index,
         mutually_exclusive=event.mutually_exclusive,
+        strike=market.strike,
     )
 
 

@@ -21,7 +21,7 @@ from actors.runtime.ledger_store.reading import latest_verdicts
 from actors.runtime.selection_facts import FactsParameters
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.rest_market_answers import PublicTrade
-from kalshi.types import Side
+from kalshi.types import Side, Strike, StrikeKind
 from quant.programs import Program, SelectionKind
 from quant.selection.discovery import DiscoveryParameters
 from quant.selection.toxicity import ToxicityParameters
@@ -380,6 +380,23 @@ async def test_realised_losses_exclude_and_count_once_over_a_restart(
             await stage.wait_until(lambda: stage.claimed() == ["KXB-1-X"])
             await trio.sleep(1)
             assert "its market is toxic: PnL is -25.49 dollars" in latest_verdicts(ledger, "KXA-1-X")[0]
+
+
+async def test_the_rules_of_a_market_tell_its_strike_and_are_told_anew_when_it_is_known(
+    ledger: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    strike = Strike(figure="KXA-1", kind=StrikeKind.GREATER, floor=4_000.0)
+    exchange = Exchange([(event(market("KXA-1-T4000", strike=strike), market("KXA-1-T4100")),)])
+    stage = Stage(exchange, {"it": Program()}, ledger)
+    async with stage.playing(), stage.living():
+        await stage.wait_until(lambda: len(stage.rules) == 2)
+        assert {ticker: rules.strike for ticker, rules in stage.rules.items()} == {
+            "KXA-1-T4000": strike,
+            "KXA-1-T4100": None,
+        }
+        later = attrs.evolve(strike, floor=4_100.0)
+        exchange.pages = [(event(market("KXA-1-T4000", strike=strike), market("KXA-1-T4100", strike=later)),)]
+        await stage.wait_until(lambda: stage.rules["KXA-1-T4100"].strike == later)
 
 
 async def test_i10_a_market_that_is_held_has_its_rules_told_though_no_program_selects_it(

@@ -8,6 +8,7 @@ from tests.mutations.row import Mutation, off
 
 _ACTORS: Final = "tests/actors"
 _DESK: Final = "tests/quant/orders/test_desk.py::TestBeforeACommandLeaves"
+_LADDERS: Final = "tests/actors/test_portfolio_risk_ladders.py"
 _ORDERS: Final = "tests/quant/orders"
 
 ROWS: Final[tuple[Mutation, ...]] = (
@@ -156,6 +157,48 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "is_exclusive=is_exclusive, is_hedged=False)",
         "is_exclusive=is_exclusive, is_hedged=True)",
         "tests/quant/test_risk.py::test_i8_closing_and_reversing_legs_of_a_hedge_passes_no_event_cap",
+    ),
+    off(
+        "I8",
+        "legs that hedge each other release nothing of an event's cap",
+        "quant/exposure.py",
+        "for group in groups if len(group) > 1 for market in group)",
+        "for group in groups if False for market in group)",
+        "tests/quant/test_risk.py::test_i8_closing_and_reversing_legs_of_a_hedge_passes_no_event_cap",
+    ),
+    off(
+        "I8",
+        "the strikes of an event's markets reach its cap",
+        "actors/portfolio_risk.py",
+        "strike=rules.strike,",
+        "strike=None,",
+        f"{_LADDERS}::test_i8_a_long_above_4000_and_a_short_above_4100_of_one_event_are_judged_together",
+        f"{_LADDERS}::test_i8_what_an_events_cap_leaves_equals_brute_force_over_what_its_figures_can_be",
+    ),
+    off(
+        "I8",
+        "figures of two moments are two figures",
+        "actors/portfolio_risk.py",
+        "close_time_ms=rules.close_time_ms,",
+        "close_time_ms=0,",
+        f"{_LADDERS}::test_i8_what_an_events_cap_leaves_equals_brute_force_over_what_its_figures_can_be",
+    ),
+    off(
+        "I8",
+        "markets on two figures of one event hedge nothing",
+        "kalshi/strikes.py",
+        "return Strike(figure=figure, kind",
+        "return Strike(figure=event_ticker, kind",
+        "tests/kalshi/test_strikes.py::test_the_ticker_before_the_strike_names_the_figure",
+    ),
+    off(
+        "I8",
+        "a bound that two ranges share is an outcome",
+        "quant/exposure.py",
+        "return [-math.inf, *bounds, *between, math.inf]",
+        "return [-math.inf, *between, math.inf]",
+        "tests/quant/test_exposure.py::test_i8_the_worst_case_equals_brute_force_over_outcomes_and_fills",
+        f"{_LADDERS}::test_i8_what_an_events_cap_leaves_equals_brute_force_over_what_its_figures_can_be",
     ),
     off(
         "I8",

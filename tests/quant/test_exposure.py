@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pytest
 
 from kalshi.numbers import CountE2, PriceE4
-from kalshi.types import Fill, Side
+from kalshi.types import Fill, Side, Strike, StrikeKind
 from quant.accounting import MarketAccount, apply_fill
 from quant.exposure import (
     EventMarket,
@@ -17,7 +17,7 @@ from quant.exposure import (
     YesRange,
     event_exposure_e6,
     event_reach_e6,
-    is_structured,
+    hedging,
     yes_range,
 )
 from tests.quant.builders import ask, bid, fill
@@ -25,11 +25,11 @@ from tests.quant.builders import ask, bid, fill
 PORTFOLIOS = 10_000
 
 
-def held(*fills: Fill, orders: Iterable[OpenOrder] = (), yes: YesRange | None = None) -> EventMarket:
+def held(*fills: Fill, orders: Iterable[OpenOrder] = (), yes: YesRange | None = None, figure: str = "") -> EventMarket:
     account = MarketAccount(ticker=fills[0].ticker if fills else "M")
     for item in fills:
         account = apply_fill(account, item)
-    return EventMarket(account=account, orders=tuple(orders), yes=yes)
+    return EventMarket(account=account, orders=tuple(orders), yes=yes, figure=figure)
 
 
 def order(side: Side, price_e4: int, count_e2: int) -> OpenOrder:
@@ -64,6 +64,38 @@ def test_a_spread_on_a_ladder_of_thresholds_is_a_hedge() -> None:
     assert event_exposure_e6([held(low), held(high)], is_exclusive=False) == 1_200_000
 
 
+def test_thresholds_of_two_figures_hedge_nothing_though_one_event_lists_them() -> None:
+    one = held(bid(6_000, 100, ticker="A"), yes=above(1), figure="hits of one player")
+    other = held(ask(4_000, 100, ticker="B"), yes=above(2), figure="hits of another")
+    assert event_exposure_e6([one, other], is_exclusive=False) == 1_200_000
+    assert hedging([one, other], is_exclusive=False) == frozenset()
+
+
+def test_a_bound_that_two_ranges_share_is_an_outcome_of_its_own() -> None:
+    lower = held(ask(5_000, 100, ticker="A"), yes=YesRange(low=70, high=71))
+    upper = held(ask(5_000, 100, ticker="B"), yes=YesRange(low=71, high=72))
+    assert event_exposure_e6([lower, upper], is_exclusive=False) == 1_000_000  # both are yes at 71
+    beside = held(ask(5_000, 100, ticker="B"), yes=YesRange(low=71, has_low=False, high=72))
+    assert event_exposure_e6([lower, beside], is_exclusive=False) == 0
+
+
+def test_outcomes_that_exclude_each_other_and_yet_can_both_hold_count_at_the_worse() -> None:
+    shorts = [held(ask(5_000, 100, ticker=t), yes=above(n)) for n, t in enumerate("AB")]
+    assert event_exposure_e6(shorts, is_exclusive=True) == 1_000_000
+    apart = [held(ask(5_000, 100, ticker=t), yes=YesRange(low=n, high=n)) for n, t in enumerate("AB")]
+    assert event_exposure_e6(apart, is_exclusive=True) == 0
+    longs = [held(bid(5_000, 100, ticker=t), yes=yes) for t, yes in (("A", above(1)), ("B", YesRange(high=1)))]
+    assert event_exposure_e6(longs, is_exclusive=True) == 1_000_000  # none of them: the flag may be the right one
+
+
+def test_figures_of_any_size_have_a_place_beyond_them() -> None:
+    far = held(ask(5_000, 100, ticker="A"), yes=above(1e18))
+    between = held(ask(5_000, 100, ticker="B"), yes=YesRange(low=1e308, high=1.7e308))
+    assert event_exposure_e6([far], is_exclusive=False) == 500_000
+    assert event_exposure_e6([held(bid(5_000, 100, ticker="A"), yes=above(1e18))], is_exclusive=False) == 500_000
+    assert event_exposure_e6([between], is_exclusive=False) == 500_000
+
+
 def test_an_order_that_would_break_a_hedge_counts_in_the_outcome_that_it_hurts() -> None:
     a = held(ask(6_000, 100, ticker="A"), orders=[order(Side.BID, 5_000, 100)])
     b = held(ask(6_000, 100, ticker="B"))
@@ -76,29 +108,30 @@ def test_nothing_held_is_no_exposure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("strike_type", "floor", "cap", "yes_at", "no_at"),
+    ("kind", "floor", "cap", "yes_at", "no_at"),
     [
         ("greater", 70.0, None, 70.5, 70.0),
         ("greater_or_equal", 70.0, None, 70.0, 69.5),
         ("less", None, 70.0, 69.5, 70.0),
         ("less_or_equal", None, 70.0, 70.0, 70.5),
         ("between", 70.0, 71.0, 71.0, 71.5),
+        ("between", 70.0, 71.0, 70.0, 69.5),
     ],
 )
-def test_the_exchanges_strikes_say_at_which_figures_a_market_settles_yes(
-    strike_type: str, floor: float | None, cap: float | None, yes_at: float, no_at: float
+def test_a_strike_says_at_which_figures_a_market_settles_yes(
+    kind: str, floor: float | None, cap: float | None, yes_at: float, no_at: float
 ) -> None:
-    yes = yes_range(strike_type, floor, cap)
-    assert yes is not None
+    yes = yes_range(Strike(figure="F", kind=StrikeKind(kind), floor=floor, cap=cap))
     assert (yes.holds(yes_at), yes.holds(no_at)) == (True, False)
-    assert yes_range(strike_type, None, None) is None
 
 
-def test_strikes_of_another_kind_are_no_range_and_one_market_alone_hedges_nothing() -> None:
-    assert yes_range("custom", 1.0, 2.0) is None
-    assert is_structured({"A": above(1), "B": None}, is_exclusive=False)
-    assert not is_structured({"A": None, "B": None}, is_exclusive=False)
-    assert not is_structured({"A": above(1)}, is_exclusive=True)
+def test_only_what_is_held_together_hedges() -> None:
+    a, b = held(bid(5_000, 100, ticker="A"), yes=above(1)), held(ask(5_000, 100, ticker="B"), yes=above(2))
+    free, flat = held(bid(5_000, 100, ticker="C")), EventMarket(account=MarketAccount(ticker="D"), yes=above(3))
+    assert hedging([a, b, free, flat], is_exclusive=False) == {"A", "B"}
+    assert hedging([a, free, flat], is_exclusive=False) == frozenset()
+    assert hedging([a, free, flat], is_exclusive=True) == {"A", "C"}
+    assert hedging([a, flat], is_exclusive=True) == frozenset()
 
 
 # Brute force: every figure or winner, every combination of what is free, every subset of the orders, every closing.
@@ -114,29 +147,34 @@ def _markets(rng: random.Random, kind: str) -> list[EventMarket]:
         orders = [
             order(rng.choice([*Side]), rng.randint(1, 9_999), rng.randint(1, 500)) for _ in range(rng.randint(0, 2))
         ]
-        markets.append(EventMarket(account=account, orders=orders, yes=_range(rng) if kind == "ladder" else None))
+        yes = None if kind in ("exclusive", "independent") else _range(rng)
+        figure = rng.choice("FG") if kind == "figures" else ""
+        markets.append(EventMarket(account=account, orders=orders, yes=yes, figure=figure))
     return markets
 
 
 def _range(rng: random.Random) -> YesRange | None:
     low, high = sorted((rng.randint(0, 6), rng.randint(0, 6)))
-    kind = rng.choice(["greater", "greater_or_equal", "less", "less_or_equal", "between", "custom"])
-    return yes_range(kind, float(low), float(high))
+    kind = rng.choice([*StrikeKind, None])
+    return None if kind is None else yes_range(Strike(figure="", kind=kind, floor=float(low), cap=float(high)))
 
 
 def _settlements(markets: list[EventMarket], *, is_exclusive: bool) -> Iterable[tuple[bool, ...]]:
     """Yields who settles yes, in every way that can be, by trying: half steps hit each bound and between all."""
+    by_figure = []
+    for figure in sorted({market.figure for market in markets if market.yes is not None}):
+        ranges = {n: market.yes for n, market in enumerate(markets) if market.yes is not None}
+        mine = {n: yes for n, yes in ranges.items() if markets[n].figure == figure}
+        steps = range(-2, 16)
+        by_figure.append({tuple((n, yes.holds(step / 2)) for n, yes in mine.items()) for step in steps})
     if is_exclusive:
         yield from (tuple(n == winner for n in range(len(markets))) for winner in range(-1, len(markets)))
-        return
-    free = [n for n, market in enumerate(markets) if market.yes is None]
-    for half_steps in range(-2, 16) if len(free) < len(markets) else (0,):
-        for ways in itertools.product((False, True), repeat=len(free)):
-            chosen = dict(zip(free, ways, strict=True))
-            yield tuple(
-                chosen[n] if market.yes is None else market.yes.holds(half_steps / 2)
-                for n, market in enumerate(markets)
-            )
+        if not any(sum(is_yes for _, is_yes in answers) > 1 for figure in by_figure for answers in figure):
+            return
+    free = [{((n, False),), ((n, True),)} for n, market in enumerate(markets) if market.yes is None]
+    for ways in itertools.product(*by_figure, *free):
+        answers = dict(itertools.chain.from_iterable(ways))
+        yield tuple(answers[n] for n in range(len(markets)))
 
 
 def _brute_force(markets: list[EventMarket], *, is_exclusive: bool, may_close: bool) -> int:
@@ -154,9 +192,9 @@ def _brute_force(markets: list[EventMarket], *, is_exclusive: bool, may_close: b
     return -worst
 
 
-@pytest.mark.parametrize("kind", ["exclusive", "ladder", "independent"])
+@pytest.mark.parametrize("kind", ["exclusive", "exclusive ranges", "ladder", "figures", "independent"])
 def test_i8_the_worst_case_equals_brute_force_over_outcomes_and_fills(kind: str) -> None:
-    rng, is_exclusive = random.Random(f"exposure:{kind}"), kind == "exclusive"
+    rng, is_exclusive = random.Random(f"exposure:{kind}"), kind.startswith("exclusive")
     hedged = 0
     for _ in range(PORTFOLIOS // 3 + 1):
         markets = _markets(rng, kind)

@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kalshi.numbers import MoneyE6
-from kalshi.types import Balance, Fill, Side
+from kalshi.types import Balance, Fill, Side, Strike, StrikeKind
 from quant.accounting import Mark, MarketAccount, apply_fill
-from quant.exposure import EventMarket, event_exposure_e6, event_reach_e6
+from quant.exposure import event_exposure_e6, event_reach_e6
 from quant.loss_latch import LossLatch
 from quant.positions import Portfolio
 from quant.risk import MarketFacts, MarketLimits, RiskAssessment, RiskParameters, assess
@@ -24,8 +24,25 @@ PARAMETERS = RiskParameters()
 EVEN = mark(5_000, 5_000)
 
 
-def facts(event: str = "E", category: str = "Sports", *, is_exclusive: bool = False) -> MarketFacts:
-    return MarketFacts(event_ticker=event, category=category, is_exclusive=is_exclusive)
+def facts(
+    event: str = "E",
+    category: str = "Sports",
+    *,
+    is_exclusive: bool = False,
+    strike: Strike | None = None,
+    close_time_ms: int = 0,
+) -> MarketFacts:
+    return MarketFacts(
+        event_ticker=event,
+        category=category,
+        is_exclusive=is_exclusive,
+        strike=strike,
+        close_time_ms=close_time_ms,
+    )
+
+
+def above(floor: float, figure: str = "E") -> Strike:
+    return Strike(figure=figure, kind=StrikeKind.GREATER, floor=floor)
 
 
 def judge(
@@ -124,6 +141,34 @@ def test_hedged_exclusive_outcomes_leave_more_of_the_events_cap_than_the_same_po
     assert limits_of(judge(shorts, marks, {n: facts() for n in "AB"}, parameters=tight), "A").max_long_e2 == 0
     hedged = judge(shorts, marks, {n: facts(is_exclusive=True) for n in "AB"}, parameters=tight)
     assert limits_of(hedged, "A").max_long_e2 > 0
+
+
+@pytest.mark.parametrize(
+    ("strike", "close_time_ms", "left_dollars"),
+    [
+        (above(4_100), 0, 140),  # one of the two is lost at most: above 4,100 is above 4,000
+        (None, 0, 80),
+        (above(4_100, figure="E-OTHER"), 0, 80),
+        (above(4_100), 1, 80),  # closes at another time, when the figure is another one
+    ],
+)
+def test_a_short_above_a_long_of_one_ladder_leaves_more_of_the_events_cap(
+    strike: Strike | None, close_time_ms: int, left_dollars: int
+) -> None:
+    held = holding(bid(6_000, 10_000, ticker="A"), ask(4_000, 10_000, ticker="B"))
+    marks = dict.fromkeys("ABC", mark(4_900, 5_000))
+    markets = {"A": facts(strike=above(4_000)), "B": facts(strike=strike, close_time_ms=close_time_ms), "C": facts()}
+    limits = judge(held, marks, markets)
+    assert limits_of(limits, "C").max_long_e2 == left_dollars * DOLLAR // 3 // 5_000
+
+
+def test_what_the_one_position_of_an_event_releases_may_be_spent_on_its_reversal() -> None:
+    small = attrs.evolve(PARAMETERS, event_cap_e6=60 * DOLLAR)
+    marks = dict.fromkeys("AB", EVEN)
+    ladder = {"A": facts(strike=above(4_000)), "B": facts(strike=above(4_100))}
+    one, both = holding(bid(5_000, 4_000, ticker="A")), [bid(5_000, 4_000, ticker="A"), ask(5_000, 4_000, ticker="B")]
+    assert limits_of(judge(one, marks, ladder, parameters=small), "A").max_short_e2 == (20 + 20) * DOLLAR // 5_000
+    assert limits_of(judge(holding(*both), marks, ladder, parameters=small), "A").max_short_e2 == 20 * DOLLAR // 5_000
 
 
 def test_a_held_market_without_a_mark_may_only_be_reduced() -> None:
@@ -260,12 +305,33 @@ def test_the_position_that_is_held_is_always_within_its_limits(history: list[Fil
     assert -limits.max_short_e2 <= position <= limits.max_long_e2
 
 
+LADDER = [
+    {"A": facts(strike=above(1)), "B": facts(strike=above(2)), "C": facts(strike=above(3))},
+    {"A": facts(strike=above(1)), "B": facts(strike=above(1)), "C": facts()},
+    {
+        "A": facts(strike=Strike(figure="E", kind=StrikeKind.BETWEEN, floor=1, cap=2)),
+        "B": facts(strike=Strike(figure="E", kind=StrikeKind.BETWEEN, floor=2, cap=3)),
+        "C": facts(strike=Strike(figure="E", kind=StrikeKind.LESS, cap=2)),
+    },
+    {"A": facts(strike=above(1)), "B": facts(strike=above(2)), "C": facts(strike=above(1, figure="E-OTHER"))},
+]
+EXCLUSIVE = {name: facts(is_exclusive=True) for name in "ABC"}
+CONTRADICTED = {name: attrs.evolve(one, is_exclusive=True) for name, one in LADDER[1].items()}
+
+
 @example(  # two that cannot both be lost: one is given up, and the other made as large as its limit allows
     history=[fill(Side.ASK, 4_000, 3_000, ticker="A"), fill(Side.ASK, 4_000, 3_000, ticker="B")],
     prices=(4_000, 4_000, 4_000),
     ways=(0, -1, 0),
+    markets=EXCLUSIVE,
 )
-@settings(max_examples=150)
+@example(
+    history=[fill(Side.BID, 6_000, 3_000, ticker="A"), fill(Side.ASK, 4_000, 3_000, ticker="B")],
+    prices=(4_000, 4_000, 4_000),
+    ways=(-1, -1, 0),
+    markets=LADDER[0],
+)
+@settings(max_examples=400)
 @given(
     history=st.lists(
         st.builds(
@@ -279,16 +345,16 @@ def test_the_position_that_is_held_is_always_within_its_limits(history: list[Fil
     ),
     prices=st.tuples(*[st.integers(1, 9_999)] * 3),
     ways=st.tuples(*[st.sampled_from((-1, 0, 1))] * 3),
+    markets=st.sampled_from([EXCLUSIVE, *LADDER, CONTRADICTED]),
 )
 def test_i8_closing_and_reversing_legs_of_a_hedge_passes_no_event_cap(
-    history: list[Fill], prices: tuple[int, ...], ways: tuple[int, ...]
+    history: list[Fill], prices: tuple[int, ...], ways: tuple[int, ...], markets: dict[str, MarketFacts]
 ) -> None:
-    cap = 20 * DOLLAR
+    cap, is_exclusive = 20 * DOLLAR, markets["A"].is_exclusive
     before = holding(*history)
     accounts = [before.account(name) for name in "ABC"]
-    reach = event_reach_e6([EventMarket(account=account) for account in accounts], is_exclusive=True)
+    reach = event_reach_e6([markets[one.ticker].with_account(one) for one in accounts], is_exclusive=is_exclusive)
     marks = {name: mark(price, price) for name, price in zip("ABC", prices, strict=True)}
-    markets = {name: facts(is_exclusive=True) for name in "ABC"}
     limits = judge(before, marks, markets, parameters=attrs.evolve(PARAMETERS, event_cap_e6=cap)).limits
     after = []
     for account, price, way in zip(accounts, prices, ways, strict=True):
@@ -297,5 +363,5 @@ def test_i8_closing_and_reversing_legs_of_a_hedge_passes_no_event_cap(
         change = wanted - account.position_e2
         side = Side.BID if change > 0 else Side.ASK
         traded = account if change == 0 else apply_fill(account, fill(side, price, abs(change), ticker=account.ticker))
-        after.append(EventMarket(account=traded))
-    assert event_exposure_e6(after, is_exclusive=True) <= max(cap, reach)
+        after.append(markets[account.ticker].with_account(traded))
+    assert event_exposure_e6(after, is_exclusive=is_exclusive) <= max(cap, reach)
