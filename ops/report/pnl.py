@@ -23,7 +23,7 @@ import attrs
 from ops.report.calendar import Calendar, Stretch, bucket_for, walk
 from ops.report.figures import Figures
 from ops.report.reading import MINUTE_MS, LedgerReader, Run, SessionOutcome
-from ops.report.tally import Tally, tallies
+from ops.report.tally import add_fills, fills_in_stretches
 from ops.report.worth import Prices, Worth
 
 UNKNOWN: Final = "(unknown)"
@@ -136,22 +136,23 @@ class _Making:
     def add_trading(self, advance: Callable[[int], None]) -> None:
         """Adds fills and what positions did; after the quoting, which tells the prices."""
         calendar = self.calendar
-        found = tallies(self.reader.fills(calendar.start_ms, calendar.end_ms), calendar.tally, advance)
+        found: dict[str, dict[int, Stretch]] = {}
+        for empty, fills in fills_in_stretches(self.reader, calendar, advance):
+            stretch = found.setdefault(fills.ticker, {}).setdefault(empty.from_ms, empty)
+            stretch.net_e2 += fills.net_e2
+            for figures in self.sums.of(fills.ticker, stretch):
+                add_fills(figures, fills)
         before_e2, settled = self.reader.positions_before(calendar.start_ms), self.reader.settlements()
         for ticker in sorted(before_e2.keys() | found.keys()):
             worth = Worth(self.reader, ticker, self._prices.get(ticker, {}), settled.get(ticker), calendar)
             self._add_market(ticker, before_e2.get(ticker, 0), found.get(ticker, {}), worth)
 
-    def _add_market(self, ticker: str, position_e2: int, found: dict[int, Tally], worth: Worth) -> None:
+    def _add_market(self, ticker: str, position_e2: int, found: dict[int, Stretch], worth: Worth) -> None:
         value_e6 = worth.at_start_e6(position_e2)
         for stretch in walk(ticker, position_e2, found, self.calendar):
-            here = self.sums.of(ticker, stretch)
-            if stretch.tally is not None:
-                position_e2 += stretch.tally.net_e2
-                for figures in here:
-                    stretch.tally.add_to(figures)
+            position_e2 += stretch.net_e2
             before_e6, value_e6 = value_e6, worth.at_end_e6(stretch, position_e2)
-            for figures in here:
+            for figures in self.sums.of(ticker, stretch):
                 figures.value_change_e6 += value_e6 - before_e6
         self.open_positions += position_e2 != 0
         if position_e2 and worth.is_unknown:
