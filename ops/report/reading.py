@@ -104,47 +104,53 @@ class SessionOutcome:
 
 
 class FillSums(NamedTuple):
-    """Sums over fills of one market in one bucket; `known` says which of their mids are, which is one for all of them.
+    """Sums over fills of one market in one bucket of which the same mids are known.
 
-    `mids` are signed counts (bought is positive) times twice the mid, at the fill and after each horizon; None where
-    it is not known. `against` are the fills that the mid moved against from the fill until a horizon.
+    `mids` are signed counts (bought is positive) times twice the mid, at the fill and after each horizon; `against` are
+    the fills that the mid moved against from the fill until a horizon. Both are 0 where a mid is not known.
     """
 
     ticker: str
-    known: int
     first_ms: int
     last_ms: int
+    unknown: int  # which mids are not: bit 0 is the one at the fill, bits 1 to 4 those after the horizons
     fills: int
     takers: int
     net_e2: int
     contracts_e2: int
     paid_e6: int
     fees_e6: int
-    mids: int | None
-    mids_1s: int | None
-    mids_5s: int | None
-    mids_10s: int | None
-    mids_60s: int | None
-    against_1s: int | None
-    against_5s: int | None
-    against_10s: int | None
-    against_60s: int | None
+    mids: int
+    mids_1s: int
+    mids_5s: int
+    mids_10s: int
+    mids_60s: int
+    against_1s: int
+    against_5s: int
+    against_10s: int
+    against_60s: int
 
 
+NOT_SUMS: Final = 4  # columns of FillSums that say whose sums the others are
 _SIGNED_E2: Final = "CASE side WHEN 'bid' THEN count_e2 ELSE -count_e2 END"
 _LATER: Final = ("mid2_1s_e4", "mid2_5s_e4", "mid2_10s_e4", "mid2_60s_e4")
-_KNOWN: Final = " + ".join(f"{2**place} * ({mid} IS NULL)" for place, mid in enumerate(("mid2_e4", *_LATER)))
+_MIDS: Final = ("mid2_e4", *_LATER)
+# A sum is NULL where one of its parts is: nearly all fills have all their mids, and need one look.
+_UNKNOWN: Final = (
+    f"CASE WHEN {' + '.join(_MIDS)} IS NULL "
+    f"THEN {' + '.join(f'{2**place} * ({mid} IS NULL)' for place, mid in enumerate(_MIDS))} ELSE 0 END"
+)
 _FILL_SUMS: Final = f"""
-SELECT ticker, known, MIN(ts_ms), MAX(ts_ms), COUNT(*), SUM(is_taker != 0), SUM(signed_e2), SUM(count_e2),
-    SUM(signed_e2 * price_e4), SUM(fee_e6), SUM(signed_e2 * mid2_e4),
-    {", ".join(f"SUM(signed_e2 * {mid})" for mid in _LATER)},
-    {", ".join(f"SUM(signed_e2 * ({mid} - mid2_e4) < 0)" for mid in _LATER)}
-FROM (SELECT *, {_SIGNED_E2} AS signed_e2, {_KNOWN} AS known FROM fills LEFT JOIN fill_marks USING (fill_seq))
+SELECT ticker, MIN(ts_ms), MAX(ts_ms), unknown, COUNT(*), SUM(is_taker != 0), SUM(signed_e2), SUM(count_e2),
+    SUM(signed_e2 * price_e4), SUM(fee_e6),
+    {", ".join(f"COALESCE(SUM(signed_e2 * {mid}), 0)" for mid in _MIDS)},
+    {", ".join(f"COALESCE(SUM(signed_e2 * ({mid} - mid2_e4) < 0), 0)" for mid in _LATER)}
+FROM (SELECT *, {_SIGNED_E2} AS signed_e2, {_UNKNOWN} AS unknown FROM fills LEFT JOIN fill_marks USING (fill_seq))
 WHERE fill_seq >= ? AND fill_seq < ? AND ts_ms >= ? AND ts_ms < ? {{also}}
-GROUP BY ts_ms / ?, ticker, known
+GROUP BY ts_ms / ?, ticker, unknown
 """
 _FILL_SUMS_OF_ALL: Final = _FILL_SUMS.format(also="")
-_FILL_SUMS_OF_ONE: Final = _FILL_SUMS.format(also="AND ticker = ? AND known = ?")
+_FILL_SUMS_OF_ONE: Final = _FILL_SUMS.format(also="AND ticker = ? AND unknown = ?")
 
 
 class LedgerReader:
@@ -221,7 +227,7 @@ class LedgerReader:
 
     def moments_of(self, sums: FillSums, numbers: range) -> Iterator[FillSums]:
         """Yields the fills that were summed up, those of one millisecond together."""
-        terms = (numbers.start, numbers.stop, sums.first_ms, sums.last_ms + 1, sums.ticker, sums.known, 1)
+        terms = (numbers.start, numbers.stop, sums.first_ms, sums.last_ms + 1, sums.ticker, sums.unknown, 1)
         return map(FillSums._make, self._db.execute(_FILL_SUMS_OF_ONE, terms))
 
     def quote_times(self, start_ms: int, end_ms: int, bucket_ms: int) -> Iterator[QuoteTime]:

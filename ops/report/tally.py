@@ -8,11 +8,12 @@ measured against, the prices, is one sum for all horizons.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import add
 from typing import Final
 
 from ops.report.calendar import Calendar, Stretch
 from ops.report.figures import Figures
-from ops.report.reading import FillSums, LedgerReader
+from ops.report.reading import NOT_SUMS, FillSums, LedgerReader
 
 AT_ONCE: Final = 20_000  # fills that are summed up at once, and between two words on how far it is
 
@@ -34,6 +35,13 @@ def fills_in_stretches(
         advance(counted)
 
 
+def plus(one: FillSums | None, other: FillSums) -> FillSums:
+    """Returns the sums of both, whose known mids are the same, under the name of the second."""
+    if one is None:
+        return other
+    return FillSums._make((*other[:NOT_SUMS], *map(add, one[NOT_SUMS:], other[NOT_SUMS:])))
+
+
 def add_fills(figures: Figures, sums: FillSums) -> None:
     """Adds fills to figures. Without the mid at the fill nothing is measured."""
     figures.fills += sums.fills
@@ -41,7 +49,7 @@ def add_fills(figures: Figures, sums: FillSums) -> None:
     figures.contracts_e2 += sums.contracts_e2
     figures.cash_e6 -= sums.paid_e6
     figures.fees_e6 += sums.fees_e6
-    if sums.mids is None:
+    if sums.unknown & 1:
         return
     figures.measured_e2 += sums.contracts_e2
     figures.spread_half_e6 += sums.mids - 2 * sums.paid_e6
@@ -51,8 +59,8 @@ def add_fills(figures: Figures, sums: FillSums) -> None:
         (sums.mids_10s, sums.against_10s),
         (sums.mids_60s, sums.against_60s),
     )
-    for markouts, (mids, against) in zip(figures.markouts, later, strict=True):
-        if mids is not None and against is not None:
+    for place, (markouts, (mids, against)) in enumerate(zip(figures.markouts, later, strict=True), 1):
+        if not sums.unknown >> place & 1:
             markouts.fills += sums.fills
             markouts.contracts_e2 += sums.contracts_e2
             markouts.half_e6 += mids - 2 * sums.paid_e6
