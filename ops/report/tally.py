@@ -1,8 +1,8 @@
 """Counts fills: which stretch of its market's time each belongs to, and what it adds to the figures.
 
 SQLite sums fills up by market and bucket, thousands at a time. Only where a market's program or strategy changed
-between two fills of such a sum they are read again, moment by moment. Markouts are sums of signed mids: what they were measured
-against, the prices, is one sum for all horizons.
+between two fills of such a sum they are read again, moment by moment. Markouts are sums of signed mids:
+what they were measured against, the prices, is one sum for all horizons.
 """
 
 from __future__ import annotations
