@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ops.report.reading import Configured
-from ops.report.tally import Tally
 
 BUCKETS_MAX: Final = 200  # points of a chart; each market has a stretch in each at most
 # What a bucket may be; each divides the next and a day, so that no bucket lies in two days.
@@ -15,13 +14,13 @@ BUCKETS_MS: Final = tuple(60_000 * minutes for minutes in (1, 5, 15, 60, 240, 1_
 
 
 class Stretch:
-    """One piece of one market's time, and what the fills in it did, if there were any."""
+    """One piece of one market's time, and what the fills in it bought, in 1/100 contract."""
 
-    __slots__ = ("bucket_ms", "configured", "from_ms", "tally", "to_ms")
+    __slots__ = ("bucket_ms", "configured", "from_ms", "net_e2", "to_ms")
 
     def __init__(self, from_ms: int, to_ms: int, bucket_ms: int, configured: Configured | None) -> None:
         self.from_ms, self.to_ms, self.bucket_ms, self.configured = from_ms, to_ms, bucket_ms, configured
-        self.tally: Tally | None = None
+        self.net_e2 = 0
 
 
 class Calendar:
@@ -46,27 +45,21 @@ class Calendar:
         to_ms = min(self.end_ms, bucket + self.bucket_ms, times[place] if place < len(times) else self.end_ms)
         return Stretch(from_ms, to_ms, bucket, self._configured[ticker][place - 1] if place else None)
 
-    def tally(self, ticker: str, at_ms: int) -> Tally:
-        """Returns an empty tally for the stretch of a moment."""
-        stretch = self.stretch(ticker, at_ms)
-        return Tally(stretch.from_ms, stretch.to_ms)
-
 
 def bucket_for(length_ms: int) -> int:
     """Returns the smallest bucket of which the time needs at most BUCKETS_MAX, at most a day."""
     return next((bucket for bucket in BUCKETS_MS if length_ms <= bucket * BUCKETS_MAX), BUCKETS_MS[-1])
 
 
-def walk(ticker: str, position_e2: int, found: dict[int, Tally], calendar: Calendar) -> Iterator[Stretch]:
+def walk(ticker: str, position_e2: int, found: dict[int, Stretch], calendar: Calendar) -> Iterator[Stretch]:
     """Yields a market's stretches in order of time: those with fills, and those without in which it held a position."""
     at_ms = calendar.start_ms
     for from_ms in sorted(found):
         if position_e2:
             yield from _empty(ticker, at_ms, from_ms, calendar)
-        stretch = calendar.stretch(ticker, from_ms)
-        stretch.tally = found[from_ms]
+        stretch = found[from_ms]
         yield stretch
-        position_e2 += stretch.tally.net_e2
+        position_e2 += stretch.net_e2
         at_ms = stretch.to_ms
     if position_e2:
         yield from _empty(ticker, at_ms, calendar.end_ms, calendar)

@@ -22,8 +22,8 @@ import attrs
 
 from ops.report.calendar import Calendar, Stretch, bucket_for, walk
 from ops.report.figures import Figures
-from ops.report.reading import MINUTE_MS, LedgerReader, Run, SessionOutcome
-from ops.report.tally import Tally, tallies
+from ops.report.reading import MINUTE_MS, FillSums, LedgerReader, Run, SessionOutcome
+from ops.report.tally import add_fills, fills_in_stretches, plus
 from ops.report.worth import Prices, Worth
 
 UNKNOWN: Final = "(unknown)"
@@ -136,58 +136,78 @@ class _Making:
     def add_trading(self, advance: Callable[[int], None]) -> None:
         """Adds fills and what positions did; after the quoting, which tells the prices."""
         calendar = self.calendar
-        found = tallies(self.reader.fills(calendar.start_ms, calendar.end_ms), calendar.tally, advance)
+        found = self._add_fills(advance)
         before_e2, settled = self.reader.positions_before(calendar.start_ms), self.reader.settlements()
         for ticker in sorted(before_e2.keys() | found.keys()):
             worth = Worth(self.reader, ticker, self._prices.get(ticker, {}), settled.get(ticker), calendar)
             self._add_market(ticker, before_e2.get(ticker, 0), found.get(ticker, {}), worth)
 
-    def _add_market(self, ticker: str, position_e2: int, found: dict[int, Tally], worth: Worth) -> None:
+    def _add_fills(self, advance: Callable[[int], None]) -> dict[str, dict[int, Stretch]]:
+        """Adds the fills; returns the stretches that have some, by market and start."""
+        found: dict[str, dict[int, Stretch]] = {}
+        by_group: dict[tuple[str, int], FillSums] = {}
+        by_bucket: dict[tuple[int, int], FillSums] = {}
+        for empty, fills in fills_in_stretches(self.reader, self.calendar, advance):
+            stretch = found.setdefault(fills.ticker, {}).setdefault(empty.from_ms, empty)
+            stretch.net_e2 += fills.net_e2
+            group = self.sums.label(fills.ticker, stretch), fills.unknown
+            bucket = stretch.bucket_ms, fills.unknown
+            by_group[group] = plus(by_group.get(group), fills)
+            by_bucket[bucket] = plus(by_bucket.get(bucket), fills)
+        for (label, _), fills in by_group.items():
+            add_fills(self.sums.group(label), fills)
+        for (bucket_ms, _), fills in by_bucket.items():
+            add_fills(self.sums.bucket(bucket_ms), fills)
+        return found
+
+    def _add_market(self, ticker: str, position_e2: int, found: dict[int, Stretch], worth: Worth) -> None:
         value_e6 = worth.at_start_e6(position_e2)
         for stretch in walk(ticker, position_e2, found, self.calendar):
-            here = self.sums.of(ticker, stretch)
-            if stretch.tally is not None:
-                position_e2 += stretch.tally.net_e2
-                for figures in here:
-                    stretch.tally.add_to(figures)
+            position_e2 += stretch.net_e2
             before_e6, value_e6 = value_e6, worth.at_end_e6(stretch, position_e2)
-            for figures in here:
+            for figures in self.sums.of(ticker, stretch):
                 figures.value_change_e6 += value_e6 - before_e6
         self.open_positions += position_e2 != 0
         if position_e2 and worth.is_unknown:
             self.unpriced.append(ticker)
 
 
+def _day(_: str, stretch: Stretch) -> str:
+    return datetime.datetime.fromtimestamp(stretch.bucket_ms / 1000, tz=datetime.UTC).date().isoformat()
+
+
+# What a stretch of a market is counted under.
+_LABELS: Final[dict[By, Callable[[str, Stretch], str]]] = {
+    By.MARKET: lambda ticker, _: ticker,
+    By.DAY: _day,
+    By.STRATEGY: lambda _, stretch: stretch.configured.strategy if stretch.configured else UNKNOWN,
+    By.PROGRAM: lambda _, stretch: stretch.configured.program if stretch.configured else UNKNOWN,
+    By.CATEGORY: lambda _, stretch: (stretch.configured.category if stretch.configured else "") or UNKNOWN,
+}
+
+
 class _Sums:
     def __init__(self, by: By) -> None:
         self._by = by
+        self.label = _LABELS[by]
         self._by_group: dict[str, Figures] = {}
         self.by_bucket: dict[int, Figures] = {}
 
     def of(self, ticker: str, stretch: Stretch) -> tuple[Figures, Figures]:
         """Returns where the figures of a stretch are summed up: its group and its bucket."""
-        label = self._label(ticker, stretch)
-        group = self._by_group.get(label)
-        if group is None:
-            group = self._by_group[label] = Figures()
-        bucket = self.by_bucket.get(stretch.bucket_ms)
-        if bucket is None:
-            bucket = self.by_bucket[stretch.bucket_ms] = Figures()
-        return group, bucket
+        return self.group(self.label(ticker, stretch)), self.bucket(stretch.bucket_ms)
 
-    def _label(self, ticker: str, stretch: Stretch) -> str:
-        configured = stretch.configured
-        match self._by:
-            case By.MARKET:
-                return ticker
-            case By.DAY:
-                return datetime.datetime.fromtimestamp(stretch.bucket_ms / 1000, tz=datetime.UTC).date().isoformat()
-            case By.STRATEGY:
-                return configured.strategy if configured else UNKNOWN
-            case By.PROGRAM:
-                return configured.program if configured else UNKNOWN
-            case By.CATEGORY:
-                return (configured.category if configured else "") or UNKNOWN
+    def group(self, label: str) -> Figures:
+        found = self._by_group.get(label)
+        if found is None:
+            found = self._by_group[label] = Figures()
+        return found
+
+    def bucket(self, bucket_ms: int) -> Figures:
+        found = self.by_bucket.get(bucket_ms)
+        if found is None:
+            found = self.by_bucket[bucket_ms] = Figures()
+        return found
 
     def groups(self) -> tuple[tuple[str, Figures], ...]:
         if self._by is By.DAY:

@@ -1,8 +1,10 @@
 """Reads a Ledger for the report: read-only, as one moment of it, in streams; works while the bot runs.
 
-Every number is an integer in the units of the columns. Sums that SQLite can form, it forms; fills come one by one, for
-each belongs to a stretch of its market's time that only the report knows. A table which an older Ledger does not have
-is an empty one.
+Every number is an integer in the units of the columns, and SQLite forms the sums, by market and bucket of the clock: a
+row costs it a tenth of what it costs Python. What it sums is what a table holds, in the order in which it holds it
+(`NOT INDEXED`): by an index on the ticker each row would be looked for at another place of the file. And it sorts by
+the number of the bucket first, which costs less to compare than a text and is nearly the order of the rows. A table
+which an older Ledger does not have is an empty one.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 
@@ -55,8 +57,7 @@ class Configured:
     category: str
 
 
-@attrs.frozen(kw_only=True)
-class QuoteTime:
+class QuoteTime(NamedTuple):
     """Sums over the minutes of one market in one bucket, in milliseconds, and the last prices in it."""
 
     ticker: str
@@ -71,8 +72,7 @@ class QuoteTime:
     ask_e4: int | None
 
 
-@attrs.frozen(kw_only=True)
-class OrderCounts:
+class OrderCounts(NamedTuple):
     """Orders of one market that ended in one bucket."""
 
     ticker: str
@@ -103,8 +103,54 @@ class SessionOutcome:
     pnl_e6: int
 
 
-# fill: ticker, signed count (+ bought), price, fee, is taker, time, twice the mid at it and after each horizon
-FillRow = tuple[str, int, int, int, int, int, int | None, int | None, int | None, int | None, int | None]
+class FillSums(NamedTuple):
+    """Sums over fills of one market in one bucket of which the same mids are known.
+
+    `mids` are signed counts (bought is positive) times twice the mid, at the fill and after each horizon; `against` are
+    the fills that the mid moved against from the fill until a horizon. Both are 0 where a mid is not known.
+    """
+
+    ticker: str
+    first_ms: int
+    last_ms: int
+    unknown: int  # which mids are not: bit 0 is the one at the fill, bits 1 to 4 those after the horizons
+    fills: int
+    takers: int
+    net_e2: int
+    contracts_e2: int
+    paid_e6: int
+    fees_e6: int
+    mids: int
+    mids_1s: int
+    mids_5s: int
+    mids_10s: int
+    mids_60s: int
+    against_1s: int
+    against_5s: int
+    against_10s: int
+    against_60s: int
+
+
+NOT_SUMS: Final = 4  # columns of FillSums that say whose sums the others are
+_SIGNED_E2: Final = "CASE side WHEN 'bid' THEN count_e2 ELSE -count_e2 END"
+_LATER: Final = ("mid2_1s_e4", "mid2_5s_e4", "mid2_10s_e4", "mid2_60s_e4")
+_MIDS: Final = ("mid2_e4", *_LATER)
+# A sum is NULL where one of its parts is: nearly all fills have all their mids, and need one look.
+_UNKNOWN: Final = (
+    f"CASE WHEN {' + '.join(_MIDS)} IS NULL "
+    f"THEN {' + '.join(f'{2**place} * ({mid} IS NULL)' for place, mid in enumerate(_MIDS))} ELSE 0 END"
+)
+_FILL_SUMS: Final = f"""
+SELECT ticker, MIN(ts_ms), MAX(ts_ms), unknown, COUNT(*), SUM(is_taker != 0), SUM(signed_e2), SUM(count_e2),
+    SUM(signed_e2 * price_e4), SUM(fee_e6),
+    {", ".join(f"COALESCE(SUM(signed_e2 * {mid}), 0)" for mid in _MIDS)},
+    {", ".join(f"COALESCE(SUM(signed_e2 * ({mid} - mid2_e4) < 0), 0)" for mid in _LATER)}
+FROM (SELECT *, {_SIGNED_E2} AS signed_e2, {_UNKNOWN} AS unknown FROM fills LEFT JOIN fill_marks USING (fill_seq))
+WHERE fill_seq >= ? AND fill_seq < ? AND ts_ms >= ? AND ts_ms < ? {{also}}
+GROUP BY ts_ms / ?, ticker, unknown
+"""
+_FILL_SUMS_OF_ALL: Final = _FILL_SUMS.format(also="")
+_FILL_SUMS_OF_ONE: Final = _FILL_SUMS.format(also="AND ticker = ? AND unknown = ?")
 
 
 class LedgerReader:
@@ -163,20 +209,26 @@ class LedgerReader:
     def positions_before(self, start_ms: int) -> dict[str, int]:
         """Returns the positions of the fills before a time, in 1/100 YES contract."""
         rows = self._db.execute(
-            "SELECT ticker, SUM(CASE side WHEN 'bid' THEN count_e2 ELSE -count_e2 END) FROM fills WHERE ts_ms < ? "
-            "GROUP BY ticker",
-            (start_ms,),
+            f"SELECT ticker, SUM({_SIGNED_E2}) FROM fills NOT INDEXED WHERE ts_ms < ? GROUP BY ticker", (start_ms,)
         )
         return {ticker: position_e2 for ticker, position_e2 in rows if position_e2}
 
-    def fills(self, start_ms: int, end_ms: int) -> Iterator[FillRow]:
-        """Yields the fills of a time, in the order of their numbers."""
-        return self._db.execute(
-            "SELECT ticker, CASE side WHEN 'bid' THEN count_e2 ELSE -count_e2 END, price_e4, fee_e6, is_taker, ts_ms, "
-            "mid2_e4, mid2_1s_e4, mid2_5s_e4, mid2_10s_e4, mid2_60s_e4 "
-            "FROM fills LEFT JOIN fill_marks USING (fill_seq) WHERE ts_ms >= ? AND ts_ms < ? ORDER BY fill_seq",
-            (start_ms, end_ms),
-        )
+    def fill_numbers(self, at_once: int) -> Iterator[range]:
+        """Yields the numbers of the fills, in their order, in pieces of `at_once`."""
+        first, last = self._db.execute("SELECT MIN(fill_seq), MAX(fill_seq) FROM fills").fetchone()
+        if first is not None:
+            for number in range(first, last + 1, at_once):
+                yield range(number, number + at_once)
+
+    def fill_sums(self, numbers: range, start_ms: int, end_ms: int, bucket_ms: int) -> Iterator[FillSums]:
+        """Yields the sums of the fills of these numbers and a time, by market and bucket."""
+        terms = (numbers.start, numbers.stop, start_ms, end_ms, bucket_ms)
+        return map(FillSums._make, self._db.execute(_FILL_SUMS_OF_ALL, terms))
+
+    def moments_of(self, sums: FillSums, numbers: range) -> Iterator[FillSums]:
+        """Yields the fills that were summed up, those of one millisecond together."""
+        terms = (numbers.start, numbers.stop, sums.first_ms, sums.last_ms + 1, sums.ticker, sums.unknown, 1)
+        return map(FillSums._make, self._db.execute(_FILL_SUMS_OF_ONE, terms))
 
     def quote_times(self, start_ms: int, end_ms: int, bucket_ms: int) -> Iterator[QuoteTime]:
         """Yields the quoting of a time by market and bucket; a minute belongs to where it begins.
@@ -185,13 +237,12 @@ class LedgerReader:
         """
         rows = self._db.execute(
             "SELECT ticker, MAX(CASE WHEN live_ms > 0 THEN minute_ms END), SUM(live_ms), SUM(bid_ms), SUM(ask_ms), "
-            "SUM(both_ms), SUM(bid_touch_ms), SUM(ask_touch_ms), bid_e4, ask_e4 FROM market_minutes "
-            "WHERE minute_ms >= ? AND minute_ms < ? GROUP BY ticker, program, minute_ms / ? HAVING SUM(live_ms) > 0",
+            "SUM(both_ms), SUM(bid_touch_ms), SUM(ask_touch_ms), bid_e4, ask_e4 "
+            "FROM market_minutes NOT INDEXED WHERE minute_ms >= ? AND minute_ms < ? "
+            "GROUP BY minute_ms / ?, ticker, program HAVING SUM(live_ms) > 0",
             (start_ms // MINUTE_MS * MINUTE_MS, end_ms, bucket_ms),
         )
-        names = [field.name for field in attrs.fields(QuoteTime)]
-        for row in rows:
-            yield QuoteTime(**dict(zip(names, row, strict=True)))
+        return map(QuoteTime._make, rows)
 
     def prices_at(self, ticker: str, at_ms: int) -> tuple[int | None, int | None]:
         """Returns a market's best prices by the last minute that was over at a time; None where none is known."""
@@ -211,12 +262,10 @@ class LedgerReader:
         """Yields the orders that ended in a time, by market and bucket."""
         rows = self._db.execute(
             "SELECT ticker, MAX(at_ms), COUNT(*), SUM(filled_e2 > 0), SUM(count_e2), SUM(filled_e2) FROM orders "
-            "WHERE at_ms >= ? AND at_ms < ? GROUP BY ticker, at_ms / ?",
+            "NOT INDEXED WHERE at_ms >= ? AND at_ms < ? GROUP BY at_ms / ?, ticker",
             (start_ms, end_ms, bucket_ms),
         )
-        names = [field.name for field in attrs.fields(OrderCounts)]
-        for row in rows:
-            yield OrderCounts(**dict(zip(names, row, strict=True)))
+        return map(OrderCounts._make, rows)
 
     def rewards(self) -> Iterator[Reward]:
         """Yields what was paid, as it was seen: the rows hold running totals, a total that falls back pays nothing."""
