@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
-import trio
 
 from actors.market_records import MarketRecords
 from actors.market_voice import HEARTBEAT_S, MarketVoice
@@ -18,6 +17,7 @@ from actors.messages.market import BookCondition, BookView, MarketRules, Program
 from actors.messages.money import FillTape, PositionView, RiskView
 from actors.messages.orders import WorkingOrders
 from actors.messages.volatility import QuoteDirective
+from actors.runtime.pacer import Pacer
 from actors.runtime.supervisor import ChildContext
 from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2
@@ -46,6 +46,7 @@ class MarketMaker:
     ticker: str
     program: str  # its owner: nobody else's directives count
     parameters: MakerParameters
+    pacer: Pacer = attrs.Factory(lambda self: Pacer(self.context.seams.now), takes_self=True)
     decide_every_s: float = DECIDE_EVERY_S
     _maker: Maker = attrs.field(init=False)
     _voice: MarketVoice = attrs.field(init=False)
@@ -70,9 +71,9 @@ class MarketMaker:
         is_incentive = isinstance(self.parameters.strategy, IncentiveParameters)
         next_decision_s = now()
         while True:
-            if (wait_s := next_decision_s - now()) > 0:
+            if now() < next_decision_s:
                 # Slept through, and not listened through: in a lively market the next news have come by then.
-                await trio.sleep(wait_s)
+                await self.pacer.until(next_decision_s)
             self._take(await self.context.mailbox.receive(timeout_s=HEARTBEAT_S))
             next_decision_s = now() + self.decide_every_s
             self._voice.state(self._decide(), self._book)

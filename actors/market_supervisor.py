@@ -25,6 +25,7 @@ from actors.messages.volatility import QuoteDirective
 from actors.refill import RefillMaker
 from actors.runtime.child import ChildStatus
 from actors.runtime.lifecycle import LifecycleEvent
+from actors.runtime.pacer import Pacer
 from actors.runtime.supervisor import (
     Actor,
     BackOff,
@@ -88,6 +89,7 @@ class MarketSupervisor:
     fatal: tuple[type[BaseException], ...]
     _supervisor: Supervisor = attrs.field(init=False)
     _configurer: MarketConfigurer = attrs.field(init=False)
+    _pacer: Pacer = attrs.field(init=False)
     _present: dict[str, _Present] = attrs.field(factory=dict, init=False)
 
     async def run(self, started: Callable[[], None]) -> None:
@@ -104,6 +106,7 @@ class MarketSupervisor:
             log_for=self.log_for,
             fatal=self.fatal,
         )
+        self._pacer = Pacer(self.context.seams.now)
         parameters = self.parameters
         self._configurer = MarketConfigurer(
             parameters.configuration, parameters.limits, parameters.sizes, parameters.quoting, parameters.volatility
@@ -176,9 +179,8 @@ class MarketSupervisor:
         def factory(context: ChildContext) -> Actor:
             if isinstance(strategy, EventParameters):
                 return RefillMaker(context, ticker, assignment.program, strategy, configuration.max_position_e2)
-            return MarketMaker(
-                context, ticker, assignment.program, self._maker_parameters(program, strategy, configuration)
-            )
+            parameters = self._maker_parameters(program, strategy, configuration)
+            return MarketMaker(context, ticker, assignment.program, parameters, self._pacer)
 
         keyed: tuple[type, ...] = (BookView, MarketRules, PositionView, WorkingOrders, ProgramTerms, QuoteDirective)
         return ChildSpec(

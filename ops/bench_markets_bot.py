@@ -39,6 +39,7 @@ from actors.messages.orders import (
 from actors.messages.table import CHANNELS
 from actors.order_desk import OrderDesk
 from actors.runtime.child import ChildContext, silent_log
+from actors.runtime.pacer import Pacer
 from actors.runtime.seams import Seams, real_seams
 from actors.runtime.server_clock import ServerClock
 from actors.runtime.switchboard import Outbox, Switchboard
@@ -136,6 +137,7 @@ class Bot:
         self._switchboard = Switchboard(CHANNELS, self._seams.now)
         self._published_s: dict[str, tuple[int, float]] = {}
         self.tally = Tally()
+        self._pacer = Pacer(self._seams.now)
         self._started = trio.Event()
         self.wire = _Wire(self._switchboard, self._seams)
         self._desk = OrderDesk(
@@ -195,7 +197,7 @@ class Bot:
             order_size_e2=sizes.order_size_e2,
             max_position_e2=sizes.max_position_e2,
         )
-        return _CountedMaker(context, ticker, "bench", parameters, tally=self.tally)
+        return _CountedMaker(context, ticker, "bench", parameters, self._pacer, tally=self.tally)
 
     async def _connect(self, nursery: trio.Nursery) -> Socket:
         headers = list(self._signer.headers("GET", SOCKET_PATH, self._seams.wall_ms()).items())
