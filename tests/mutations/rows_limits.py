@@ -103,6 +103,14 @@ ROWS: Final[tuple[Mutation, ...]] = (
     ),
     off(
         "I6",
+        "who let go of a market too early is told",
+        "actors/runtime/ledger_store/store.py",
+        "self.reopened += kept.count(False)",
+        "pass",
+        "tests/actors/runtime/ledger_store/test_retired_markets.py::test_sums_that_have_not_heard_of_every_fill_are_refused",
+    ),
+    off(
+        "I6",
         "risk begins anew when a retired market has got a fill",
         "actors/portfolio_risk.py",
         "if message.opened != self._opened:",

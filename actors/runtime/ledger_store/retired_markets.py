@@ -4,7 +4,8 @@ Rules:
 1. A row holds the sums over all fills of its market that the database has, and is a convenience: without it the
    market's fills are read and counted again.
 2. A fill that is new in such a market takes the row away, in the transaction that stores the fill.
-3. Sums that count another number of fills than the database has are not stored: whoever made them has not heard of all.
+3. Sums that count another number of fills than the database has are not stored: whoever made them has not heard of all,
+   and is told so as of a late fill.
 
 A year of trading has a million fills in tens of thousands of markets, of which a few hundred are open at a time.
 Rejected: the whole portfolio as one value every so often. It grows with the fills that are kept for late ones, and what

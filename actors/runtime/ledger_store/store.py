@@ -39,7 +39,7 @@ class LedgerStore:
     def __init__(self, path: Path, parameters: LedgerParameters | None = None) -> None:
         self._database = Database(path)
         self._upkeep = Upkeep(self._database, parameters or LedgerParameters())
-        self.reopened = 0  # retired markets in which a fill has come since this was opened
+        self.reopened = 0  # markets that somebody had let go of, and has to count again, since this was opened
         try:
             migrate(self._database)
             with self._database.reading() as connection:
@@ -74,10 +74,13 @@ class LedgerStore:
             )
 
     def retire(self, asked: tuple[RetireMarket, ...]) -> None:
-        """Keeps markets that are over as sums, in one transaction."""
+        """Keeps markets that are over as sums, in one transaction.
+
+        Sums that lack a fill count as a market reopened: whoever made them has let go of it.
+        """
         with self._database.writing() as connection:
-            for each in asked:
-                retired_markets.keep(connection, each.ticker, each.totals)
+            kept = [retired_markets.keep(connection, each.ticker, each.totals) for each in asked]
+        self.reopened += kept.count(False)
 
     def keep_fill_mark(self, complete_to_ms: int) -> None:
         """Stores up to when REST has been worked in; an older time changes nothing."""

@@ -127,4 +127,5 @@ def test_sums_that_have_not_heard_of_every_fill_are_refused(tmp_path: Path) -> N
     store.retire((RetireMarket(ticker="A", totals=Totals(fills=1)),))
     fills, _, retired = store.books()
     assert (len(fills), retired) == (2, Totals())
+    assert store.reopened == 1, "who made them has let go of the market, and must begin anew"
     store.close()
