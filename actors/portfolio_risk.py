@@ -247,9 +247,13 @@ class PortfolioRisk:
             for known in (self._positions_said, self._rules, self._marks):
                 known.pop(ticker, None)
             self._booked.discard(ticker)
-        unseen = self._retirement.to_read(self._portfolio.accounts, self._assigned, now_s)
+        unseen = self._retirement.to_read(self._portfolio.accounts, self._is_open, now_s)
         if unseen is not None:
             await post_to_wire(self.context, ReadMarket(ticker=unseen))
+
+    def _is_open(self, ticker: str) -> bool:
+        rules = self._rules.get(ticker)
+        return ticker in self._assigned or (rules is not None and rules.close_time_ms > self.context.seams.wall_ms())
 
     # -- out --
 

@@ -4,12 +4,12 @@ Rules:
 1. A settled market that is flat is due `after_s` after it was first seen so. What a late fill would change afterwards
    is found by whoever stores fills, and everything is begun anew; so early is slow, and never wrong.
 2. A market that was traded and is flat may have settled while nobody listened. One at a time is read, every
-   `read_every_s`, the one that was read longest ago, those that are traded now left out.
+   `read_every_s`, the one that was read longest ago, those that may still be traded left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -42,7 +42,9 @@ class Retirement:
             self._settled_s.setdefault(ticker, now_s)
         return tuple(ticker for ticker in over if now_s - self._settled_s[ticker] >= self._parameters.after_s)
 
-    def to_read(self, accounts: Mapping[str, MarketAccount], traded: Collection[str], now_s: float) -> str | None:
+    def to_read(
+        self, accounts: Mapping[str, MarketAccount], is_open: Callable[[str], bool], now_s: float
+    ) -> str | None:
         """Returns a market to read now, None where it is not time or nothing is to be read (rule 2)."""
         if self._next_read_s is None:
             self._next_read_s = now_s + self._parameters.read_every_s
@@ -54,7 +56,7 @@ class Retirement:
         flat = [
             ticker
             for ticker, account in accounts.items()
-            if account.is_flat and not account.is_settled and ticker not in traded
+            if account.is_flat and not account.is_settled and not is_open(ticker)
         ]
         if not flat:
             return None

@@ -35,7 +35,7 @@ def test_one_that_comes_again_is_due_its_whole_time_later() -> None:
 def test_flat_markets_are_read_in_turn_and_those_that_are_held_over_or_traded_never() -> None:
     retirement = Retirement(PARAMETERS)
     accounts = {"A": FLAT, "B": FLAT, "C": FLAT, "H": HELD, "O": OVER, "T": FLAT}
-    read = [retirement.to_read(accounts, frozenset({"T"}), float(now_s)) for now_s in range(0, 75, 5)]
+    read = [retirement.to_read(accounts, lambda ticker: ticker == "T", float(now_s)) for now_s in range(0, 75, 5)]
     assert [ticker for ticker in read if ticker] == ["A", "B", "C", "A", "B", "C", "A"]
     assert read[:3] == [None, None, "A"]
-    assert Retirement(PARAMETERS).to_read({"H": HELD}, (), 100.0) is None
+    assert Retirement(PARAMETERS).to_read({"H": HELD}, lambda _: False, 100.0) is None
