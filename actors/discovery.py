@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 import trio
@@ -64,8 +64,6 @@ RULES_KEPT_MAX: Final = 1_000
 CLAIMS_TTL_FACTOR: Final = 6.0  # claims outlive this many missed runs
 JUDGED_AT_ONCE: Final = 50  # markets, some two milliseconds
 LISTEN_EVERY_S: Final = 1.0  # prices for markouts come quietly: somebody has to look
-
-T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)

@@ -32,7 +32,9 @@ from quant.risk import RiskParameters
 from tests.quant.builders import bid
 
 
-def an_actor(switchboard: Switchboard, timing: RiskTiming | None = None) -> PortfolioRisk:
+def an_actor(
+    switchboard: Switchboard, timing: RiskTiming | None = None, parameters: RiskParameters | None = None
+) -> PortfolioRisk:
     context = ChildContext(
         name="portfolio_risk",
         incarnation=1,
@@ -41,7 +43,7 @@ def an_actor(switchboard: Switchboard, timing: RiskTiming | None = None) -> Port
         seams=virtual_seams(1, 1_700_000_000_000),
         log=silent_log("portfolio_risk"),
     )
-    return PortfolioRisk(context, RiskParameters(), timing or RiskTiming())
+    return PortfolioRisk(context, parameters or RiskParameters(), timing or RiskTiming())
 
 
 async def test_i6_books_that_do_not_balance_are_a_defect_and_are_never_published(

@@ -13,15 +13,13 @@ import trio.testing
 from actors.messages.market import Assignment, Assignments, MarketRules
 from actors.messages.money import AccountRead, FillTape, MarketCap, RiskView
 from actors.messages.table import CHANNELS
-from actors.portfolio_risk import PortfolioRisk, RiskTiming
-from actors.runtime.child import ChildContext, silent_log
-from actors.runtime.seams import virtual_seams
 from actors.runtime.switchboard import Switchboard
 from kalshi.numbers import MoneyE6
 from kalshi.types import Balance, Fill, Side, Strike, StrikeKind
 from quant.fills import NumberedFill
 from quant.risk import RiskParameters
 from tests.actors.listings import tradable
+from tests.actors.test_portfolio_risk import an_actor
 from tests.quant.builders import ask, bid, fill, mark
 
 DOLLAR = 1_000_000
@@ -36,15 +34,7 @@ async def judged(
     """Returns the word of a risk actor that has heard of these markets, all assigned, and of these fills."""
     switchboard = Switchboard(CHANNELS, trio.current_time)
     desk = switchboard.mailbox("order_desk")
-    context = ChildContext(
-        name="portfolio_risk",
-        incarnation=1,
-        mailbox=switchboard.mailbox("portfolio_risk"),
-        outbox=switchboard.outbox("portfolio_risk"),
-        seams=virtual_seams(1, 1_700_000_000_000),
-        log=silent_log("portfolio_risk"),
-    )
-    risk = PortfolioRisk(context, parameters, RiskTiming())
+    risk = an_actor(switchboard, parameters=parameters)
     numbered = tuple(NumberedFill(fill_seq=seq, fill=one) for seq, one in enumerate(fills, start=1))
     balance = Balance(total_e6=MoneyE6(RICH), by_shard_e6=((0, MoneyE6(RICH)),), updated_ts_s=0)
     assigned = tuple(Assignment(ticker=one.ticker, program="it", strategy="") for one in rules)
