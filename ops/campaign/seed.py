@@ -51,7 +51,7 @@ BACK_AFTER_S: Final = (0.2, 8.0)  # from a power cut to the next start
 MARKETS: Final = 6
 # Six markets that the bot trades, on two shards, and two that close too soon for it.
 SERIES: Final = ("KXETHD", "KXEURUSD")
-FLOW_RATE: Final = 0.3
+FLOW_RATE: Final = 0.34
 TICK_MS: Final = 250
 
 
