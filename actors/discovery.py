@@ -9,8 +9,8 @@
 4. Our own fills are followed to the price ten seconds later, and realised PnL by market. Where they lost, no program
    gets the market for a while (quant.selection.toxicity). What was learned is stored with the Ledger at once, so that a
    restart neither forgives nor condemns.
-5. Tapes and books are read after the claims, for the leading markets only: what is not known yet refuses nothing, and
-   is known at the next run.
+5. Tapes and books are read after the claims, for the leading markets only, and fees for those that are claimed: what
+   is not known yet refuses nothing, and is known at the next run.
 6. Where we rest in a market with a reward program, its shadow accrues (actors.runtime.reward_watch).
 """
 
@@ -44,6 +44,7 @@ from actors.runtime.listing_views import liquidity_of, listed, rules_of
 from actors.runtime.paced_reader import PacedReader
 from actors.runtime.reward_watch import RewardWatch
 from actors.runtime.selection_facts import FactsParameters, SelectionFacts
+from actors.runtime.series_fees import MarketFees, SeriesFees
 from actors.runtime.stepwise import stepwise
 from actors.runtime.supervisor import ChildContext
 from actors.runtime.verdict_log import VerdictLog
@@ -100,6 +101,7 @@ class Discovery:
     facts_parameters: FactsParameters = attrs.field(factory=FactsParameters)
     _reader: PacedReader = attrs.field(init=False)
     _facts: SelectionFacts = attrs.field(init=False)
+    _fees: SeriesFees = attrs.field(init=False)
     _fills: OwnFills = attrs.field(init=False)
     _log: VerdictLog = attrs.field(init=False)
     _rewards: RewardWatch = attrs.field(factory=RewardWatch, init=False)
@@ -117,6 +119,7 @@ class Discovery:
         parameters = self.facts_parameters
         self._reader = PacedReader(self.context, parameters.read_every_s, self._listen)
         self._facts = SelectionFacts(parameters, self.parameters.recent_window_s, self._reader, self.context.seams)
+        self._fees = SeriesFees(parameters.fees, self._reader, self.context.seams)
         self._fills = OwnFills(parameters.toxicity)
         self._log = VerdictLog(self.context)
 
@@ -130,6 +133,7 @@ class Discovery:
             began_s, programs = self.context.seams.now(), self._switches.programs
             leading = await self._run_once(began_s)
             if leading is not None:
+                await self._fees.read(self._traded_series())
                 await self._facts.read_tapes(leading)
             await self._rest(max(1.0, began_s + self.timing.interval_s - self.context.seams.now()), programs)
 
@@ -199,6 +203,11 @@ class Discovery:
         rules = self._published.get(ticker)
         return ticker.partition("-")[0] if rules is None else rules.series_ticker
 
+    def _traded_series(self) -> tuple[str, ...]:
+        """The series of what is quoted or held, and of everything else whose rules were published."""
+        first = [t for t in self._published if t in self._assigned or t in self._held]
+        return tuple(dict.fromkeys(self._published[ticker].series_ticker for ticker in (*first, *self._published)))
+
     def _is_on(self, name: str) -> bool:
         return self._switches.is_enabled(name, self.programs[name].is_enabled)
 
@@ -250,13 +259,14 @@ class Discovery:
         self, run: _Run, event: Event, market: Market, now_ms: int, settled: dict[str, list[SelectionVerdict]]
     ) -> None:
         ticker, memory, facts = market.ticker, self._fills.memory, self._facts
+        fees = self._fees.of(event, market, now_ms)
         if ticker in self._leading:
             facts.watch(market)
         each = listed(
             event,
             market,
             block_reason=block_reason(memory, ticker, event.series_ticker, now_ms),
-            held_back=facts.refusals(market, now_ms),
+            held_back=(*facts.refusals(market, now_ms), *((fees.refusal,) if fees.refusal else ())),
             activity=facts.tape(ticker),
             programs=facts.programs.get(ticker, ()),
             adverse_selection_per_contract=adverse_selection_per_contract(
@@ -270,7 +280,7 @@ class Discovery:
         # What is held needs rules as well, whoever bought it: without them no cap and no stop loss works there.
         if ticker in self._published or ticker in self._assigned or ticker in self._held:
             run.seen.add(ticker)
-            self._publish_market(event, market)
+            self._publish_market(event, market, fees)
         elif any(scan.keeps(ticker) for scan in run.scans.values()):
             run.found[ticker] = (event, market)
 
@@ -292,7 +302,8 @@ class Discovery:
             claimed.update(ticker for ticker, _ in selection.wanted)
             for ticker, _ in selection.wanted:
                 if ticker in run.found:
-                    self._publish_market(*run.found[ticker])
+                    event, market = run.found[ticker]
+                    self._publish_market(event, market, self._fees.of(event, market, self.context.seams.wall_ms()))
             self._claiming.add(name)
             self._claim(name, selection.wanted)
         self._publish_terms(claimed)
@@ -309,8 +320,8 @@ class Discovery:
 
     # What it says.
 
-    def _publish_market(self, event: Event, market: Market) -> None:
-        self._publish_rules(rules_of(event, market))
+    def _publish_market(self, event: Event, market: Market, fees: MarketFees) -> None:
+        self._publish_rules(rules_of(event, market, fees))
         self.context.outbox.publish(liquidity_of(market))
 
     def _publish_rules(self, rules: MarketRules) -> None:

@@ -95,6 +95,7 @@ class MarketMaker:
                         message.close_time_ms,
                         message.category,
                         is_tradable=message.is_tradable,
+                        maker_fee_rate=0.0 if message.fees is None else message.fees.maker_rate,
                     )
                 case PositionView():
                     now_s = self.context.seams.now()

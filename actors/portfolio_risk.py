@@ -45,9 +45,10 @@ from actors.runtime.asking import ask_until_answered, post_to_wire
 from actors.runtime.stepwise import stepwise
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import ONE_DOLLAR_E4, MoneyE6, PriceE4
-from kalshi.types import Balance, Market, MarketStatus, Side
+from kalshi.types import Balance, Fill, Market, MarketStatus, Side
 from quant.accounting import Mark, liquidation_mark_e4, unrealised_e6
 from quant.drift import DriftParameters, DriftState, compare
+from quant.fee_check import FeeWatch
 from quant.fills import NumberedFill
 from quant.invariants import check
 from quant.loss_latch import LossLatch
@@ -86,6 +87,7 @@ class PortfolioRisk:
     _marks: dict[str, Mark] = attrs.field(factory=dict, init=False)
     _booked: set[str] = attrs.field(factory=set, init=False)  # whose mark comes from a book that is live
     _rules: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
+    _fees: FeeWatch = attrs.field(factory=FeeWatch, init=False)
     _assigned: frozenset[str] = attrs.field(default=frozenset(), init=False)
     _balance: Balance | None = attrs.field(default=None, init=False)
     _drift: DriftState = attrs.field(factory=DriftState, init=False)
@@ -140,9 +142,21 @@ class PortfolioRisk:
 
     def _apply(self, fills: tuple[NumberedFill, ...]) -> bool:
         """Books fills; returns whether numbers before them are missing."""
+        before = self._portfolio.sequence.watermark
         applied = apply_fills(self._portfolio, fills)
         self._portfolio = applied.portfolio
+        for numbered in fills:
+            if before < numbered.fill_seq <= applied.portfolio.sequence.watermark:
+                self._check_fee(numbered.fill)
         return applied.has_gap
+
+    def _check_fee(self, fill: Fill) -> None:
+        """The books take what was billed; a bill that the known fees do not explain is a person's to look into."""
+        rules, age_ms = self._rules.get(fill.ticker), self.context.seams.wall_ms() - fill.ts_ms
+        surprise = self._fees.seen(fill, None if rules is None else rules.fees, age_ms)
+        if surprise:
+            self.context.log.warning(surprise)
+            self._alert("fee_surprise", "warning", surprise)
 
     async def _take(self, batch: tuple[object, ...]) -> bool:
         before = self._portfolio.sequence.watermark

@@ -76,6 +76,11 @@ class FeeSchedule:
         step = _TRADE_FEE_STEP_E6[self.rounding]
         return MoneyE6(-(-raw // (_RAW_SCALE * step)) * step)
 
+    @property
+    def maker_rate(self) -> float:
+        """What a maker pays for a contract at price p, before rounding, is this times p (1 - p), in dollars."""
+        return self.multiplier_e4 * _MAKER_RATE_E4[self.fee_type] / ONE_DOLLAR_E4**2
+
     def net_fee_e6(self, side: Side, price_e4: PriceE4, count_e2: CountE2, is_taker: bool) -> MoneyE6:
         """Returns the net fee of a fill that is its order's first, in millionths of a dollar."""
         return OrderFees(self).charge(side, price_e4, count_e2, is_taker).net_fee_e6

@@ -104,6 +104,8 @@ RULES: tuple[Rule, ...] = (
     _between("discovery.max_per_category_fraction", 0.01, 1, "it is a share of the selection"),
     _between("discovery.facts.read_every_s", 0.05, 60, "each read takes a twentieth of a basic account's second"),
     _between("discovery.facts.tapes_max", 0, 1_000, "each one is a read"),
+    _between("discovery.facts.fees.series_every_s", 60, 86_400, "each is a read, and announced changes count anyway"),
+    _between("discovery.facts.fees.series_max", 0, 1_000, "each one is a read"),
     _between("discovery.markets_max", 1, 1_000, "there must be something to select"),
     _between("volatility_scanner.at_once", 1, 2_000, "every watched market must have its turn"),
     _between("volatility_scanner.tracking.tracked_max", 1, 2_000, "each is a subscription, and a key of its channels"),

@@ -6,6 +6,7 @@ import enum
 
 import attrs
 
+from kalshi.fees import FeeSchedule
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import BookSnapshot, Event, Level, Market, PriceRange, Side, Strike
 from quant.market_configuration import LiquidityFacts
@@ -130,6 +131,7 @@ class MarketRules:
     exchange_index: int
     mutually_exclusive: bool
     strike: Strike | None = None
+    fees: FeeSchedule | None = None  # None where nobody has read them yet
 
 
 @attrs.frozen(kw_only=True)

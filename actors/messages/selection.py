@@ -5,8 +5,9 @@ from __future__ import annotations
 import attrs
 
 from actors.runtime.mailbox import ReplySlot
+from kalshi.rest_exchange_answers import SeriesFeeChange
 from kalshi.rest_market_answers import IncentiveProgram, PublicTrade
-from kalshi.types import BookSnapshot
+from kalshi.types import BookSnapshot, Series
 from quant.selection.experience import Learned
 
 
@@ -46,6 +47,28 @@ class ReadTape:
 @attrs.frozen(kw_only=True)
 class TapeRead:
     trades: tuple[PublicTrade, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ReadSeries:
+    """One series with its fee terms."""
+
+    ticker: str
+
+
+@attrs.frozen(kw_only=True)
+class SeriesRead:
+    series: Series
+
+
+@attrs.frozen(kw_only=True)
+class ReadFeeChanges:
+    """The announced changes of the fees of all series that are still to come."""
+
+
+@attrs.frozen(kw_only=True)
+class FeeChangesRead:
+    changes: tuple[SeriesFeeChange, ...]
 
 
 @attrs.frozen(kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actors.messages.market import MarketLiquidity, MarketRules
+from actors.runtime.series_fees import MarketFees
 from kalshi.numbers import CountE2, ask_or_none, bid_or_none
 from kalshi.rest_market_answers import IncentiveProgram
 from kalshi.types import Event, Market, MarketStatus
@@ -59,7 +60,7 @@ def listed(  # one argument for each source of knowledge
     )
 
 
-def rules_of(event: Event, market: Market) -> MarketRules:
+def rules_of(event: Event, market: Market, fees: MarketFees) -> MarketRules:
     """Returns what must be known of a market before anything may be quoted in it."""
     return MarketRules(
         ticker=market.ticker,
@@ -67,12 +68,13 @@ def rules_of(event: Event, market: Market) -> MarketRules:
         series_ticker=event.series_ticker,
         category=event.category,
         title=market.title,
-        is_tradable=market.status is MarketStatus.ACTIVE,
+        is_tradable=market.status is MarketStatus.ACTIVE and not fees.refusal,
         price_ranges=market.price_ranges,
         close_time_ms=market.close_time_ms,
         exchange_index=market.exchange_index,
         mutually_exclusive=event.mutually_exclusive,
         strike=market.strike,
+        fees=fees.schedule,
     )
 
 

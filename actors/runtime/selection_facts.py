@@ -25,6 +25,7 @@ from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadI
 from actors.runtime.listing_views import terms_of
 from actors.runtime.paced_reader import PacedReader
 from actors.runtime.seams import Seams
+from actors.runtime.series_fees import FeeParameters
 from kalshi.rest_markets import BOOKS_PER_REQUEST_MAX
 from kalshi.types import BookSnapshot, Market, Side
 from quant.bounded import put_newest
@@ -57,6 +58,7 @@ class FactsParameters:
     terms: TermsChoices = attrs.field(factory=TermsChoices)
     admission: AdmissionParameters = attrs.field(factory=_default_admission)
     toxicity: ToxicityParameters = attrs.field(factory=ToxicityParameters)
+    fees: FeeParameters = attrs.field(factory=FeeParameters)
 
 
 @attrs.frozen

@@ -35,7 +35,18 @@ from actors.messages.money import (
     ReadOrder,
 )
 from actors.messages.orders import OrderList, ReadOrders, ReadRequest
-from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadIncentives, ReadTape, TapeRead
+from actors.messages.selection import (
+    BooksRead,
+    FeeChangesRead,
+    IncentivePage,
+    ReadBooks,
+    ReadFeeChanges,
+    ReadIncentives,
+    ReadSeries,
+    ReadTape,
+    SeriesRead,
+    TapeRead,
+)
 from kalshi.budget import Priority
 from kalshi.errors import Rejected
 from kalshi.rest import RestClient, read_all
@@ -99,6 +110,10 @@ class WireReads:
                     limit=TRADES_PER_PAGE, ticker=ticker, min_ts_s=min_ts_s, priority=priority
                 )
                 return TapeRead(trades=trades)
+            case ReadSeries(ticker=ticker):
+                return SeriesRead(series=await client.series(ticker, priority=priority))
+            case ReadFeeChanges():
+                return FeeChangesRead(changes=await client.series_fee_changes(priority=priority))
             case _:
                 raise TypeError(f"the Wire does not know the read {type(request.read).__name__}")
 

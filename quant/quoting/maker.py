@@ -77,6 +77,7 @@ class Maker:
         self._grid: PriceGrid | None = None
         self._close_time_ms = 0
         self._is_tradable = False
+        self._maker_fee_rate = 0.0
         self._position_e2 = CountE2(0)
         self._own: tuple[OwnOrder, ...] = ()
         self._bids, self._asks = OthersSide(BID), OthersSide(ASK)
@@ -94,8 +95,17 @@ class Maker:
 
     # -- facts in --
 
-    def rules_seen(self, grid: PriceGrid, close_time_ms: int, category: str, *, is_tradable: bool) -> None:
-        """The market's rules; the first ones say of which kind it is."""
+    def rules_seen(
+        self,
+        grid: PriceGrid,
+        close_time_ms: int,
+        category: str,
+        *,
+        is_tradable: bool,
+        maker_fee_rate: float = 0.0,
+    ) -> None:
+        """The market's rules; the first ones say of which kind it is. A maker's fee is the rate times p (1 - p)."""
+        self._maker_fee_rate = maker_fee_rate
         self._grid, self._close_time_ms, self._is_tradable = grid, close_time_ms, is_tradable
         if self._signals is None:
             self._signals = MarketSignals(self.parameters.signals, self.parameters.volatility, category)
@@ -210,6 +220,7 @@ class Maker:
             ask_allowed=ASK not in limits.closed_sides,
             held_contract_min=held_contract_min,
             adverse_excursion=adverse_excursion,
+            maker_fee_per_contract=self._maker_fee_rate * look.mid * (1 - look.mid),
         )
 
     def _wanted(

@@ -22,7 +22,18 @@ from actors.messages.market import (
 )
 from actors.messages.money import RecordFills
 from actors.messages.orders import ReadFailed, ReadRequest
-from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadIncentives, ReadTape, TapeRead
+from actors.messages.selection import (
+    BooksRead,
+    FeeChangesRead,
+    IncentivePage,
+    ReadBooks,
+    ReadFeeChanges,
+    ReadIncentives,
+    ReadSeries,
+    ReadTape,
+    SeriesRead,
+    TapeRead,
+)
 from actors.messages.table import CHANNELS
 from actors.runtime.child import silent_log
 from actors.runtime.seams import Seams, virtual_seams
@@ -30,8 +41,9 @@ from actors.runtime.selection_facts import FactsParameters
 from actors.runtime.supervisor import ChildContext
 from actors.runtime.switchboard import Switchboard
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
+from kalshi.rest_exchange_answers import SeriesFeeChange
 from kalshi.rest_market_answers import IncentiveProgram, PublicTrade
-from kalshi.types import BookSnapshot, Event, Fill, Level, Market, MarketStatus, PriceRange, Side
+from kalshi.types import BookSnapshot, Event, Fill, Level, Market, MarketStatus, PriceRange, Series, Side
 from quant.programs import Program
 from quant.selection.discovery import DiscoveryParameters
 
@@ -127,6 +139,8 @@ class Exchange:
     programs_per_page: int = 1
     books: dict[str, BookSnapshot] = attrs.field(factory=dict)
     tapes: dict[str, tuple[PublicTrade, ...]] = attrs.field(factory=dict)
+    fee_types: dict[str, str] = attrs.field(factory=dict)  # of series whose makers pay, or pay by another formula
+    fee_changes: tuple[SeriesFeeChange, ...] = ()
     failures: int = 0  # of the next reads
     reads: list[tuple[float, object]] = attrs.field(factory=list)
 
@@ -148,7 +162,15 @@ class Exchange:
                 return BooksRead(books=tuple(self.books[one] for one in tickers if one in self.books))
             case ReadTape(ticker=ticker):
                 return TapeRead(trades=self.tapes.get(ticker, ()))
+            case ReadSeries(ticker=ticker):
+                return SeriesRead(series=self._series(ticker))
+            case ReadFeeChanges():
+                return FeeChangesRead(changes=self.fee_changes)
         raise AssertionError(read)
+
+    def _series(self, ticker: str) -> Series:
+        fee_type = self.fee_types.get(ticker, "quadratic")
+        return Series(ticker=ticker, title=ticker, category="", fee_type=fee_type, fee_multiplier_e4=10_000)
 
     def asked(self, kind: type) -> list[Any]:
         return [read for _, read in self.reads if isinstance(read, kind)]

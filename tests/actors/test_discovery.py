@@ -82,6 +82,7 @@ async def test_a_page_that_fails_is_read_again_and_a_run_that_fails_leaves_the_c
     stage = Stage(exchange, SCORED, ledger)
     async with stage.playing(), stage.living():
         await stage.wait_until(lambda: len(stage.claimed()) == 2)
+        await trio.sleep(3)  # fees are read after the claims
         exchange.failures = 3  # one read in all its tries: the run is given up
         exchange.pages = [()]
         await trio.sleep(11)

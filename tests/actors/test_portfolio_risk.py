@@ -7,6 +7,7 @@ import pytest
 import trio
 import trio.testing
 
+from actors.messages.lifecycle import Alert
 from actors.messages.money import (
     Books,
     FillTape,
@@ -21,6 +22,7 @@ from actors.portfolio_risk import PortfolioRisk, RiskTiming
 from actors.runtime.child import ChildContext, silent_log
 from actors.runtime.seams import virtual_seams
 from actors.runtime.switchboard import Switchboard
+from kalshi.fees import FeeSchedule
 from kalshi.numbers import MoneyE6, PriceE4
 from quant.accounting import Mark
 from quant.fills import NumberedFill
@@ -29,6 +31,7 @@ from quant.loss_latch import LossLatch
 from quant.positions import Totals, apply_fills
 from quant.retirement import RetirementParameters
 from quant.risk import RiskParameters
+from tests.actors.listings import tradable
 from tests.quant.builders import bid
 
 
@@ -110,6 +113,7 @@ class ShortLedger:
     def __init__(self, switchboard: Switchboard, fills: tuple[NumberedFill, ...], value_e4: int) -> None:
         self._mailbox, self._outbox = switchboard.mailbox("ledger"), switchboard.outbox("ledger")
         self.fills, self._value_e4 = fills, PriceE4(value_e4)
+        self.is_settled = True
         self.retired: RetireMarket | None = None
         self.opened = self.books_read = 0
 
@@ -131,7 +135,7 @@ class ShortLedger:
         is_open = self.retired is None
         return Books(
             fills=self.fills if is_open else (),
-            settlements=((self.fills[0].fill.ticker, self._value_e4),) if is_open else (),
+            settlements=((self.fills[0].fill.ticker, self._value_e4),) if is_open and self.is_settled else (),
             retired=Totals() if self.retired is None else self.retired.totals,
             last_seq=len(self.fills),
             opened=self.opened,
@@ -144,6 +148,35 @@ class ShortLedger:
 
     def say(self) -> None:
         self._outbox.publish(FillTape(last_seq=len(self.fills), fills=self.fills, complete_to_ms=0, opened=self.opened))
+
+
+async def test_a_bill_that_the_known_fees_do_not_explain_is_booked_and_told(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    switchboard = Switchboard(CHANNELS, trio.current_time)
+    records = switchboard.mailbox("records")
+    switchboard.mailbox("wire")
+    risk = an_actor(switchboard)
+    old, good, dear = (
+        attrs.evolve(bid(5_000, 1_000, fee_e6=fee_e6), fill_id=str(fee_e6), ts_ms=1_700_000_000_000)
+        for fee_e6 in (99_999, 43_800, 175_000)
+    )
+    ledger = ShortLedger(switchboard, (NumberedFill(fill_seq=1, fill=old),), value_e4=10_000)
+    ledger.is_settled = False
+    rules = attrs.evolve(tradable(dear.ticker), fees=FeeSchedule("quadratic_with_maker_fees", 10_000))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ledger.run)
+        nursery.start_soon(risk.run, lambda: None)
+        switchboard.outbox("discovery").publish(rules)
+        await trio.sleep(1.0)
+        ledger.fills = (*ledger.fills, NumberedFill(fill_seq=2, fill=good), NumberedFill(fill_seq=3, fill=dear))
+        ledger.say()
+        await trio.sleep(2.0)
+        nursery.cancel_scope.cancel()
+    alerts = [message for message in await records.receive() if isinstance(message, Alert)]
+    assert [alert.code for alert in alerts] == ["fee_surprise"]
+    assert f"fill {dear.fill_id} as maker was billed 175000" in alerts[0].text
+    assert risk._portfolio.totals.fees_e6 == 99_999 + 43_800 + 175_000
 
 
 async def test_a_settled_market_is_let_go_and_a_late_fill_of_it_is_counted_with_the_others(

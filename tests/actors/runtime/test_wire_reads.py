@@ -21,7 +21,18 @@ from actors.messages.money import (
     ReadOrder,
 )
 from actors.messages.orders import OrderList, ReadOrders, ReadRequest
-from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadIncentives, ReadTape, TapeRead
+from actors.messages.selection import (
+    BooksRead,
+    FeeChangesRead,
+    IncentivePage,
+    ReadBooks,
+    ReadFeeChanges,
+    ReadIncentives,
+    ReadSeries,
+    ReadTape,
+    SeriesRead,
+    TapeRead,
+)
 from actors.runtime.mailbox import ReplySlot
 from actors.runtime.wire_reads import (
     AS_OF_SHARED_S,
@@ -35,9 +46,10 @@ from kalshi.errors import Malformed, Rejected, Unavailable
 from kalshi.numbers import MoneyE6
 from kalshi.rest import RestClient
 from kalshi.rest_exchange_answers import HistoricalCutoff
-from kalshi.types import Balance, Order
+from kalshi.types import Balance, Order, Series
 from tests.quant.orders.sentences import filled, report
 
+SERIES = Series(ticker="S", title="", category="", fee_type="quadratic", fee_multiplier_e4=10_000)
 BALANCE = Balance(total_e6=MoneyE6(5), by_shard_e6=((0, MoneyE6(5)),), updated_ts_s=1)
 
 
@@ -110,6 +122,14 @@ class Pages:
     async def trades_page(self, **how: object) -> object:
         await self._note("tape", how["ticker"], how["min_ts_s"], how["limit"], how["priority"])
         return (), "more"
+
+    async def series(self, ticker: str, *, priority: Priority) -> Series:
+        await self._note("series", ticker, priority)
+        return SERIES
+
+    async def series_fee_changes(self, *, priority: Priority) -> object:
+        await self._note("fee changes", priority)
+        return ()
 
     async def market(self, ticker: str, *, priority: Priority) -> str:
         await self._note("market", ticker, priority)
@@ -237,8 +257,12 @@ async def test_what_selections_ask_is_read_in_the_background_and_by_the_page() -
     assert await read(ReadIncentives(cursor="c"), client) == IncentivePage(programs=(), cursor="next")
     assert await read(ReadBooks(tickers=("A", "B")), client) == BooksRead(books=())
     assert await read(ReadTape(ticker="A", min_ts_s=9), client) == TapeRead(trades=())
+    assert await read(ReadSeries(ticker="S"), client) == SeriesRead(series=SERIES)
+    assert await read(ReadFeeChanges(), client) == FeeChangesRead(changes=())
     assert client.calls == [
         ("incentives", "c", PROGRAMS_PER_PAGE, "active", "liquidity", LATER),
         ("books", ("A", "B"), LATER),
         ("tape", "A", 9, TRADES_PER_PAGE, LATER),
+        ("series", "S", LATER),
+        ("fee changes", LATER),
     ]

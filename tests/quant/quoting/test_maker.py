@@ -64,6 +64,16 @@ def test_without_rules_tradability_or_others_nothing_is_quoted_and_the_reason_is
     assert at(alone, 0.0, bids=BIDS[:1]).reasons == ("nobody else quotes both sides",)
 
 
+def test_what_makers_pay_in_its_series_is_within_the_spread() -> None:
+    free, dear = maker(), Maker(PARAMETERS)
+    dear.rules_seen(CENT_GRID, CLOSE_MS, "Economics", is_tradable=True, maker_fee_rate=0.07)
+    plain, charged = at(free, 0.0), at(dear, 0.0)
+    assert plain.total_spread is not None
+    least = AvellanedaStoikovParameters().min_total_spread
+    assert plain.total_spread < 0.035
+    assert charged.total_spread == pytest.approx(least + 2 * 0.07 * 0.25)
+
+
 def test_own_orders_are_no_book_to_it() -> None:
     plain, mine = maker(), maker()
     mine.orders_seen((OwnOrder(side=Side.BID, price_e4=PriceE4(4_900), remaining_e2=CountE2(1_000)),))
