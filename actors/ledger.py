@@ -23,8 +23,10 @@ from actors.messages.money import (
     FillsRecorded,
     FillTape,
     JoinFills,
+    KeepExcursion,
     KeepLossLatch,
     ReadBooks,
+    ReadExcursions,
     ReadFillMark,
     ReadLossLatch,
     ReadNumberedFills,
@@ -104,6 +106,8 @@ class Ledger:
             await offload(store.record_verdicts, verdicts)
         if learned := tuple(m.learned for m in batch if isinstance(m, KeepLearned)):
             await offload(store.keep_learned, learned)
+        if seen := tuple(m.seen for m in batch if isinstance(m, KeepExcursion)):
+            await offload(store.keep_excursions, seen)
         for latch in [m.latch for m in batch if isinstance(m, KeepLossLatch)][-1:]:
             await offload(store.keep_loss_latch, latch)
         if rows := tuple(m.row for m in batch if isinstance(m, RecordSession)):
@@ -127,6 +131,8 @@ class Ledger:
                     reply.put(await self._books(store))
                 case ReadLossLatch(reply=reply):
                     reply.put(await self.context.seams.offload(store.loss_latch))
+                case ReadExcursions(reply=reply):
+                    reply.put(await self.context.seams.offload(store.excursions))
                 case ReadLearned(reply=reply):
                     reply.put(await self.context.seams.offload(store.learned))
                 case ReadOpenSessions(program=program, reply=reply):
@@ -142,11 +148,12 @@ class Ledger:
         await seams.offload(store.upkeep, seams.wall_ms())
 
     async def _books(self, store: LedgerStore) -> Books:
-        fills, settlements, retired = await self.context.seams.offload(store.books)
+        stored = await self.context.seams.offload(store.books)
         return Books(
-            fills=fills,
-            settlements=settlements,
-            retired=retired,
+            fills=stored.fills,
+            settlements=stored.settlements,
+            retired=stored.retired,
+            episodes=stored.episodes,
             last_seq=store.last_seq,
             opened=self._opened(store),
         )

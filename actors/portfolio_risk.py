@@ -42,6 +42,7 @@ from actors.messages.money import (
 )
 from actors.messages.orders import ReadFailed
 from actors.runtime.asking import ask_until_answered, post_to_wire
+from actors.runtime.episode_log import EpisodeLog
 from actors.runtime.stepwise import stepwise
 from actors.runtime.supervisor import ChildContext
 from kalshi.numbers import ONE_DOLLAR_E4, MoneyE6, PriceE4
@@ -83,6 +84,7 @@ class PortfolioRisk:
     drift_parameters: DriftParameters = attrs.field(factory=DriftParameters)
     _portfolio: Portfolio = attrs.field(factory=Portfolio, init=False)
     _opened: int = attrs.field(default=0, init=False)  # see FillTape
+    _episodes: EpisodeLog = attrs.field(init=False)
     _retirement: Retirement = attrs.field(init=False)
     _marks: dict[str, Mark] = attrs.field(factory=dict, init=False)
     _booked: set[str] = attrs.field(factory=set, init=False)  # whose mark comes from a book that is live
@@ -102,6 +104,9 @@ class PortfolioRisk:
     _halts_said: tuple[str, ...] | None = attrs.field(default=None, init=False)
     _drift_said: frozenset[str] = attrs.field(default=frozenset(), init=False)
     _unfunded_said: frozenset[int] = attrs.field(default=frozenset(), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._episodes = EpisodeLog(self.context)
 
     async def run(self, started: Callable[[], None]) -> None:
         """Serves until cancelled."""
@@ -131,6 +136,7 @@ class PortfolioRisk:
         books = await ask_until_answered(self.context, lambda slot: ReadBooks(reply=slot))
         assert isinstance(books, Books)
         self._portfolio = await stepwise(opened(books.retired, books.fills, books.settlements, books.last_seq))
+        await self._episodes.begin(books)
         self._opened = books.opened
         self._retirement = Retirement(self.timing.retirement)
 
@@ -142,12 +148,11 @@ class PortfolioRisk:
 
     def _apply(self, fills: tuple[NumberedFill, ...]) -> bool:
         """Books fills; returns whether numbers before them are missing."""
-        before = self._portfolio.sequence.watermark
         applied = apply_fills(self._portfolio, fills)
         self._portfolio = applied.portfolio
-        for numbered in fills:
-            if before < numbered.fill_seq <= applied.portfolio.sequence.watermark:
-                self._check_fee(numbered.fill)
+        self._episodes.filled(applied.applied)
+        for numbered in applied.applied:
+            self._check_fee(numbered.fill)
         return applied.has_gap
 
     def _check_fee(self, fill: Fill) -> None:
@@ -203,6 +208,7 @@ class PortfolioRisk:
         if view.condition is BookCondition.LIVE and mark is not None:
             self._marks[view.ticker] = mark
             self._booked.add(view.ticker)
+            self._episodes.marked(view.ticker, mark)
         elif view.condition is BookCondition.STALE:
             self._booked.discard(view.ticker)
 
@@ -211,6 +217,7 @@ class PortfolioRisk:
         mark = _ticker_mark(view)
         if mark is not None and view.ticker not in self._booked:
             self._marks[view.ticker] = mark
+            self._episodes.marked(view.ticker, mark)
 
     async def _compare_account(self) -> None:
         """Looks for drift, once our fills are complete up to the read: before that it would find lag."""
@@ -239,6 +246,7 @@ class PortfolioRisk:
         if market.status is MarketStatus.FINALIZED and value_e4 is not None:
             self.context.log.info(f"{market.ticker} has settled at {value_e4 / 100:g}¢")
             self._portfolio = settle_market(self._portfolio, market.ticker, value_e4)
+            self._episodes.settled(market.ticker, value_e4)
             if market.ticker in self._portfolio.accounts:
                 self._record_settlement(market.ticker, value_e4)
 
@@ -309,6 +317,7 @@ class PortfolioRisk:
             self._say_unfunded(facts, self._balance)
         self._say_positions()
         self._say_pnl()
+        self._episodes.tell()
         self.context.outbox.publish(Heartbeat(actor="portfolio_risk", incarnation=self.context.incarnation, at_s=now_s))
 
     def _keep_latch(self, now_s: float) -> None:
@@ -373,6 +382,7 @@ class PortfolioRisk:
                 fees_e6=account.fees_e6,
                 mark_e4=mark_e4,
                 watermark=self._portfolio.sequence.watermark,
+                opened_seq=self._episodes.opened_seq(ticker),
             )
             if not account.is_flat:
                 held.append(ticker)

@@ -1,5 +1,8 @@
 """StopLossActor: watches every held position against its price cache and claims the market when a threshold is passed.
 
+What it has seen of a position is stored with the Ledger: it goes on with that, and does without where the Ledger does
+not answer soon.
+
 Prices come from the ticker channel; while the connection lives, a quiet market is a fresh one, so a price's age is the
 time
 since proof of life. REST is read only for a market without a price, or when the connection has been silent for too
@@ -11,21 +14,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+import trio
 
 from actors.messages.lifecycle import Heartbeat, Switches
 from actors.messages.market import FeedHealth, MarketRead, MarketRules, ReadMarket, TickerView
-from actors.messages.money import PositionView
+from actors.messages.money import KeepExcursion, PositionView, ReadExcursions
 from actors.messages.orders import ExitClaim, ExitStatus
-from actors.runtime.asking import post_to_wire
+from actors.runtime.asking import ask_until_answered, post_to_wire
 from actors.runtime.supervisor import ChildContext
 from kalshi.grid import PriceGrid
 from kalshi.numbers import PriceE4, ask_or_none, bid_or_none
 from quant.accounting import Mark
-from quant.stop_loss import Excursion, ExitReason, ExitWanted, StopLossParameters, decide, is_stale, seen
+from quant.stop_loss import ExitReason, ExitWanted, SeenExcursion, StopLossParameters, decide, is_stale, seen
 
 CHECK_EVERY_S = 2.0
 HEARTBEAT_S = 1.0
 REST_EVERY_S = 5.0  # per market, and only while the socket does not serve
+RECALL_S = 3.0  # a new life of the Ledger takes about one
 CLAIM_RENEW_S = 5.0  # the desk forgets a claim after 30 s
 
 
@@ -43,7 +48,7 @@ class StopLoss:
     context: ChildContext
     parameters: StopLossParameters
     _switches: Switches = attrs.field(factory=Switches, init=False)
-    _excursions: dict[str, Excursion] = attrs.field(factory=dict, init=False)
+    _excursions: dict[str, SeenExcursion] = attrs.field(factory=dict, init=False)
     _prices: dict[str, _Price] = attrs.field(factory=dict, init=False)
     _positions: dict[str, PositionView] = attrs.field(factory=dict, init=False)
     _rules: dict[str, MarketRules] = attrs.field(factory=dict, init=False)
@@ -55,6 +60,7 @@ class StopLoss:
     async def run(self, started: Callable[[], None]) -> None:
         """Serves until cancelled."""
         started()
+        await self._recall()
         now = self.context.seams.now
         next_check_s = next_beat_s = now()
         while True:
@@ -72,6 +78,14 @@ class StopLoss:
             for ticker, exit_wanted in sorted(wanted.items(), key=_greatest_loss_first):
                 if exit_wanted is not None:
                     self._claim(ticker, exit_wanted)
+
+    async def _recall(self) -> None:
+        with trio.move_on_after(RECALL_S):
+            stored = await ask_until_answered(self.context, lambda slot: ReadExcursions(reply=slot))
+            assert isinstance(stored, tuple)
+            self._excursions = {one.ticker: one for one in stored}
+            return
+        self.context.log.warning("the ledger does not answer: what positions have been through begins anew")
 
     def _take(self, batch: tuple[object, ...]) -> set[str]:
         touched = set()
@@ -105,7 +119,8 @@ class StopLoss:
         """Returns the exit that a position wants now; lets go of a market in which nothing is held any more."""
         position, rules = self._positions.get(ticker), self._rules.get(ticker)
         if position is None or rules is None or position.average_entry_e4 is None:
-            self._excursions.pop(ticker, None)
+            if position is not None:
+                self._excursions.pop(ticker, None)
             self._release(ticker)
             return None
         price = self._prices.get(ticker)
@@ -114,14 +129,20 @@ class StopLoss:
             await self._read_price(ticker)
             return None
         held_e2, entry_e4, parameters = position.position_e2, position.average_entry_e4, self.parameters
-        before = self._excursions.get(ticker, Excursion())
-        excursion = self._excursions[ticker] = seen(before, held_e2, entry_e4, price.mark, age_s, parameters)
+        known = self._excursions.get(ticker) or SeenExcursion(ticker=ticker, opened_seq=position.opened_seq)
+        excursion = seen(known.of(position.opened_seq), held_e2, entry_e4, price.mark, age_s, parameters)
+        self._keep(known, SeenExcursion(ticker=ticker, opened_seq=position.opened_seq, excursion=excursion))
         is_flattening = self._switches.is_flattening(ticker)
         grid = PriceGrid(rules.price_ranges)
         wanted = decide(held_e2, entry_e4, price.mark, age_s, parameters, grid, excursion, is_flattening=is_flattening)
         if wanted is None and self._is_over(ticker, held_e2):
             self._release(ticker)
         return wanted
+
+    def _keep(self, known: SeenExcursion, now: SeenExcursion) -> None:
+        self._excursions[now.ticker] = now
+        if now != known and now.opened_seq is not None:
+            self.context.outbox.publish(KeepExcursion(seen=now))
 
     def _is_over(self, ticker: str, held_e2: int) -> bool:
         """Says whether a claim has nothing left to do: it is flat, turned round, or a person has taken it back.

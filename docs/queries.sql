@@ -113,3 +113,8 @@ FROM market_minutes GROUP BY program;
 -- Settlements of markets that we traded
 SELECT ticker, value_e4 / 100.0 AS value_cents, datetime(settled_ms / 1000, 'unixepoch') AS heard
 FROM settlements ORDER BY settled_ms DESC LIMIT 20;
+
+-- Positions from flat to flat: the furthest behind first, with how far each was ahead and how long it was held
+SELECT ticker, began_ms, (ended_ms - began_ms) / 1000.0 AS seconds, largest_e2 / 100.0 AS largest_contracts,
+    adverse_e6 / 1e6 AS behind_dollars, favourable_e6 / 1e6 AS ahead_dollars, ended_ms IS NULL AS is_open
+FROM episodes ORDER BY adverse_e6 DESC LIMIT 20;

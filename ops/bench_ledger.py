@@ -24,6 +24,7 @@ from actors.runtime.ledger_store.backup import back_up
 from actors.runtime.ledger_store.store import LedgerStore, prepare
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
+from quant.episodes import begun_again
 from quant.positions import Totals, opened
 from quant.steps import finished
 
@@ -106,8 +107,9 @@ def _start(path: Path, fills: int) -> None:
     prepare(path)
     store = LedgerStore(path)
     tape = store.fills_after(store.last_seq - FILL_TAPE_LENGTH)
-    unretired, settlements, retired = store.books()
-    books = finished(opened(retired, unretired, settlements, store.last_seq))
+    stored = store.books()
+    books = finished(opened(stored.retired, stored.fills, stored.settlements, store.last_seq))
+    finished(begun_again(stored.fills, dict(stored.settlements)))
     assert store.last_seq == fills == books.totals.fills
     assert len(tape) == min(fills, FILL_TAPE_LENGTH)
     store.close()

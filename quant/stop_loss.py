@@ -16,8 +16,8 @@ wanted, or none.
    holds until the position is flat, also when the price comes back meanwhile.
 8. Where a person wants a position closed no threshold is asked for, and no book is too wide: the slippage limit
    alone stands.
-9. What a position has been through (`Excursion`) ends when it is flat or turned round. Whoever starts anew begins at
-   the first price that he sees.
+9. What a position has been through (`Excursion`) belongs to one way from flat to flat, which the fill that began it
+   names, and ends with it. It is stored, so that whoever starts anew goes on with it.
 
 Source: features G2; the design documents' ticker cache (a price counts for 60 s).
 """
@@ -91,6 +91,19 @@ class Excursion:
     sign: int = 0  # 1 for a long, -1 for a short
     best_touch_e4: int | None = None
     worst_e6: MoneyE6 = MoneyE6(0)
+
+
+@attrs.frozen(kw_only=True)
+class SeenExcursion:
+    """What was seen of one market's position since `opened_seq`, the number of the fill that began it."""
+
+    ticker: str
+    opened_seq: int | None
+    excursion: Excursion = Excursion()
+
+    def of(self, opened_seq: int | None) -> Excursion:
+        """Returns what was seen of the position that this fill began: nothing, where it is another one."""
+        return self.excursion if opened_seq == self.opened_seq else Excursion()
 
 
 def is_stale(age_s: float, parameters: StopLossParameters) -> bool:

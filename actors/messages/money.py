@@ -7,9 +7,11 @@ import attrs
 from actors.runtime.mailbox import ReplySlot
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Balance, ExchangePosition, Fill, Order, Side
+from quant.episodes import Episode
 from quant.fills import NumberedFill
 from quant.loss_latch import LossLatch
 from quant.positions import Totals
+from quant.stop_loss import SeenExcursion
 
 FILL_TAPE_LENGTH = 256  # consumers that missed more than this read the Ledger
 
@@ -92,7 +94,9 @@ class FillsComplete:
 
 @attrs.frozen(kw_only=True)
 class PositionView:
-    """One market's position and its money. `watermark` is the newest fill_seq that it counts."""
+    """One market's position and its money. `watermark` is the newest fill_seq that it counts, `opened_seq` the one that
+    left flat.
+    """
 
     ticker: str
     position_e2: CountE2
@@ -102,6 +106,7 @@ class PositionView:
     fees_e6: MoneyE6
     mark_e4: PriceE4 | None
     watermark: int
+    opened_seq: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -114,7 +119,8 @@ class ReadBooks:
 @attrs.frozen(kw_only=True)
 class Books:
     """Everything up to `last_seq`: the fills of the markets that are not retired, oldest first, at what those of them
-    that have paid out did, and the sums over the retired ones. `opened` is as in `FillTape`.
+    that have paid out did, the sums over the retired ones, and the episodes that were open. `opened` is as in
+    `FillTape`.
     """
 
     fills: tuple[NumberedFill, ...]
@@ -122,6 +128,7 @@ class Books:
     retired: Totals
     last_seq: int
     opened: int
+    episodes: tuple[tuple[str, Episode], ...] = ()  # with their tickers
 
 
 @attrs.frozen(kw_only=True)
@@ -132,6 +139,24 @@ class RetireMarket:
 
     ticker: str
     totals: Totals
+
+
+@attrs.frozen(kw_only=True)
+class KeepExcursion:
+    """Store what the stop loss has seen of a position, in place of what was stored before."""
+
+    seen: SeenExcursion
+
+    @property
+    def ticker(self) -> str:
+        return self.seen.ticker
+
+
+@attrs.frozen(kw_only=True)
+class ReadExcursions:
+    """Ask the Ledger for what was stored last of each market. The reply is a tuple of SeenExcursion."""
+
+    reply: ReplySlot
 
 
 @attrs.frozen(kw_only=True)

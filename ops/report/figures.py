@@ -48,6 +48,11 @@ class Figures:
     orders_filled: int = 0
     placed_e2: int = 0
     filled_e2: int = 0
+    episodes: int = 0  # positions from flat to flat, by when they ended
+    open_ms: int = 0
+    held_e2_ms: int = 0  # of the same: the integral of their size over time
+    adverse_e4: int = 0  # the worst and the best of each by contract
+    favourable_e4: int = 0
     live_ms: int = 0
     bid_ms: int = 0
     ask_ms: int = 0
@@ -123,6 +128,26 @@ class Figures:
     def markout_cents(self, horizon: int) -> float | None:
         """A contract's markout, in cents; `horizon` counts in HORIZONS_S."""
         return _cents(self.markouts[horizon].half_e6, self.markouts[horizon].contracts_e2)
+
+    @property
+    def open_minutes(self) -> float | None:
+        """How long a position lasted, in minutes."""
+        return _share(self.open_ms, 60_000 * self.episodes)
+
+    @property
+    def held_contracts(self) -> float | None:
+        """The size of a position, weighed by how long it was so large."""
+        return _share(self.held_e2_ms, 100 * self.open_ms)
+
+    @property
+    def adverse_cents(self) -> float | None:
+        """How far the market went against a position, by contract: the mean over positions of each one's worst."""
+        return _share(-self.adverse_e4, 100 * self.episodes)
+
+    @property
+    def favourable_cents(self) -> float | None:
+        """The same of the best."""
+        return _share(self.favourable_e4, 100 * self.episodes)
 
     @property
     def adverse_share(self) -> float | None:

@@ -72,6 +72,7 @@ def make_report(
     making = _Making(reader, calendar, by)
     making.add_quoting()
     making.add_orders()
+    making.add_episodes()
     making.add_rewards()
     making.add_trading(advance)
     return Report(
@@ -125,6 +126,16 @@ class _Making:
                 figures.orders_filled += count.orders_filled
                 figures.placed_e2 += count.placed_e2
                 figures.filled_e2 += count.filled_e2
+
+    def add_episodes(self) -> None:
+        calendar = self.calendar
+        for sums in self.reader.episodes(calendar.start_ms, calendar.end_ms, calendar.bucket_ms):
+            for figures in self.sums.of(sums.ticker, calendar.stretch(sums.ticker, sums.ended_ms)):
+                figures.episodes += sums.episodes
+                figures.open_ms += sums.open_ms
+                figures.held_e2_ms += sums.held_e2_ms
+                figures.adverse_e4 += sums.adverse_e4
+                figures.favourable_e4 += sums.favourable_e4
 
     def add_rewards(self) -> None:
         calendar = self.calendar

@@ -23,6 +23,7 @@ _EXPECTED: Final = {
     "fills": "fill_seq INTEGER PRIMARY KEY, ticker, side, price_e4, count_e2, fee_e6, is_taker, ts_ms",
     "fill_marks": "fill_seq INTEGER PRIMARY KEY, mid2_e4, mid2_1s_e4, mid2_5s_e4, mid2_10s_e4, mid2_60s_e4",
     "boots": "boot, mode, started_ms",
+    "episodes": "ticker, began_ms, ended_ms, held_e2_ms, adverse_e4, favourable_e4",
     "market_minutes": "ticker, program, minute_ms, live_ms, bid_ms, ask_ms, both_ms, bid_touch_ms, ask_touch_ms, "
     "bid_e4, ask_e4",
     "market_configurations": "ticker, program, strategy, category, at_ms",
@@ -81,6 +82,18 @@ class OrderCounts(NamedTuple):
     orders_filled: int
     placed_e2: int
     filled_e2: int
+
+
+class EpisodeSums(NamedTuple):
+    """Sums over the position episodes of one market that ended in one bucket; excursions are by contract."""
+
+    ticker: str
+    ended_ms: int
+    episodes: int
+    open_ms: int
+    held_e2_ms: int
+    adverse_e4: int
+    favourable_e4: int
 
 
 @attrs.frozen(kw_only=True)
@@ -266,6 +279,16 @@ class LedgerReader:
             (start_ms, end_ms, bucket_ms),
         )
         return map(OrderCounts._make, rows)
+
+    def episodes(self, start_ms: int, end_ms: int, bucket_ms: int) -> Iterator[EpisodeSums]:
+        """Yields the position episodes that ended in a time, by market and bucket."""
+        rows = self._db.execute(
+            "SELECT ticker, MAX(ended_ms), COUNT(*), SUM(ended_ms - began_ms), SUM(held_e2_ms), SUM(adverse_e4), "
+            "SUM(favourable_e4) FROM episodes NOT INDEXED WHERE ended_ms >= ? AND ended_ms < ? "
+            "GROUP BY ended_ms / ?, ticker",
+            (start_ms, end_ms, bucket_ms),
+        )
+        return map(EpisodeSums._make, rows)
 
     def rewards(self) -> Iterator[Reward]:
         """Yields what was paid, as it was seen: the rows hold running totals, a total that falls back pays nothing."""

@@ -71,6 +71,13 @@ QUALITY: Final[tuple[tuple[str, Cell], ...]] = (
     ("moved against", lambda f: share(f.adverse_share)),
     ("taker fills", lambda f: f"{f.taker_fills:,}"),
 )
+POSITIONS: Final[tuple[tuple[str, Cell], ...]] = (
+    ("positions", lambda f: f"{f.episodes:,}"),
+    ("minutes held", lambda f: number(f.open_minutes)),
+    ("contracts held", lambda f: number(f.held_contracts)),
+    ("worst, c", lambda f: cents(f.adverse_cents)),
+    ("best, c", lambda f: cents(f.favourable_cents)),
+)
 QUOTING: Final[tuple[tuple[str, Cell], ...]] = (
     ("quoted", lambda f: share(f.quoted_share)),
     ("both sides", lambda f: share(f.both_share)),
@@ -83,6 +90,7 @@ QUOTING: Final[tuple[tuple[str, Cell], ...]] = (
 _TITLES: Final = (
     ("PnL", MONEY),
     ("Markouts and adverse selection (cents a contract; negative: others knew better)", QUALITY),
+    ("Positions from flat to flat (means; excursions in cents a contract, at what they could be closed at)", POSITIONS),
     ("Quoting", QUOTING),
 )
 

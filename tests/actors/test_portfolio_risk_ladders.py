@@ -33,7 +33,7 @@ async def judged(
 ) -> dict[str, MarketCap]:
     """Returns the word of a risk actor that has heard of these markets, all assigned, and of these fills."""
     switchboard = Switchboard(CHANNELS, trio.current_time)
-    desk = switchboard.mailbox("order_desk")
+    desk, _ = switchboard.mailbox("order_desk"), switchboard.mailbox("ledger")
     risk = an_actor(switchboard, parameters=parameters)
     numbered = tuple(NumberedFill(fill_seq=seq, fill=one) for seq, one in enumerate(fills, start=1))
     balance = Balance(total_e6=MoneyE6(RICH), by_shard_e6=((0, MoneyE6(RICH)),), updated_ts_s=0)

@@ -8,14 +8,17 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalshi.numbers import PriceE4
-from kalshi.types import Fill, Side
-from quant.episodes import Inventory
+from kalshi.numbers import CountE2, PriceE4
+from kalshi.types import Side
+from quant.accounting import Mark
+from quant.episodes import Episode, Episodes, Inventory, begun_again
+from quant.fills import NumberedFill
+from quant.steps import finished
 from tests.quant.builders import fill
 
 
-def at(ts_ms: int, side: Side, price_e4: int, count_e2: int = 100) -> Fill:
-    return fill(side, price_e4, count_e2, ts_ms=ts_ms)
+def at(ts_ms: int, side: Side, price_e4: int, count_e2: int = 100, *, fill_seq: int = 1) -> NumberedFill:
+    return NumberedFill(fill_seq=fill_seq, fill=fill(side, price_e4, count_e2, ts_ms=ts_ms))
 
 
 def test_an_episode_goes_from_flat_to_flat_with_its_worst_and_best() -> None:
@@ -60,6 +63,27 @@ def test_the_settlement_is_the_last_mark_and_the_end() -> None:
     assert (inventory.held_until_e2_ms(1_000), inventory.age_e2_ms(1_000)) == (900, 0)
 
 
+def test_a_smaller_position_may_be_further_behind_by_contract_than_a_greater_one_was() -> None:
+    inventory = Inventory()
+    inventory.fill(at(0, Side.BID, 5_000, 200))
+    inventory.mark(PriceE4(4_900), 1)
+    inventory.fill(at(2, Side.ASK, 4_900, 100))
+    inventory.mark(PriceE4(4_850), 3)
+    assert inventory.episode is not None
+    assert (inventory.episode.adverse_e6, inventory.episode.adverse_e4) == (20_000, 150)
+
+
+def test_an_episode_has_its_own_time_weighted_size() -> None:
+    inventory = Inventory()
+    for number, (at_ms, side, count_e2) in enumerate(
+        ((0, Side.BID, 100), (10, Side.ASK, 100), (20, Side.BID, 300), (25, Side.ASK, 200)), 1
+    ):
+        inventory.fill(at(at_ms, side, 5_000, count_e2, fill_seq=number))
+    assert inventory.last is not None
+    assert (inventory.last.opened_seq, inventory.last.held_e2_ms) == (1, 1_000)
+    assert inventory.open_episode(30) == Episode(opened_seq=3, began_ms=20, largest_e2=CountE2(300), held_e2_ms=2_000)
+
+
 def test_an_earlier_time_counts_as_now() -> None:
     inventory = Inventory()
     inventory.fill(at(100, Side.BID, 6_000))
@@ -85,7 +109,7 @@ def test_inventory_over_time_and_its_age_equal_a_walk_through_every_millisecond(
             now_ms += 1
         if mark_cents is not None:
             inventory.mark(PriceE4(mark_cents * 100), now_ms)
-        inventory.fill(attrs.evolve(at(now_ms, side, price_e4, count_e2)))
+        inventory.fill(at(now_ms, side, price_e4, count_e2))
         for _ in range(count_e2):
             if units and sign != side.sign:
                 units.popleft()
@@ -96,3 +120,34 @@ def test_inventory_over_time_and_its_age_equal_a_walk_through_every_millisecond(
         assert inventory.held_until_e2_ms(now_ms) == walked
         assert inventory.age_e2_ms(now_ms) == sum(now_ms - opened for opened in units)
         assert (inventory.episode is None) == (not units)
+
+
+book_events = st.tuples(
+    st.sampled_from("AB"), st.sampled_from(Side), st.integers(1, 3), st.integers(1, 99), st.none() | st.integers(1, 99)
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    history=st.lists(book_events, max_size=25), told_after=st.integers(0, 25), settled=st.sets(st.sampled_from("AB"))
+)
+def test_what_is_begun_again_goes_on_as_if_nothing_had_happened(
+    history: list[tuple[str, Side, int, int, int | None]], told_after: int, settled: set[str]
+) -> None:
+    lived, fills, stored = Episodes(), [], dict[str, Episode]()
+    for number, (ticker, side, count_e2, cents, mark_cents) in enumerate(history, 1):
+        one = attrs.evolve(at(number * 10, side, cents * 100, count_e2, fill_seq=number))
+        one = attrs.evolve(one, fill=attrs.evolve(one.fill, ticker=ticker))
+        fills.append(one)
+        lived.filled(one)
+        if mark_cents is not None:
+            mark = PriceE4(mark_cents * 100)
+            lived.marked(ticker, Mark(bid_e4=mark, ask_e4=mark), number * 10)
+        if number <= told_after:
+            stored.update(lived.open_ones(number * 10))
+    stored.update(lived.open_ones(len(history) * 10))  # the newest word on what is open; older ones on what is not
+    again = finished(begun_again(fills, settled))
+    again.recall(stored.items())
+    for ticker in settled:
+        lived.settled(ticker, PriceE4(0), len(history) * 10)
+    assert again.open_ones(1_000) == lived.open_ones(1_000)

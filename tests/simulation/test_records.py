@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from actors.messages.control import ControlCommand
+from actors.runtime.episode_log import TOLD_EVERY_S
 from actors.runtime.exit_guard import ExitCode
 from actors.runtime.ledger_store.parameters import LedgerParameters
 from ops.life import CannotStart, Life
@@ -77,6 +78,50 @@ def test_a_life_is_on_record_and_a_backup_is_made_while_it_trades() -> None:
         right = [ticker for ticker, position in held if written[ticker] == (position,)]
         assert len(right) >= 0.8 * len(held) > 0
         assert ask(path, "SELECT COUNT(*) FROM order_fills WHERE run_id IS NULL") == [(0,)]
+
+    run_world(whole, seed=5, build_tree=build_tree, settings=SETTINGS)
+
+
+def _walked(path: Path) -> dict[tuple[str, int], tuple[int, int, bool]]:
+    """Each way from flat to flat by the fills alone: when it began, how large it was, and whether it has ended."""
+    found: dict[tuple[str, int], tuple[int, int, bool]] = {}
+    held: dict[str, tuple[int, int]] = {}  # the position, and the fill that left flat
+    fills = "SELECT fill_seq, ticker, CASE side WHEN 'bid' THEN 1 ELSE -1 END * count_e2, ts_ms FROM fills ORDER BY 1"
+    for fill_seq, ticker, signed_e2, ts_ms in ask(path, fills):
+        before_e2, opened_seq = held.get(ticker, (0, 0))
+        after_e2 = before_e2 + signed_e2
+        if before_e2 and before_e2 * after_e2 <= 0:
+            found[ticker, opened_seq] = (*found[ticker, opened_seq][:2], True)
+        if after_e2 and before_e2 * after_e2 <= 0:
+            opened_seq = fill_seq
+            found[ticker, opened_seq] = (ts_ms, 0, False)
+        if after_e2:
+            began_ms, largest_e2, _ = found[ticker, opened_seq]
+            found[ticker, opened_seq] = (began_ms, max(largest_e2, abs(after_e2)), False)
+        held[ticker] = (after_e2, opened_seq)
+    return found
+
+
+def test_positions_from_flat_to_flat_are_those_of_the_fills_over_kills_and_a_restart() -> None:
+    async def whole(world: World) -> None:
+        async def trading(life: Life) -> None:
+            for name in ("portfolio_risk", "stop_loss", "ledger"):
+                life.kill_actor(name)
+                await trio.sleep(6)
+            world.exchange.lifecycle.set_pause(trading_active=False)
+            await trio.sleep(TOLD_EVERY_S + 3)
+            world.exchange.lifecycle.set_pause(trading_active=True)
+
+        for _ in range(2):
+            await lived(world, trading, seconds=8.0)
+        path = ledger_of(world)
+        told = ask(path, "SELECT ticker, opened_seq, began_ms, largest_e2, ended_ms IS NOT NULL FROM episodes")
+        walked = _walked(path)
+        assert {(ticker, seq): (began, most, bool(over)) for ticker, seq, began, most, over in told} == walked
+        assert {is_over for _, _, is_over in walked.values()} == {True, False}
+        behind = ask(path, "SELECT COUNT(*) FROM episodes WHERE adverse_e6 > 0 AND held_e2_ms > 0")
+        assert behind[0][0] > len(walked) / 2
+        assert ask(path, "SELECT COUNT(*) FROM excursions")[0][0] > 0
 
     run_world(whole, seed=5, build_tree=build_tree, settings=SETTINGS)
 

@@ -25,7 +25,7 @@ ADDED = frozenset(
         "market_minutes",
     }
 )
-REPLACED = frozenset({"boots", "strategy_runs", "fill_marks"})
+REPLACED = frozenset({"boots", "strategy_runs", "fill_marks", "episodes"})
 FIRST_STANDS = frozenset({"settlements"})  # each boot may find one anew
 
 

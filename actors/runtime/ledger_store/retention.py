@@ -47,6 +47,7 @@ def _kept(parameters: LedgerParameters) -> tuple[_Kept, ...]:
         *(_Kept(table, "at_ms", days) for table in (*records, "volatility_events", "position_history")),
         _Kept("volatility_sessions", "COALESCE(ended_ms, started_ms)", parameters.runs_kept_days),
         _Kept("strategy_runs", "COALESCE(ended_ms, started_ms)", parameters.runs_kept_days),
+        _Kept("episodes", "COALESCE(ended_ms, began_ms)", parameters.runs_kept_days),
         _Kept("boots", "heard_ms", parameters.runs_kept_days),
     )
 

@@ -141,6 +141,20 @@ CREATE TABLE retired_markets (
     traded_e2 INTEGER NOT NULL, fills INTEGER NOT NULL);
 """
 
+# From flat to flat (quant.episodes), the open ones with what they have been through so far; and what the stop loss has
+# seen of open positions.
+_EPISODES: Final = """
+CREATE TABLE episodes (
+    ticker TEXT NOT NULL, opened_seq INTEGER NOT NULL, began_ms INTEGER NOT NULL, ended_ms INTEGER,
+    largest_e2 INTEGER NOT NULL, held_e2_ms INTEGER NOT NULL, adverse_e6 INTEGER NOT NULL,
+    favourable_e6 INTEGER NOT NULL, adverse_e4 INTEGER NOT NULL, favourable_e4 INTEGER NOT NULL,
+    PRIMARY KEY (ticker, opened_seq));
+CREATE INDEX open_episodes ON episodes (ticker) WHERE ended_ms IS NULL;
+CREATE TABLE excursions (
+    ticker TEXT PRIMARY KEY, opened_seq INTEGER NOT NULL, sign INTEGER NOT NULL, best_touch_e4 INTEGER,
+    worst_e6 INTEGER NOT NULL);
+"""
+
 STEPS: Final[tuple[str, ...]] = (
     _FIRST,
     _RUNS,
@@ -150,4 +164,5 @@ STEPS: Final[tuple[str, ...]] = (
     _REPORTS,
     _LOSS_LATCH,
     _RETIRED_MARKETS,
+    _EPISODES,
 )

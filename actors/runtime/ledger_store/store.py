@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
+
 from actors.messages.money import FillMark, JoinFills, Record, RecordVerdicts, RetireMarket
 from actors.messages.refill import OpenStake, StakeOpened, StakeStored, StoreStake
 from actors.messages.sessions import SessionRow
 from actors.runtime.ledger_store import (
+    episodes,
     fill_mark,
     fills,
     learned,
@@ -27,10 +30,24 @@ from actors.runtime.ledger_store.parameters import LedgerParameters
 from actors.runtime.ledger_store.retention import Upkeep
 from kalshi.numbers import PriceE4
 from kalshi.types import Fill
+from quant.episodes import Episode
 from quant.fills import NumberedFill
 from quant.loss_latch import LossLatch
 from quant.positions import Totals
 from quant.selection.experience import Learned
+from quant.stop_loss import SeenExcursion
+
+
+@attrs.frozen(kw_only=True)
+class StoredBooks:
+    """The fills of the markets that are not retired, oldest first, what those of them that have paid out did, the sums
+    over the retired ones, and the episodes that were open.
+    """
+
+    fills: tuple[NumberedFill, ...]
+    settlements: tuple[tuple[str, PriceE4], ...]
+    retired: Totals
+    episodes: tuple[tuple[str, Episode], ...]
 
 
 class LedgerStore:
@@ -58,19 +75,18 @@ class LedgerStore:
         self.reopened += reopened
         return added
 
-    def books(self) -> tuple[tuple[NumberedFill, ...], tuple[tuple[str, PriceE4], ...], Totals]:
-        """Returns the fills of the markets that are not retired, oldest first, what those of them that have paid out
-        did, and the sums over the retired ones.
-        """
+    def books(self) -> StoredBooks:
+        """Returns what a consumer of fills begins with, all of one moment."""
         with self._database.reading() as connection:
             settled = connection.execute(
                 "SELECT ticker, value_e4 FROM settlements "
                 "WHERE ticker NOT IN (SELECT ticker FROM retired_markets) ORDER BY settled_ms"
             ).fetchall()
-            return (
-                fills.of_open_markets(connection),
-                tuple((str(ticker), PriceE4(value_e4)) for ticker, value_e4 in settled),
-                retired_markets.totals(connection),
+            return StoredBooks(
+                fills=fills.of_open_markets(connection),
+                settlements=tuple((str(ticker), PriceE4(value_e4)) for ticker, value_e4 in settled),
+                retired=retired_markets.totals(connection),
+                episodes=episodes.open_ones(connection),
             )
 
     def retire(self, asked: tuple[RetireMarket, ...]) -> None:
@@ -80,6 +96,7 @@ class LedgerStore:
         """
         with self._database.writing() as connection:
             kept = [retired_markets.keep(connection, each.ticker, each.totals) for each in asked]
+            episodes.forget_excursions(connection, [each.ticker for each in asked])
         self.reopened += kept.count(False)
 
     def keep_fill_mark(self, complete_to_ms: int) -> None:
@@ -128,6 +145,16 @@ class LedgerStore:
         """Returns what own fills taught, of each kind the newest, oldest first."""
         with self._database.reading() as connection:
             return learned.read(connection)
+
+    def keep_excursions(self, seen: tuple[SeenExcursion, ...]) -> None:
+        """Stores what the stop loss has seen of positions, in one transaction."""
+        with self._database.writing() as connection:
+            episodes.keep_excursions(connection, seen)
+
+    def excursions(self) -> tuple[SeenExcursion, ...]:
+        """Returns what the stop loss had seen of positions when it was last stored."""
+        with self._database.reading() as connection:
+            return episodes.excursions(connection)
 
     def keep_loss_latch(self, latch: LossLatch) -> None:
         """Stores what risk counts losses from."""

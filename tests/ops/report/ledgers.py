@@ -88,6 +88,24 @@ def order(ticker: str, at_ms: int, count_e2: int, filled_e2: int) -> Record:
     return record("orders", ticker=ticker, count_e2=count_e2, filled_e2=filled_e2, at_ms=at_ms)
 
 
+def episode(
+    ticker: str, opened_seq: int, began_ms: int, ended_ms: int | None, held_e2_ms: int, adverse_e4: int, best_e4: int
+) -> Record:
+    return record(
+        "episodes",
+        ticker=ticker,
+        opened_seq=opened_seq,
+        began_ms=began_ms,
+        ended_ms=ended_ms,
+        largest_e2=0,
+        held_e2_ms=held_e2_ms,
+        adverse_e6=0,
+        favourable_e6=0,
+        adverse_e4=adverse_e4,
+        favourable_e4=best_e4,
+    )
+
+
 def write(path: Path, fills: Iterable[Fill], records: Iterable[Record]) -> Path:
     """Writes a Ledger; the fills get the numbers 1, 2, ..."""
     store = LedgerStore(path)
@@ -143,4 +161,6 @@ def _market(rng: random.Random, ticker: str, market: int, minutes: int, fills: l
             later = [2 * mid_e4 + rng.choice((-100, 0, 100)) for _ in range(4)]
             yield marks(len(fills), 2 * mid_e4, later)
         yield minute(ticker, f"program{market % 3}", at_ms, mid_e4 - 50, mid_e4 + 50, rng.randrange(MINUTE_MS))
+        ended_ms = at_ms + rng.randrange(MINUTE_MS) if number % 3 else None
+        yield episode(ticker, number, at_ms, ended_ms, rng.randrange(10**9), rng.randrange(900), rng.randrange(900))
         yield order(ticker, at_ms + 5, 1_000, rng.choice((0, 0, 400, 1_000)))

@@ -260,6 +260,26 @@ def test_rewards_are_running_totals_and_count_once() -> None:
     assert reported([], rows, start_ms=START_MS + 6).total.pnl_half_e6 == 400
 
 
+def test_positions_count_for_whom_they_ended_under_and_open_ones_for_nobody() -> None:
+    minutes = 60_000
+    records = [
+        configured("A", START_MS - 1, "first", "glft"),
+        configured("A", START_MS + 5 * minutes, "second", "glft"),
+        ledgers.episode("A", 1, START_MS, START_MS + 4 * minutes, 4 * minutes * 200, 300, 100),
+        ledgers.episode("A", 2, START_MS, START_MS + 6 * minutes, 6 * minutes * 700, 500, 0),
+        ledgers.episode("A", 3, START_MS + minutes, START_MS + 5 * minutes, 0, 0, 50),
+        ledgers.episode("A", 4, START_MS, None, 10**9, 9_000, 9_000),
+        ledgers.episode("A", 5, START_MS - 9 * minutes, START_MS - 1, 10**9, 9_000, 9_000),
+    ]
+    fills = [made_fill(1, "A", Side.BID, 5_000, 100, 0, START_MS + 9 * minutes)]
+    groups = dict(reported(fills, records, By.PROGRAM, START_MS).groups)
+    first, second = groups["first"], groups["second"]
+    assert (first.episodes, first.open_minutes, first.held_contracts) == (1, 4, 2)
+    assert (first.adverse_cents, first.favourable_cents) == (-3, 1)
+    assert (second.episodes, second.open_minutes, second.held_contracts) == (2, 5, 4.2)
+    assert (second.adverse_cents, second.favourable_cents) == (-2.5, 0.25)
+
+
 def test_a_position_without_any_price_counts_as_lost_and_is_named() -> None:
     made = reported([made_fill(1, "A", Side.ASK, 3_000, 100, 0, START_MS)], [])
     assert made.unpriced == ("A",)

@@ -66,6 +66,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 mid2_60s_e4=None),
             row("settlements", ticker="T", value_e4=10_000, settled_ms=8),
             row("actor_exits", actor="feed", incarnation=1, kind="crashed", reason="r", error="e", at_ms=5),
+            row("episodes", ticker="T", opened_seq=1, began_ms=1, ended_ms=5, largest_e2=100, held_e2_ms=400,
+                adverse_e6=3, favourable_e6=0, adverse_e4=1, favourable_e4=0),
             alert(5),
         )
     )  # fmt: skip

@@ -39,8 +39,8 @@ def _fill(n: int, ticker: str, side: Side, count_e2: int) -> Fill:
 
 
 def _books(store: LedgerStore) -> Portfolio:
-    fills, settlements, retired = store.books()
-    return finished(opened(retired, fills, settlements, store.last_seq))
+    stored = store.books()
+    return finished(opened(stored.retired, stored.fills, stored.settlements, store.last_seq))
 
 
 _TRADE = st.tuples(st.just("fill"), st.sampled_from(TICKERS), st.sampled_from(Side), st.integers(1, 3))
@@ -89,12 +89,12 @@ def test_a_fill_of_a_retired_market_is_told_once(tmp_path: Path) -> None:
     assert store.reopened == 0
     totals = apply_fills(Portfolio(), (first,)).portfolio.totals
     store.retire((RetireMarket(ticker="A", totals=totals),))
-    assert store.books()[0] == ()
+    assert store.books().fills == ()
     store.record_fills(((first.fill, "socket"),))
     assert store.reopened == 0, "a fill that is known already opens nothing"
     store.record_fills(((_fill(2, "A", Side.ASK, 1), "rest"), (_fill(3, "A", Side.ASK, 1), "rest")))
     assert store.reopened == 1
-    assert [numbered.fill_seq for numbered in store.books()[0]] == [1, 2, 3]
+    assert [numbered.fill_seq for numbered in store.books().fills] == [1, 2, 3]
     store.close()
 
 
@@ -125,7 +125,7 @@ def test_sums_that_have_not_heard_of_every_fill_are_refused(tmp_path: Path) -> N
     store = LedgerStore(tmp_path / "ledger.sqlite")
     store.record_fills(((_fill(1, "A", Side.BID, 1), "rest"), (_fill(2, "A", Side.ASK, 1), "rest")))
     store.retire((RetireMarket(ticker="A", totals=Totals(fills=1)),))
-    fills, _, retired = store.books()
-    assert (len(fills), retired) == (2, Totals())
+    stored = store.books()
+    assert (len(stored.fills), stored.retired) == (2, Totals())
     assert store.reopened == 1, "who made them has let go of the market, and must begin anew"
     store.close()
