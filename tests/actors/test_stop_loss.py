@@ -57,7 +57,7 @@ class Stage:
         async with trio.open_nursery() as nursery:
             for name, hear in (("wire", self._wire), ("ledger", self._ledger), ("order_desk", self._desk)):
                 nursery.start_soon(self._hear, self.switchboard.mailbox(name), hear)
-            nursery.start_soon(StopLoss(self._context(), self.parameters).run, lambda: None)
+            nursery.start_soon(self._actor)
             self.switchboard.outbox("discovery").publish(RULES)
             yield
             nursery.cancel_scope.cancel()
@@ -101,6 +101,9 @@ class Stage:
             seams=virtual_seams(1, 0),
             log=silent_log("stop_loss"),
         )
+
+    async def _actor(self) -> None:
+        await StopLoss(self._context(), self.parameters).run(lambda: None)
 
     async def _hear(self, mailbox: Mailbox, hear: Callable[[object], None]) -> None:
         while True:
