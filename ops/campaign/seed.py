@@ -314,6 +314,8 @@ class _Run:
         snapshot = process.life.snapshot
         if process.is_over.is_set():
             return "the process is gone"
+        if not process.life.latch.is_open:
+            return "it is on its way out"  # and what it says of itself is from before
         if snapshot is None:
             return "it has not booted"
         return why_not_quoting(snapshot)
