@@ -20,10 +20,11 @@ from typing import Final
 
 import attrs
 
+from ops.report.ahead import ReadAhead
 from ops.report.calendar import Calendar, Stretch, bucket_for, walk
 from ops.report.figures import Figures
 from ops.report.reading import MINUTE_MS, FillSums, LedgerReader, Run, SessionOutcome
-from ops.report.tally import add_fills, fills_in_stretches, plus
+from ops.report.tally import add_fills, fills_in_stretches, plus, read_ahead
 from ops.report.worth import Prices, Worth
 
 UNKNOWN: Final = "(unknown)"
@@ -70,11 +71,12 @@ def make_report(
     end_ms = max(start_ms, last_ms + 1 if end_ms is None else min(end_ms, last_ms + 1))
     calendar = Calendar(start_ms, end_ms, bucket_for(end_ms - start_ms), reader.configurations())
     making = _Making(reader, calendar, by)
-    making.add_quoting()
-    making.add_orders()
-    making.add_episodes()
-    making.add_rewards()
-    making.add_trading(advance)
+    with read_ahead(reader, calendar) as ahead:
+        making.add_quoting()
+        making.add_orders(ahead)
+        making.add_episodes()
+        making.add_rewards()
+        making.add_trading(ahead, advance)
     return Report(
         by=by,
         run=run,
@@ -118,9 +120,9 @@ class _Making:
             if of_market.get(stretch.bucket_ms, (-1,))[0] <= time.last_minute_ms:
                 of_market[stretch.bucket_ms] = (time.last_minute_ms, (time.bid_e4, time.ask_e4))
 
-    def add_orders(self) -> None:
+    def add_orders(self, ahead: ReadAhead) -> None:
         calendar = self.calendar
-        for count in self.reader.orders(calendar.start_ms, calendar.end_ms, calendar.bucket_ms):
+        for count in ahead.orders():
             for figures in self.sums.of(count.ticker, calendar.stretch(count.ticker, count.at_ms)):
                 figures.orders += count.orders
                 figures.orders_filled += count.orders_filled
@@ -144,21 +146,21 @@ class _Making:
                 for figures in self.sums.of(reward.ticker, calendar.stretch(reward.ticker, reward.at_ms)):
                     figures.rewards_e6 += reward.money_e6
 
-    def add_trading(self, advance: Callable[[int], None]) -> None:
+    def add_trading(self, ahead: ReadAhead, advance: Callable[[int], None]) -> None:
         """Adds fills and what positions did; after the quoting, which tells the prices."""
         calendar = self.calendar
-        found = self._add_fills(advance)
+        found = self._add_fills(ahead, advance)
         before_e2, settled = self.reader.positions_before(calendar.start_ms), self.reader.settlements()
         for ticker in sorted(before_e2.keys() | found.keys()):
             worth = Worth(self.reader, ticker, self._prices.get(ticker, {}), settled.get(ticker), calendar)
             self._add_market(ticker, before_e2.get(ticker, 0), found.get(ticker, {}), worth)
 
-    def _add_fills(self, advance: Callable[[int], None]) -> dict[str, dict[int, Stretch]]:
+    def _add_fills(self, ahead: ReadAhead, advance: Callable[[int], None]) -> dict[str, dict[int, Stretch]]:
         """Adds the fills; returns the stretches that have some, by market and start."""
         found: dict[str, dict[int, Stretch]] = {}
         by_group: dict[tuple[str, int], FillSums] = {}
         by_bucket: dict[tuple[int, int], FillSums] = {}
-        for empty, fills in fills_in_stretches(self.reader, self.calendar, advance):
+        for empty, fills in fills_in_stretches(self.reader, self.calendar, ahead, advance):
             stretch = found.setdefault(fills.ticker, {}).setdefault(empty.from_ms, empty)
             stretch.net_e2 += fills.net_e2
             group = self.sums.label(fills.ticker, stretch), fills.unknown

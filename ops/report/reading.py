@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import attrs
+import msgspec
 
 MINUTE_MS: Final = 60_000
 # What the report reads; made empty beside a Ledger that lacks one.
@@ -162,18 +163,41 @@ FROM (SELECT *, {_SIGNED_E2} AS signed_e2, {_UNKNOWN} AS unknown FROM fills LEFT
 WHERE fill_seq >= ? AND fill_seq < ? AND ts_ms >= ? AND ts_ms < ? {{also}}
 GROUP BY ts_ms / ?, ticker, unknown
 """
-_FILL_SUMS_OF_ALL: Final = _FILL_SUMS.format(also="")
+
+
+def _as_one_text(question: str, columns: tuple[str, ...]) -> str:
+    """All rows as one: whoever reads in a thread gets the interpreter back once, and not once a row."""
+    names = ", ".join(columns)
+    return f"WITH found ({names}) AS ({question}) SELECT json_group_array(json_array({names})) FROM found"
+
+
+_FILL_SUMS_OF_ALL: Final = _as_one_text(_FILL_SUMS.format(also=""), FillSums._fields)
+_ORDERS: Final = _as_one_text(
+    "SELECT ticker, MAX(at_ms), COUNT(*), SUM(filled_e2 > 0), SUM(count_e2), SUM(filled_e2) FROM orders "
+    "NOT INDEXED WHERE at_ms >= ? AND at_ms < ? GROUP BY at_ms / ?, ticker",
+    OrderCounts._fields,
+)
 _FILL_SUMS_OF_ONE: Final = _FILL_SUMS.format(also="AND ticker = ? AND unknown = ?")
+
+
+_SUMS_DECODER: Final = msgspec.json.Decoder(list[FillSums])
+_ORDERS_DECODER: Final = msgspec.json.Decoder(list[OrderCounts])
 
 
 class LedgerReader:
     """One moment of a Ledger; use it in `with`. Raises ReportError where it cannot be read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_threads_own: bool = False) -> None:
+        self._path = path
         if not path.is_file():
             raise ReportError(f"there is no ledger {path}: the bot has not run with this state folder yet")
         try:
-            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            self._db = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=not is_threads_own,
+            )
             tables = {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             for table in _EXPECTED.keys() - tables:
                 self._db.execute(f"CREATE TEMP TABLE {table} ({_EXPECTED[table]})")
@@ -185,7 +209,16 @@ class LedgerReader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._db.close()
+
+    def beside(self) -> LedgerReader:
+        """Returns another reader for one thread to use; its moment may be a later one, in which the same numbers still
+        name the same fills. Raises ReportError.
+        """
+        return LedgerReader(self._path, is_threads_own=True)
 
     def runs(self) -> tuple[Run, ...]:
         """Returns every run, the oldest first."""
@@ -231,12 +264,12 @@ class LedgerReader:
         first, last = self._db.execute("SELECT MIN(fill_seq), MAX(fill_seq) FROM fills").fetchone()
         if first is not None:
             for number in range(first, last + 1, at_once):
-                yield range(number, number + at_once)
+                yield range(number, min(number + at_once, last + 1))
 
-    def fill_sums(self, numbers: range, start_ms: int, end_ms: int, bucket_ms: int) -> Iterator[FillSums]:
-        """Yields the sums of the fills of these numbers and a time, by market and bucket."""
+    def fill_sums(self, numbers: range, start_ms: int, end_ms: int, bucket_ms: int) -> list[FillSums]:
+        """Returns the sums of the fills of these numbers and a time, by market and bucket."""
         terms = (numbers.start, numbers.stop, start_ms, end_ms, bucket_ms)
-        return map(FillSums._make, self._db.execute(_FILL_SUMS_OF_ALL, terms))
+        return _SUMS_DECODER.decode(self._db.execute(_FILL_SUMS_OF_ALL, terms).fetchone()[0])
 
     def moments_of(self, sums: FillSums, numbers: range) -> Iterator[FillSums]:
         """Yields the fills that were summed up, those of one millisecond together."""
@@ -271,14 +304,10 @@ class LedgerReader:
         rows = self._db.execute("SELECT ticker, settled_ms, value_e4 FROM settlements")
         return {ticker: (settled_ms, value_e4) for ticker, settled_ms, value_e4 in rows}
 
-    def orders(self, start_ms: int, end_ms: int, bucket_ms: int) -> Iterator[OrderCounts]:
-        """Yields the orders that ended in a time, by market and bucket."""
-        rows = self._db.execute(
-            "SELECT ticker, MAX(at_ms), COUNT(*), SUM(filled_e2 > 0), SUM(count_e2), SUM(filled_e2) FROM orders "
-            "NOT INDEXED WHERE at_ms >= ? AND at_ms < ? GROUP BY at_ms / ?, ticker",
-            (start_ms, end_ms, bucket_ms),
-        )
-        return map(OrderCounts._make, rows)
+    def orders(self, start_ms: int, end_ms: int, bucket_ms: int) -> list[OrderCounts]:
+        """Returns the orders that ended in a time, by market and bucket."""
+        found = self._db.execute(_ORDERS, (start_ms, end_ms, bucket_ms)).fetchone()
+        return _ORDERS_DECODER.decode(found[0])
 
     def episodes(self, start_ms: int, end_ms: int, bucket_ms: int) -> Iterator[EpisodeSums]:
         """Yields the position episodes that ended in a time, by market and bucket."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from operator import add
 from typing import Final
 
+from ops.report.ahead import ReadAhead
 from ops.report.calendar import Calendar, Stretch
 from ops.report.figures import Figures
 from ops.report.reading import NOT_SUMS, FillSums, LedgerReader
@@ -18,13 +19,18 @@ from ops.report.reading import NOT_SUMS, FillSums, LedgerReader
 AT_ONCE: Final = 20_000  # fills that are summed up at once, and between two words on how far it is
 
 
+def read_ahead(reader: LedgerReader, calendar: Calendar) -> ReadAhead:
+    """Begins to read the orders and the fills of the calendar's time."""
+    return ReadAhead(reader, calendar, AT_ONCE)
+
+
 def fills_in_stretches(
-    reader: LedgerReader, calendar: Calendar, advance: Callable[[int], None]
+    reader: LedgerReader, calendar: Calendar, ahead: ReadAhead, advance: Callable[[int], None]
 ) -> Iterator[tuple[Stretch, FillSums]]:
     """Yields the sums of all fills of the calendar's time, each of one stretch; a stretch may come again."""
-    for numbers in reader.fill_numbers(AT_ONCE):
+    for numbers, pieces in ahead.pieces():
         counted = 0
-        for sums in reader.fill_sums(numbers, calendar.start_ms, calendar.end_ms, calendar.bucket_ms):
+        for sums in pieces:
             counted += sums.fills
             stretch = calendar.stretch(sums.ticker, sums.first_ms)
             if sums.last_ms < stretch.to_ms:
