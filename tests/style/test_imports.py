@@ -30,8 +30,8 @@ QUANT_STDLIB_NEVER = (
 )
 # The simulated exchange parses and calculates by itself, so that one bug cannot cancel itself out on both sides.
 SIMULATOR_MAY = ("kalshi.numbers", "kalshi.types", "kalshi.signing", "kalshi.simulator")
-# Campaigns and backtests run whole worlds, each in a process of its own; no bot is in the process that starts them.
-# Commands that no event loop runs in, and that the bot never calls: pools of processes, and the report's one thread.
+# Commands beside the bot. Campaigns and backtests run whole worlds, each in a process of its own; a report reads ahead
+# in a thread. No bot and no event loop is in the process that starts them.
 BESIDE_THE_LOOP = ("ops/campaign/campaign.py", "ops/backtest/pool.py", "ops/report/ahead.py")
 NEVER_ANYWHERE = ("asyncio", "anyio", "threading", "multiprocessing", "concurrent", "requests", "aiohttp")
 
