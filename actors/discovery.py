@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import attrs
@@ -133,17 +134,23 @@ class Discovery:
             began_s, programs = self.context.seams.now(), self._switches.programs
             leading = await self._run_once(began_s)
             if leading is not None:
-                await self._fees.read(self._traded_series())
                 await self._facts.read_tapes(leading)
-            await self._rest(max(1.0, began_s + self.timing.interval_s - self.context.seams.now()), programs)
+            next_s = max(self.context.seams.now() + 1.0, began_s + self.timing.interval_s)
+            # Reads have a pace, and the next run begins with one.
+            last_read_s = next_s - self.facts_parameters.read_every_s
+            await self._fees.read(self._traded_series(), partial(self._may_wait, last_read_s, programs))
+            await self._rest(next_s, programs)
 
     # What others say.
 
-    async def _rest(self, seconds: float, programs: tuple[tuple[str, bool], ...]) -> None:
-        """Waits for the next run, at once after a program was switched; takes in what comes meanwhile."""
-        until_s = self.context.seams.now() + seconds
-        while (left_s := until_s - self.context.seams.now()) > 0 and self._switches.programs == programs:
-            await self._listen_once(min(left_s, LISTEN_EVERY_S))
+    def _may_wait(self, until_s: float, programs: tuple[tuple[str, bool], ...]) -> bool:
+        """Says whether the next run is not due yet; after a program was switched it is at once."""
+        return self.context.seams.now() < until_s and self._switches.programs == programs
+
+    async def _rest(self, until_s: float, programs: tuple[tuple[str, bool], ...]) -> None:
+        """Waits for the next run; takes in what comes meanwhile."""
+        while self._may_wait(until_s, programs):
+            await self._listen_once(min(until_s - self.context.seams.now(), LISTEN_EVERY_S))
 
     async def _listen(self, seconds: float) -> None:
         """Takes in what comes for so long; at once what has come where it is no time at all."""

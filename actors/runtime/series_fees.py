@@ -1,8 +1,8 @@
 """The fees of the markets that are claimed: the terms of their series, what is announced for them, what overrides them.
 
-1. They are read after the claims, as tapes are. A series that was not read yet has no known fees: that refuses nothing,
-   and is known at the next run. (Of fourteen thousand series all but some 160 let makers trade for nothing, so quoting
-   for a moment without knowing costs less than not quoting wherever a read fails.)
+1. They are read while the next run is not due, so no run is later for them. A series that was not read yet has no known
+   fees: that refuses nothing, and is known at the next run. (Of fourteen thousand series all but some 160 let makers
+   trade for nothing, so quoting for a moment without knowing costs less than not quoting wherever a read fails.)
 2. A series is read anew when its terms are older than `series_every_s`. What the exchange has announced is read before
    them and holds from its own time on, so that nobody is surprised in the hour of a change.
 3. A fee type that cannot be computed here is no free one: such a market is not quoted.
@@ -13,7 +13,7 @@ Source: fees and fee changes, kalshi-rest.md §7 and §8.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import attrs
@@ -61,15 +61,19 @@ class SeriesFees:
     _changes: tuple[SeriesFeeChange, ...] = attrs.field(default=(), init=False)
     _changes_at_s: float = attrs.field(default=-math.inf, init=False)
 
-    async def read(self, series_tickers: Iterable[str]) -> None:
-        """Reads the series named that were not read lately, the longest unread first; stops where nothing answers."""
+    async def read(self, series_tickers: Iterable[str], may_go_on: Callable[[], bool]) -> None:
+        """Reads the series named that were not read lately, the longest unread first, while it may go on; stops where
+        nothing answers.
+        """
         now_ms = self.seams.wall_ms()
         every_ms = self.parameters.series_every_s * 1000
         ages = {one: self._series[one][1] if one in self._series else 0 for one in series_tickers}
         due = [one for one in sorted(ages, key=lambda one: (ages[one], one)) if ages[one] <= now_ms - every_ms]
-        if due and not await self._read_changes():
+        if not due or not may_go_on() or not await self._read_changes():
             return
         for ticker in due[: self.parameters.series_max]:
+            if not may_go_on():
+                return
             read = await self.reader.read(ReadSeries(ticker=ticker), SeriesRead)
             if read is None:
                 return

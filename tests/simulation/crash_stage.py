@@ -26,7 +26,7 @@ from ops.simulation import KEY_ID, AnyRequest, Line, World, run_world
 from supervisor import build_tree
 
 POSITIONS = 150
-SETTLED_S = 12.0
+SETTLED_S = 25.0  # two runs of discovery: the fees of the series are known, and nothing changes for them any more
 CRASH_LASTS_S = 1.0
 ENTRY_E4, FALLEN_BID_E4, FALLEN_STEP_E4 = 5_200, 3_300, 100
 HELD_E2 = 200

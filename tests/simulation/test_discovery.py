@@ -15,6 +15,7 @@ from kalshi.simulator.settings import SimulatorSettings
 from ops.settings import DiscoverySettings, Settings
 from ops.simulation import KEY_ID, World, run_world
 from quant.programs import Program, SelectionKind
+from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
 from quant.quoting.strategies import StrategyName
 from quant.selection.toxicity import ToxicityParameters
 from supervisor import build_tree
@@ -109,6 +110,12 @@ def test_a_market_that_lost_is_left_alone_over_a_crash_of_discovery_and_taken_up
         scenario,
         seed=5,
         build_tree=build_tree,
-        settings=attrs.evolve(Settings(), programs=named, discovery=DiscoverySettings(facts=facts)),
+        settings=attrs.evolve(
+            Settings(),
+            programs=named,
+            discovery=DiscoverySettings(facts=facts),
+            # Makers pay in this series, and quotes that earn it back trade too seldom for this.
+            quoting=AvellanedaStoikovParameters(is_fee_floor=False),
+        ),
         exchange_settings=SimulatorSettings(flow_rate=1.0),
     )

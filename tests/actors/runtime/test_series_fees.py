@@ -47,31 +47,38 @@ def fees_by(reader: Reader, parameters: FeeParameters | None = None) -> SeriesFe
 async def test_terms_are_an_hour_old_before_they_are_read_anew(autojump_clock: trio.testing.MockClock) -> None:
     reader = Reader()
     fees = fees_by(reader)
-    await fees.read(["KXA"])
+    await fees.read(["KXA"], lambda: True)
     await trio.sleep(3_599.5)
-    await fees.read(["KXA"])
+    await fees.read(["KXA"], lambda: True)
     assert reader.asked == ["changes", "KXA"]
     await trio.sleep(0.5)
-    await fees.read(["KXA", "KXB"])
+    await fees.read(["KXA", "KXB"], lambda: True)
     assert reader.asked == ["changes", "KXA", "changes", "KXB", "KXA"]
 
 
 async def test_a_run_reads_twenty_series_and_the_next_one_the_others(autojump_clock: trio.testing.MockClock) -> None:
     reader, names = Reader(), [f"KX{number:02}" for number in range(21)]
     fees = fees_by(reader)
-    await fees.read(names)
+    await fees.read(names, lambda: True)
     assert reader.asked[1:] == names[:20]
-    await fees.read(names)
+    await fees.read(names, lambda: True)
     assert reader.asked[21:] == names[20:]
+
+
+async def test_a_run_that_is_due_is_not_held_up(autojump_clock: trio.testing.MockClock) -> None:
+    reader = Reader()
+    fees = fees_by(reader)
+    await fees.read(["KXA", "KXB", "KXC"], lambda: len(reader.asked) < 3)
+    assert reader.asked == ["changes", "KXA", "KXB"]
 
 
 async def test_where_nothing_answers_it_stops_asking_for_this_run(autojump_clock: trio.testing.MockClock) -> None:
     reader = Reader(is_down=True)
     fees = fees_by(reader)
-    await fees.read(["KXA", "KXB"])
+    await fees.read(["KXA", "KXB"], lambda: True)
     assert reader.asked == ["changes"]
     reader.is_down = False
-    await fees.read(["KXA"])
+    await fees.read(["KXA"], lambda: True)
     assert fees.of(EVENT, MARKET, NOW_MS).schedule is not None
 
 
@@ -89,6 +96,6 @@ async def test_an_announced_change_counts_from_its_millisecond_on(autojump_clock
         assert schedule is not None
         return schedule.multiplier_e4
 
-    await fees.read(["KXA"])
+    await fees.read(["KXA"], lambda: True)
     found = [multiplier_e4(after_ms) for after_ms in (0, 999, 1_000, 1_999, 2_000, 10_000)]
     assert found == [10_000, 10_000, 2_000, 2_000, 3_000, 3_000]
