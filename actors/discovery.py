@@ -273,7 +273,7 @@ class Discovery:
             event,
             market,
             block_reason=block_reason(memory, ticker, event.series_ticker, now_ms),
-            held_back=(*facts.refusals(market, now_ms), *((fees.refusal,) if fees.refusal else ())),
+            held_back=(*facts.refusals(market, now_ms), *fees.refusals),
             activity=facts.tape(ticker),
             programs=facts.programs.get(ticker, ()),
             adverse_selection_per_contract=adverse_selection_per_contract(

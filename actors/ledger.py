@@ -18,7 +18,6 @@ import attrs
 from actors.messages.lifecycle import Heartbeat
 from actors.messages.money import (
     FILL_TAPE_LENGTH,
-    Books,
     FillsComplete,
     FillsRecorded,
     FillTape,
@@ -128,7 +127,7 @@ class Ledger:
                 case StoreStake(reply=reply):
                     reply.put(await self.context.seams.offload(store.store_stake, message))
                 case ReadBooks(reply=reply):
-                    reply.put(await self._books(store))
+                    reply.put(await self.context.seams.offload(store.books, self._opened(store)))
                 case ReadLossLatch(reply=reply):
                     reply.put(await self.context.seams.offload(store.loss_latch))
                 case ReadExcursions(reply=reply):
@@ -146,17 +145,6 @@ class Ledger:
             return
         self._upkeep_at_s = seams.now() + self.parameters.upkeep_every_s
         await seams.offload(store.upkeep, seams.wall_ms())
-
-    async def _books(self, store: LedgerStore) -> Books:
-        stored = await self.context.seams.offload(store.books)
-        return Books(
-            fills=stored.fills,
-            settlements=stored.settlements,
-            retired=stored.retired,
-            episodes=stored.episodes,
-            last_seq=store.last_seq,
-            opened=self._opened(store),
-        )
 
     def _opened(self, store: LedgerStore) -> int:
         """How often retired markets have got fills: no two lives of this actor ever say the same number."""

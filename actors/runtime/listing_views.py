@@ -68,7 +68,7 @@ def rules_of(event: Event, market: Market, fees: MarketFees) -> MarketRules:
         series_ticker=event.series_ticker,
         category=event.category,
         title=market.title,
-        is_tradable=market.status is MarketStatus.ACTIVE and not fees.refusal,
+        is_tradable=market.status is MarketStatus.ACTIVE and not fees.refusals,
         price_ranges=market.price_ranges,
         close_time_ms=market.close_time_ms,
         exchange_index=market.exchange_index,

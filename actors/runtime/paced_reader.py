@@ -7,7 +7,7 @@ nothing else is read; the Wire's own time limits bound that.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 import attrs
@@ -19,6 +19,12 @@ TRIES: Final = 3
 AGAIN_S: Final = 1.0  # before the second try; twice as long before the third
 
 T = TypeVar("T")
+
+
+def longest_unread(names: Iterable[str], read_ms: Mapping[str, int], fresh_ms: float) -> list[str]:
+    """Returns those that were last read at `fresh_ms` or before, or never: the longest unread first, then by name."""
+    ages = {name: read_ms.get(name, 0) for name in names}
+    return [name for name in sorted(ages, key=lambda one: (ages[one], one)) if ages[name] <= fresh_ms]
 
 
 @attrs.define(eq=False)

@@ -23,7 +23,7 @@ import trio
 from actors.messages.orders import WorkingOrders
 from actors.messages.selection import BooksRead, IncentivePage, ReadBooks, ReadIncentives, ReadTape, TapeRead
 from actors.runtime.listing_views import terms_of
-from actors.runtime.paced_reader import PacedReader
+from actors.runtime.paced_reader import PacedReader, longest_unread
 from actors.runtime.seams import Seams
 from actors.runtime.series_fees import FeeParameters
 from kalshi.rest_markets import BOOKS_PER_REQUEST_MAX
@@ -132,8 +132,7 @@ class SelectionFacts:
         """Reads the tapes of the leading markets that were not read lately, the longest unread first."""
         now_ms = self.seams.wall_ms()
         fresh_ms = now_ms - self.parameters.tapes_every_s * 1000
-        ages = {ticker: self._tapes[ticker].read_ms if ticker in self._tapes else 0 for ticker in leading}
-        due = [ticker for ticker in sorted(ages, key=lambda one: (ages[one], one)) if ages[ticker] <= fresh_ms]
+        due = longest_unread(leading, {ticker: tape.read_ms for ticker, tape in self._tapes.items()}, fresh_ms)
         for ticker in due[: self.parameters.tapes_max]:
             read = await self.reader.read(ReadTape(ticker=ticker, min_ts_s=(now_ms - HOUR_MS) // 1000), TapeRead)
             if read is not None:

@@ -19,7 +19,7 @@ from typing import Final
 import attrs
 
 from actors.messages.selection import FeeChangesRead, ReadFeeChanges, ReadSeries, SeriesRead
-from actors.runtime.paced_reader import PacedReader
+from actors.runtime.paced_reader import PacedReader, longest_unread
 from actors.runtime.seams import Seams
 from kalshi.fees import FeeRounding, FeeSchedule, FeeTypeError, fee_schedule
 from kalshi.rest_exchange_answers import SeriesFeeChange
@@ -41,10 +41,10 @@ class FeeParameters:
 
 @attrs.frozen(kw_only=True)
 class MarketFees:
-    """The fees of one market now; None where they are not known. `refusal` says why it must not be quoted."""
+    """The fees of one market now; None where they are not known. `refusals` say why it must not be quoted."""
 
     schedule: FeeSchedule | None = None
-    refusal: str = ""
+    refusals: tuple[str, ...] = ()
 
 
 _UNKNOWN: Final = MarketFees()
@@ -65,10 +65,9 @@ class SeriesFees:
         """Reads the series named that were not read lately, the longest unread first, while it may go on; stops where
         nothing answers.
         """
-        now_ms = self.seams.wall_ms()
-        every_ms = self.parameters.series_every_s * 1000
-        ages = {one: self._series[one][1] if one in self._series else 0 for one in series_tickers}
-        due = [one for one in sorted(ages, key=lambda one: (ages[one], one)) if ages[one] <= now_ms - every_ms]
+        fresh_ms = self.seams.wall_ms() - self.parameters.series_every_s * 1000
+        read_ms = {ticker: at_ms for ticker, (_, at_ms) in self._series.items()}
+        due = longest_unread(series_tickers, read_ms, fresh_ms)
         if not due or not may_go_on() or not await self._read_changes():
             return
         for ticker in due[: self.parameters.series_max]:
@@ -99,7 +98,7 @@ class SeriesFees:
         try:
             schedule = fee_schedule(series, event, market, at_ms=now_ms, rounding=self.parameters.rounding)
         except FeeTypeError as unknown:
-            return MarketFees(refusal=str(unknown))
+            return MarketFees(refusals=(str(unknown),))
         return MarketFees(schedule=schedule)
 
     def _changed(self, series: Series, read_ms: int, now_ms: int) -> Series:

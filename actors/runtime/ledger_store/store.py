@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import attrs
-
-from actors.messages.money import FillMark, JoinFills, Record, RecordVerdicts, RetireMarket
+from actors.messages.money import Books, FillMark, JoinFills, Record, RecordVerdicts, RetireMarket
 from actors.messages.refill import OpenStake, StakeOpened, StakeStored, StoreStake
 from actors.messages.sessions import SessionRow
 from actors.runtime.ledger_store import (
@@ -30,24 +28,10 @@ from actors.runtime.ledger_store.parameters import LedgerParameters
 from actors.runtime.ledger_store.retention import Upkeep
 from kalshi.numbers import PriceE4
 from kalshi.types import Fill
-from quant.episodes import Episode
 from quant.fills import NumberedFill
 from quant.loss_latch import LossLatch
-from quant.positions import Totals
 from quant.selection.experience import Learned
 from quant.stop_loss import SeenExcursion
-
-
-@attrs.frozen(kw_only=True)
-class StoredBooks:
-    """The fills of the markets that are not retired, oldest first, what those of them that have paid out did, the sums
-    over the retired ones, and the episodes that were open.
-    """
-
-    fills: tuple[NumberedFill, ...]
-    settlements: tuple[tuple[str, PriceE4], ...]
-    retired: Totals
-    episodes: tuple[tuple[str, Episode], ...]
 
 
 class LedgerStore:
@@ -75,17 +59,19 @@ class LedgerStore:
         self.reopened += reopened
         return added
 
-    def books(self) -> StoredBooks:
-        """Returns what a consumer of fills begins with, all of one moment."""
+    def books(self, opened: int = 0) -> Books:
+        """Returns what a consumer of fills begins with, all of one moment; `opened` is the Ledger's word on it."""
         with self._database.reading() as connection:
             settled = connection.execute(
                 "SELECT ticker, value_e4 FROM settlements "
                 "WHERE ticker NOT IN (SELECT ticker FROM retired_markets) ORDER BY settled_ms"
             ).fetchall()
-            return StoredBooks(
+            return Books(
                 fills=fills.of_open_markets(connection),
                 settlements=tuple((str(ticker), PriceE4(value_e4)) for ticker, value_e4 in settled),
                 retired=retired_markets.totals(connection),
+                last_seq=self.last_seq,
+                opened=opened,
                 episodes=episodes.open_ones(connection),
             )
 
