@@ -46,7 +46,7 @@ from kalshi.feed import Probe
 from kalshi.http_client import HttpClient
 from kalshi.rest import RestClient
 from kalshi.signing import Signer
-from kalshi.types import BucketLimits, Order
+from kalshi.types import BucketLimits
 from ops.control import (
     BackUpLedger,
     ControlView,
@@ -284,7 +284,8 @@ class Life:
                 await self._ports.aclose()
 
     async def _leave(self, wire: Wire, journal: Journal) -> ExitReport:
-        sweep = self._sweep(wire.open_groups)
+        # Who fenced us may have taken the account over: what a newer boot quotes is not ours to sweep or fence back.
+        sweep = self._sweep(wire.open_groups, only_own=self._stop_code is ExitCode.FENCED_FROM_OUTSIDE)
         swept = await self._guard.run(reason=self._stop_reason, sweep=sweep, stop_actors=self._stop_tree)
         return self._conclude(journal, swept)
 
@@ -407,18 +408,16 @@ class Life:
         if not checked.is_whole:
             self._log.info(f"the ledger is large: checked at start were {', '.join(checked.tables)}")
 
-    def _sweep(self, groups: dict[str, int]) -> Sweep:
+    def _sweep(self, groups: dict[str, int], *, only_own: bool = False) -> Sweep:
+        prefix = boot_prefix(self.venue, self.boot) if only_own else self.venue.prefix
         return Sweep(
             client=self._control,
-            is_ours=self._is_ours,
+            is_ours=lambda order: order.client_order_id.startswith(prefix),
             groups=groups,
             server_ms=self.clock.now_ms,
             now=self.seams.now,
             log=self._log,
         )
-
-    def _is_ours(self, order: Order) -> bool:
-        return order.client_order_id.startswith(self.venue.prefix)
 
     # -- trading --
 

@@ -217,8 +217,8 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "I28",
         "ours are those with our prefix",
         "ops/life.py",
-        "return order.client_order_id.startswith(self.venue.prefix)",
-        "return True",
+        "is_ours=lambda order: order.client_order_id.startswith(prefix)",
+        "is_ours=lambda order: True",
         "tests/simulation/test_a_person_beside_us.py::test_i28_a_persons_orders_and_group_outlive_our_boot_our_quoting_and_our_end",
     ),
     off(
@@ -341,5 +341,13 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "if facts.fence_tripped:",
         "if False:",
         f"{_ORDERS}/test_permit.py::test_what_is_grave_withdraws",
+    ),
+    off(
+        "I30",
+        "who was fenced sweeps its own alone",
+        "ops/life.py",
+        "only_own=self._stop_code is ExitCode.FENCED_FROM_OUTSIDE",
+        "only_own=False",
+        "tests/simulation/test_races.py::test_a_first_instance_that_hears_late_of_the_second_leaves_without_touching_its_orders",
     ),
 )

@@ -396,6 +396,35 @@ def test_a_second_instance_on_the_account_takes_over_and_the_first_leaves_as_fen
 
 
 @pytest.mark.long
+def test_a_first_instance_that_hears_late_of_the_second_leaves_without_touching_its_orders() -> None:
+    """I30: it was cut off while the second took over; who fenced it owns the account, and is not fenced back."""
+
+    async def whole(world: World) -> None:
+        line = Line()
+        first = Stage(world, world.life(line, folder=world.folder / "first"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(first.life.run)
+            await trio.sleep(QUOTING_S)
+            line.is_cut = True
+            second = Stage(world, world.life(folder=world.folder / "second"))
+            nursery.start_soon(second.life.run)
+            await second.until(lambda: second.life.snapshot is not None, "the second has booted")
+            await second.quotes_again()
+            line.is_cut = False
+            await first.until(lambda: first.life.has_ended, "the first has left", 60.0)
+            await second.quotes_again()
+            assert not second.life.has_ended
+            boots = {o.client_order_id.split("-")[2] for o in world.exchange.truth.resting_orders(KEY_ID)}
+            assert boots == {second.life.boot}
+            second.life.request_stop("the test is over")
+        assert (first.life.report.exit_code, first.life.report.verdict) == (4, "verified flat")
+        assert second.life.report.exit_code == 0
+        assert world.resting() == []
+
+    run_world(whole, seed=17, build_tree=build_tree, exchange_settings=QUIET)
+
+
+@pytest.mark.long
 def test_a_persons_orders_are_left_alone_and_a_fill_of_theirs_is_booked_as_what_it_is() -> None:
     """I28, and I5: the position is the account's, whoever traded."""
 
