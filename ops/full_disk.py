@@ -1,6 +1,7 @@
 """A full disk for files that this process has open: they lead to `/dev/full`, where the kernel answers ENOSPC.
 
-For chaos. Where there is no `/proc` nothing is found and nothing is filled.
+For chaos. One object serves a process: a second would take the duplicates that the first keeps for files to fill, and
+neither could make room again. Where there is no `/proc` nothing is found and nothing is filled.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class FullDisk:
         full = os.open(_FULL_DEVICE, os.O_WRONLY)
         for descriptor in _open_descriptors():
             target = _leads_to(descriptor)
-            if target is not None and matches(target) and descriptor not in (*self._kept, *self._kept.values()):
+            if target is not None and matches(target) and descriptor not in self._kept.values():
+                if descriptor in self._kept:  # its owner closed it, and the number is another file's now
+                    os.close(self._kept[descriptor])
                 self._kept[descriptor] = os.dup(descriptor)
                 os.dup2(full, descriptor)
         os.close(full)

@@ -40,6 +40,7 @@ class Blows:
         self._rng = rng
         self._persons_orders: list[Order] = []
         self._steps_in_force = 0
+        self._disk, self._fillings_in_force = FullDisk(), 0
         self._ending, self._is_over = trio.Event(), trio.Event()
 
     def strike(self, life: Life, folder: Path, fault: BotFault) -> None:
@@ -108,12 +109,14 @@ class Blows:
     # -- disks --
 
     async def _fill_journal(self, folder: Path, lasts_s: float) -> None:
-        disk = FullDisk()
-        disk.fill(partial(_is_journal_in, folder))
+        self._fillings_in_force += 1
+        self._disk.fill(partial(_is_journal_in, folder))
         try:
             await trio.sleep(lasts_s)
         finally:
-            disk.make_room()
+            self._fillings_in_force -= 1
+            if self._fillings_in_force == 0:  # one that overlaps another finds the file full, and must not see room
+                self._disk.make_room()
 
     async def _fill_ledger(self, lasts_s: float) -> None:
         self._world.ledger_is_full = True

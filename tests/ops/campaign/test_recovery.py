@@ -1,4 +1,4 @@
-"""The end of a seed: a bot that gave up for a full disk is started again, however late it gave up."""
+"""The end of a seed: a bot whose disk was full recovers, however late or often it was."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ def test_a_bot_that_is_on_its_way_out_when_the_faults_end_has_not_recovered(
     result = one(3, faults="ledger_full")
     assert result.violations == ()
     assert result.crashes["ledger"] > 0
+
+
+def test_two_full_disks_that_overlap_both_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second finds the file full, and what the first keeps of it must not be taken for a file to fill."""
+    full = tuple(BotFault(kind="journal_full", at_s=at_s, lasts_s=4.0) for at_s in (18.0, 20.0))
+    monkeypatch.setattr(seeds, "draw_schedule", lambda *_: FaultSchedule(exchange=(), bot=full))
+    assert one(3, faults="journal_full").violations == ()
