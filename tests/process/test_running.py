@@ -43,6 +43,7 @@ def test_a_bare_start_quotes_eight_markets_on_both_sides_and_gets_fills_within_f
         assert bot.wait(10) == 0, bot.errors()
 
 
+@pytest.mark.long
 def test_three_actors_killed_in_a_real_process_come_back_and_quoting_goes_on(tmp_path: Path) -> None:
     with standalone_exchange(tmp_path) as exchange, running_bot(tmp_path / "bot", exchange.environment()) as bot:
         wait_until(lambda: _two_sided(bot) >= 8, "eight markets are quoted")

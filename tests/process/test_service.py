@@ -76,7 +76,8 @@ def test_ready_watchdog_status_and_stopping_of_a_real_bot(tmp_path: Path, form: 
         assert exchange.resting() == []
 
 
-@pytest.mark.parametrize("name", ["stop_loss", pytest.param("feed", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["stop_loss", "feed"])
 def test_a_stalled_actor_is_not_fed_for_although_its_task_exists(tmp_path: Path, name: str) -> None:
     """The bot itself goes on: its other actors beat, its loop turns. Only the manager's patience ends."""
     stall = tmp_path / "stall"

@@ -102,6 +102,7 @@ def _walked(path: Path) -> dict[tuple[str, int], tuple[int, int, bool]]:
     return found
 
 
+@pytest.mark.long
 def test_positions_from_flat_to_flat_are_those_of_the_fills_over_kills_and_a_restart() -> None:
     async def whole(world: World) -> None:
         async def trading(life: Life) -> None:
