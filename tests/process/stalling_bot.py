@@ -35,10 +35,14 @@ class Saboteur:
 
     async def run(self, started: Callable[[], None]) -> None:
         started()
-        while not self.file.exists():  # noqa: ASYNC110 - another process makes it
+        while not (name := self._named()):
             await trio.sleep(0.05)
-        self.parts.switchboard.mailbox(self.file.read_text().strip()).stall(FOR_S)
+        self.parts.switchboard.mailbox(name).stall(FOR_S)
         await trio.sleep_forever()
+
+    def _named(self) -> str:
+        """Returns the name in the file; empty while another process has not made it, or not written it yet."""
+        return self.file.read_text().strip() if self.file.exists() else ""
 
 
 def _with_saboteur(parts: TreeParts) -> tuple[ChildSpec, ...]:
