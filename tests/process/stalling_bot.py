@@ -35,7 +35,7 @@ class Saboteur:
 
     async def run(self, started: Callable[[], None]) -> None:
         started()
-        while not (name := self._named()):
+        while not (name := self._named()):  # noqa: ASYNC110 - another process makes it
             await trio.sleep(0.05)
         self.parts.switchboard.mailbox(name).stall(FOR_S)
         await trio.sleep_forever()
