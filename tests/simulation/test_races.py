@@ -373,6 +373,11 @@ def test_a_group_that_somebody_removes_is_a_fence_from_outside() -> None:
     assert "removed by somebody else" in report.reason
 
 
+def _boots_resting(world: World) -> set[str]:
+    """Returns whose orders rest: the boot is the third part of a client order id."""
+    return {order.client_order_id.split("-")[2] for order in world.exchange.truth.resting_orders(KEY_ID)}
+
+
 @pytest.mark.long
 def test_a_second_instance_on_the_account_takes_over_and_the_first_leaves_as_fenced() -> None:
     async def whole(world: World) -> None:
@@ -385,8 +390,7 @@ def test_a_second_instance_on_the_account_takes_over_and_the_first_leaves_as_fen
             await first.until(lambda: first.life.has_ended, "the first has left", 40.0)
             await second.until(lambda: second.life.snapshot is not None, "the second has booted")
             await second.quotes_again()
-            boots = {o.client_order_id.split("-")[2] for o in world.exchange.truth.resting_orders(KEY_ID)}
-            assert boots == {second.life.boot}
+            assert _boots_resting(world) == {second.life.boot}
             second.life.request_stop("the test is over")
         assert (first.life.report.exit_code, first.life.report.verdict) == (4, "verified flat")
         assert second.life.report.verdict == "verified flat"
@@ -414,8 +418,7 @@ def test_a_first_instance_that_hears_late_of_the_second_leaves_without_touching_
             await first.until(lambda: first.life.has_ended, "the first has left", 60.0)
             await second.quotes_again()
             assert not second.life.has_ended
-            boots = {o.client_order_id.split("-")[2] for o in world.exchange.truth.resting_orders(KEY_ID)}
-            assert boots == {second.life.boot}
+            assert _boots_resting(world) == {second.life.boot}
             second.life.request_stop("the test is over")
         assert (first.life.report.exit_code, first.life.report.verdict) == (4, "verified flat")
         assert second.life.report.exit_code == 0
