@@ -173,7 +173,9 @@ class FillReconciler:
             client_order_id = answer.order.client_order_id
             if not self._owners.answer(fill.order_id, client_order_id):
                 self._tell_foreign(fill, "an order that is not ours")
-            await self.context.outbox.send(JoinFills(order_id=fill.order_id, client_order_id=client_order_id))
+            await self.context.outbox.send(
+                JoinFills(ticker=fill.ticker, order_id=fill.order_id, client_order_id=client_order_id)
+            )
 
     def _tell_foreign(self, fill: Fill, whose: str) -> None:
         self._alert("foreign_fill", "warning", f"{fill.ticker}: a fill of {whose} ({fill.order_id}) was booked")

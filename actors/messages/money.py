@@ -80,6 +80,7 @@ class FillMark:
 class JoinFills:
     """The order's client id, for those of its fills that came without one."""
 
+    ticker: str
     order_id: str
     client_order_id: str
 

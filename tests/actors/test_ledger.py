@@ -222,6 +222,6 @@ def test_the_mark_of_rest_and_the_newest_keys_outlive_the_ledger_and_the_mark_ne
 def test_a_fill_that_came_without_its_orders_client_id_gets_it_and_no_other_does(tmp_path: Path) -> None:
     store = LedgerStore(tmp_path / "ledger.sqlite")
     store.record_fills(((_fill(1), "rest"), (_fill(4), "socket"), (_fill(1, "other"), "rest")))
-    store.join_fills((JoinFills(order_id="o", client_order_id="c"),))
+    store.join_fills((JoinFills(ticker="T", order_id="o", client_order_id="c"),))
     assert [numbered.fill.client_order_id for numbered in store.fills_after(0)] == ["c", "c4", None]
     store.close()

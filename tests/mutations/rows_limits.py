@@ -16,8 +16,8 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "I4",
         "a known fill gets no second number",
         "actors/runtime/ledger_store/schema.py",
-        "UNIQUE (order_id, fill_id)",
-        "UNIQUE (order_id, fill_id, fill_seq)",
+        "UNIQUE (ticker, order_id, fill_id)",
+        "UNIQUE (ticker, order_id, fill_id, fill_seq)",
         f"{_ACTORS}/test_ledger.py::test_a_known_fill_keeps_its_number_and_gets_no_second_one",
     ),
     off(

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-CACHE_KIB: Final = 65_536  # the index over a million fills is larger than SQLite's own 2 MB, and is met at random
+CACHE_KIB: Final = 65_536  # what a large batch touches is more than SQLite's own 2 MB
 WAL_BYTES_KEPT_MAX: Final = 67_108_864  # a backup lets the log grow; afterwards the file shrinks to this again
 BUSY_TIMEOUT_S: Final = 5.0  # another program that writes, such as a person's shell, is waited for this long
 _PRIMARY_CODE: Final = 0xFF  # SQLite's extended codes carry the primary one in their lowest byte

@@ -37,6 +37,6 @@ def mark(connection: sqlite3.Connection) -> FillMark:
 def join(connection: sqlite3.Connection, joins: tuple[JoinFills, ...]) -> None:
     """Gives fills their orders' client ids, where they have none; inside a transaction."""
     connection.executemany(
-        "UPDATE fills SET client_order_id = ? WHERE order_id = ? AND client_order_id IS NULL",
-        [(one.client_order_id, one.order_id) for one in joins],
+        "UPDATE fills SET client_order_id = ? WHERE ticker = ? AND order_id = ? AND client_order_id IS NULL",
+        [(one.client_order_id, one.ticker, one.order_id) for one in joins],
     )

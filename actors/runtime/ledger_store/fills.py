@@ -1,12 +1,14 @@
 """Fills in the database: numbered densely, each once, never deleted.
 
 The number is the row's own: SQLite gives a new row the greatest number so far plus one, and none to a row that it
-ignores because (order_id, fill_id) is there already. So a batch is one call, and numbering costs nothing.
+ignores because (ticker, order_id, fill_id) is there already, an order being of one market. So a batch is one call, and
+numbering costs nothing.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from itertools import starmap
 from typing import Any
 
 from actors.runtime.ledger_store.database import whole
@@ -16,6 +18,7 @@ from quant.fills import NumberedFill
 
 READ_ROWS_MAX = 1_000_000
 _SIDES = {side.value: side for side in Side}
+_BID, _ASK = Side.BID.value, Side.ASK.value
 _COLUMNS = (
     "fill_seq, order_id, fill_id, client_order_id, ticker, side, price_e4, count_e2, fee_e6, is_taker, ts_ms, "
     "exchange_index"
@@ -34,7 +37,7 @@ def insert(connection: sqlite3.Connection, batch: tuple[tuple[Fill, str], ...], 
     `last` is the newest number before.
     """
     changes_before = connection.total_changes
-    connection.executemany(_INSERT, ((*_row(fill), source) for fill, source in batch))
+    connection.executemany(_INSERT, starmap(_row, batch))
     if connection.total_changes - changes_before == len(batch) and last_seq(connection) == last + len(batch):
         return tuple(NumberedFill(fill_seq=seq, fill=fill) for seq, (fill, _) in enumerate(batch, last + 1))
     first_said: dict[tuple[str, str], Fill] = {}
@@ -66,19 +69,21 @@ def of_market(connection: sqlite3.Connection, ticker: str) -> tuple[NumberedFill
     return tuple(_numbered(row) for row in rows)
 
 
-def _row(fill: Fill) -> tuple[str | int | None, ...]:
+def _row(fill: Fill, source: str) -> tuple[str | int | None, ...]:
+    """Of plain types alone: SQLite asks of every other value, an enum's too, who could adapt it."""
     return (
         fill.order_id,
         fill.fill_id,
         fill.client_order_id,
         fill.ticker,
-        fill.side.value,
+        _BID if fill.side is Side.BID else _ASK,
         fill.price_e4,
         fill.count_e2,
         fill.fee_e6,
-        int(fill.is_taker),
+        1 if fill.is_taker else 0,
         fill.ts_ms,
         fill.exchange_index,
+        source,
     )
 
 
