@@ -10,7 +10,9 @@ Rules:
    as soon as that has ended. What falls between is made good over REST by those who need it.
 3. `FeedHealth.proof_at_s` is the oldest proof among the connections that are up: where a quiet market is called fresh,
    it is by the word of its own connection.
-4. While the connection of a held market is down, its price is read over REST: for exits and marks, never for quotes
+4. A book is published where a level of those that are published has changed, or its connection has: to everybody here a
+   book that is said again is as good as a quiet one, and most changes lie deeper.
+5. While the connection of a held market is down, its price is read over REST: for exits and marks, never for quotes
    (its book stays stale).
 """
 
@@ -62,7 +64,7 @@ LEVELS_PUBLISHED = 5
 HEALTH_EVERY_S = 0.5
 SINGLE_CHANNELS: Final = ("fill", "user_orders", "order_group_updates", "market_lifecycle_v2")
 ENDINGS = frozenset({"determined", "settled", "deactivated", "activated"})
-# Rule 4: each held market this often; so many reads at most per look, a quarter of what a basic account may read.
+# Rule 5: each held market this often; so many reads at most per look, a quarter of what a basic account may read.
 PRICE_EVERY_S = 2.0
 PRICE_READS_MAX = 2
 HOLDER = "portfolio_risk"
@@ -83,7 +85,7 @@ class Feed:
     _connections: dict[int, FeedConnection] = attrs.field(factory=dict, init=False)
     _single_on: FeedConnection | None = attrs.field(default=None, init=False)
     _generation: int = attrs.field(init=False)
-    _published: set[str] = attrs.field(factory=set, init=False)
+    _published: dict[str, BookView] = attrs.field(factory=dict, init=False)  # of live books, the newest
     _price_asked_s: dict[str, float] = attrs.field(factory=dict, init=False)
     _nursery: trio.Nursery = attrs.field(init=False)
 
@@ -137,7 +139,7 @@ class Feed:
                 self._close(connection)
         for ticker in gone:
             self._price_asked_s.pop(ticker, None)
-        for ticker in sorted(self._published - with_books):
+        for ticker in sorted(self._published.keys() - with_books):
             self._publish_stale(ticker, "not subscribed any more", None)
 
     def _open(self, number: int) -> None:
@@ -265,7 +267,7 @@ class Feed:
         )
 
     def _read_prices(self) -> None:
-        """Asks over REST for the prices of held markets whose connection is down (rule 4)."""
+        """Asks over REST for the prices of held markets whose connection is down (rule 5)."""
         now_s = self.now()
         silent = self._silent()
         due = [
@@ -300,25 +302,28 @@ class Feed:
         tracked = connection.book(ticker)
         if tracked is None or self._placed.get(ticker) != connection.number:
             return
-        self._published.add(ticker)
-        self.context.outbox.publish(
-            BookView(
-                ticker=ticker,
-                condition=BookCondition.LIVE,
-                reason="",
-                generation=connection.generation,
-                sequence=tracked.sequence,
-                bids=tracked.book.levels(Side.BID, LEVELS_PUBLISHED),
-                asks=tracked.book.levels(Side.ASK, LEVELS_PUBLISHED),
-                ts_ms=tracked.last_ts_ms,
-                published_at_s=self.now(),
-            )
+        book, generation = tracked.book, connection.generation
+        bids, asks = book.levels(Side.BID, LEVELS_PUBLISHED), book.levels(Side.ASK, LEVELS_PUBLISHED)
+        said = self._published.get(ticker)
+        if said is not None and said.bids == bids and said.asks == asks and said.generation == generation:
+            return  # rule 4
+        view = self._published[ticker] = BookView(
+            ticker=ticker,
+            condition=BookCondition.LIVE,
+            reason="",
+            generation=generation,
+            sequence=tracked.sequence,
+            bids=bids,
+            asks=asks,
+            ts_ms=tracked.last_ts_ms,
+            published_at_s=self.now(),
         )
+        self.context.outbox.publish(view)
 
     def _publish_stale(self, ticker: str, reason: str, connection: FeedConnection | None) -> None:
         empty: tuple[Level, ...] = ()
         tracked = None if connection is None else connection.book(ticker)
-        self._published.discard(ticker)
+        self._published.pop(ticker, None)
         self.context.outbox.publish(
             BookView(
                 ticker=ticker,

@@ -7,9 +7,11 @@ book that is not live quotes nothing here, and the desk freezes and withdraws.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import attrs
+import trio
 
 from actors.market_records import MarketRecords
 from actors.market_voice import HEARTBEAT_S, MarketVoice
@@ -55,11 +57,13 @@ class MarketMaker:
     _fills_heard: int | None = attrs.field(default=None, init=False)
     _accrual_told_s: float = attrs.field(default=0.0, init=False)
 
-    async def run(self, started: Callable[[], None]) -> None:
-        """Quotes until cancelled."""
+    def __attrs_post_init__(self) -> None:
         self._maker = Maker(self.parameters)
         self._voice = MarketVoice(self.context, self.ticker, self.parameters.max_position_e2)
         self._records = MarketRecords(self.context, self.ticker, self.program)
+
+    async def run(self, started: Callable[[], None]) -> None:
+        """Quotes until cancelled."""
         started()
         try:
             await self._quote()
@@ -67,19 +71,36 @@ class MarketMaker:
             self._records.close()
 
     async def _quote(self) -> None:
-        now = self.context.seams.now
-        is_incentive = isinstance(self.parameters.strategy, IncentiveParameters)
-        next_decision_s = now()
         while True:
+            # One scope for many waits: one for each, as a time limit of `receive` is, cost a tenth of the actor.
+            with trio.CancelScope() as patience:
+                await self._quote_on_news(patience)
+            self.turn(())  # time alone may have changed what is wanted
+
+    async def _quote_on_news(self, patience: trio.CancelScope) -> None:
+        """Decides whenever something has come; cancelled by its own patience when nothing does for HEARTBEAT_S."""
+        now, mailbox = self.context.seams.now, self.context.mailbox
+        next_decision_s = patience_renewed_s = -math.inf
+        while True:
+            if now() - patience_renewed_s > HEARTBEAT_S / 2:
+                patience_renewed_s = now()
+                patience.deadline = patience_renewed_s + HEARTBEAT_S
+            batch = await mailbox.receive()
             if now() < next_decision_s:
                 # Slept through, and not listened through: in a lively market the next news have come by then.
+                self._take(batch)
                 await self.pacer.until(next_decision_s)
-            self._take(await self.context.mailbox.receive(timeout_s=HEARTBEAT_S))
+                batch = mailbox.receive_nowait()
             next_decision_s = now() + self.decide_every_s
-            self._voice.state(self._decide(), self._book)
-            if is_incentive:
-                self._tell_accrual()
-            self._records.observe(self._book)
+            self.turn(batch)
+
+    def turn(self, batch: tuple[object, ...]) -> None:
+        """Takes in what has come, decides, and says what is wanted."""
+        self._take(batch)
+        self._voice.state(self._decide(), self._book)
+        if isinstance(self.parameters.strategy, IncentiveParameters):
+            self._tell_accrual()
+        self._records.observe(self._book)
 
     def _take(self, batch: tuple[object, ...]) -> None:
         for message in batch:

@@ -75,7 +75,7 @@ class MarketVoice:
     def beat(self) -> None:
         """Publishes a sign of life where one is due."""
         now_s = self.context.seams.now()
-        if now_s - self._beat_s >= HEARTBEAT_S / 2:
+        if now_s - self._beat_s >= HEARTBEAT_S:
             self._beat_s = now_s
             self.context.outbox.publish(
                 Heartbeat(actor=self.context.name, incarnation=self.context.incarnation, at_s=now_s)

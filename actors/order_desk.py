@@ -188,7 +188,8 @@ class OrderDesk:
         self._touch(message)
         match message:
             case BookView():
-                self._desk.set_book(message.ticker, _book_top(message))
+                if self._desk.set_book(message.ticker, _book_top(message)):
+                    self._rounds.touch((message.ticker,))
             case TargetQuotes():
                 self._desk.set_target(message.ticker, _target(message))
                 if self._desk.market(message.ticker).silent:
@@ -262,10 +263,6 @@ class OrderDesk:
     def _touch(self, message: object) -> None:
         """Makes the markets due that a message is about."""
         match message:
-            case BookView():
-                # A plan looks at the touch alone, and most changes of a book leave that as it was.
-                if _book_top(message) != self._desk.market(message.ticker).book:
-                    self._rounds.touch((message.ticker,))
             case TargetQuotes() | MarketRules() | ExitClaim() | MarketEnded():
                 self._rounds.touch((message.ticker,))
             case PrivateOrderSeen(order=order):

@@ -12,8 +12,8 @@ Rules:
 2. Prices lie strictly inside (0, 1 dollar); others raise BookCorrupt.
 3. A crossed or locked book is a legal state: the exchange sends one match as several frames. Who may act on
    it is decided by `kalshi.feed`.
-4. The best levels of a side that has not changed are the same tuple as before: most changes are of one side, and
-   whoever has worked something out for the other one sees by identity that it still holds.
+4. The best levels of a side are the same tuple as before where none of them has changed: most changes are of the other
+   side, or lie deeper, and whoever has worked something out for them sees by identity that it still holds.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ class BookCorrupt(Exception):
 _Asked = tuple[int | None, tuple[Level, ...]]  # the depth, and its levels
 
 
+def _is_full(asked: _Asked) -> bool:
+    """Whether there were as many levels as asked for: a change beyond the last of them does not concern them."""
+    return 0 < len(asked[1]) == asked[0]
+
+
 class OrderBook:
     """Bids and asks of one market, all prices on the YES leg."""
 
@@ -42,7 +47,7 @@ class OrderBook:
         self._asks: dict[PriceE4, Level] = {}
         self._bid_prices: list[PriceE4] = []  # ascending: the best bid is the last
         self._ask_prices: list[PriceE4] = []  # ascending: the best ask is the first
-        self._bid_levels: _Asked | None = None  # what was asked for last, until the side changes
+        self._bid_levels: _Asked | None = None  # what was asked for last, until one of those levels changes
         self._ask_levels: _Asked | None = None
 
     def apply_snapshot(self, bids: Iterable[tuple[PriceE4, CountE2]], asks: Iterable[tuple[PriceE4, CountE2]]) -> None:
@@ -55,9 +60,13 @@ class OrderBook:
     def apply_delta(self, side: Side, price_e4: PriceE4, delta_e2: CountE2) -> None:
         """Adds `delta_e2` (may be negative) to one level. Raises BookCorrupt and changes nothing."""
         if side is BID:
-            held, prices, self._bid_levels = self._bids, self._bid_prices, None
+            held, prices = self._bids, self._bid_prices
+            if (asked := self._bid_levels) is not None and not (_is_full(asked) and price_e4 < asked[1][-1].price_e4):
+                self._bid_levels = None
         else:
-            held, prices, self._ask_levels = self._asks, self._ask_prices, None
+            held, prices = self._asks, self._ask_prices
+            if (asked := self._ask_levels) is not None and not (_is_full(asked) and price_e4 > asked[1][-1].price_e4):
+                self._ask_levels = None
         before = held.get(price_e4)
         if before is None:
             if delta_e2 > 0 and 0 < price_e4 < ONE_DOLLAR_E4:

@@ -15,8 +15,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-import types
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Final
 
@@ -35,7 +34,7 @@ from kalshi.feed import FeedProtocol
 from kalshi.feed_events import BookChanged
 from kalshi.grid import PriceGrid
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
-from kalshi.types import PriceRange, Side
+from kalshi.types import Level, PriceRange, Side
 from ops.bench_frames import make_frames, tickers
 from quant.quoting import incentive
 from quant.quoting.avellaneda_stoikov import AvellanedaStoikovParameters
@@ -56,6 +55,7 @@ COUNTED: Final = 200  # decisions whose calls and bytecodes are counted
 LIMIT_US: Final = 60.0  # what a decision may cost at the median
 
 _LEVELS: Final = 5
+FRAMES_PER_VIEW: Final = 60
 _DECIDE_EVERY_S: Final = 0.05  # as a market maker waits between two decisions
 _TICKER: Final = tickers()[0]
 _RANGES: Final = (PriceRange(start_e4=PriceE4(0), end_e4=PriceE4(10_000), step_e4=PriceE4(50)),)
@@ -100,15 +100,19 @@ class _Clock:
 
 
 def book_views(count: int = VIEWS) -> list[BookView]:
-    """Returns the views of one market, one per changed book, as the feed publishes them."""
+    """Returns the views of one market, one per changed touch: most strategies decide nothing on other changes."""
     feed = FeedProtocol(lambda: 0.0)
     feed.subscribe("orderbook_delta", tickers())
     feed.outbox()
     views: list[BookView] = []
-    for frame in make_frames(SEED, 12 * count):
+    touch: tuple[Level | None, Level | None] = (None, None)
+    for frame in make_frames(SEED, FRAMES_PER_VIEW * count):
         events = feed.receive((frame,))
         if any(isinstance(event, BookChanged) and event.ticker == _TICKER for event in events):
             tracked = feed.books[_TICKER]
+            before, touch = touch, (tracked.book.best_bid(), tracked.book.best_ask())
+            if touch == before:
+                continue
             views.append(
                 BookView(
                     ticker=_TICKER,
@@ -171,23 +175,6 @@ def _position() -> PositionView:
     )
 
 
-class _HandMailbox(Mailbox):
-    """A mailbox that is filled and read by hand: its reader stops where it would wait."""
-
-    batch: tuple[object, ...] = ()
-
-    async def receive(self, timeout_s: float | None = None) -> tuple[object, ...]:
-        while not self.batch:
-            await _stop_here()
-        batch, self.batch = self.batch, ()
-        return batch
-
-
-@types.coroutine
-def _stop_here() -> Generator[None, None, None]:
-    yield
-
-
 def _market_maker(parameters: QuotedBy, first: BookView) -> Decide:
     """Returns a market maker as a function; the desk's mailbox takes what it wants."""
     clock = _Clock()
@@ -196,22 +183,19 @@ def _market_maker(parameters: QuotedBy, first: BookView) -> Decide:
     for receiver in ("order_desk", "ledger"):
         switchboard.mailbox(receiver)
     name = f"market:{_TICKER}"
-    mailbox = _HandMailbox(name, (), seams.now, 1)
+    mailbox = Mailbox(name, (), seams.now, 1)
     outbox = switchboard.outbox(name)
     context = ChildContext(name=name, incarnation=1, mailbox=mailbox, outbox=outbox, seams=seams, log=silent_log(name))
     sizes = MarketParameters()
     maker_parameters = MakerParameters(
         strategy=parameters, order_size_e2=sizes.order_size_e2, max_position_e2=sizes.max_position_e2
     )
-    maker = MarketMaker(context, _TICKER, "bench", maker_parameters, decide_every_s=0.0)
-    life = maker.run(lambda: None)
+    maker = MarketMaker(context, _TICKER, "bench", maker_parameters)
 
     def hand(batch: tuple[object, ...]) -> None:
         clock.now_s += _DECIDE_EVERY_S
-        mailbox.batch = batch
-        life.send(None)
+        maker.turn(batch)
 
-    hand(())
     programs = ProgramTerms(ticker=_TICKER, programs=(_TERMS,), heard_at_s=clock.now_s)
     hand((_rules(), _position(), _working(first), programs))
     return lambda view: hand((view,))

@@ -61,6 +61,7 @@ from kalshi.types import (
     PriceRange,
 )
 from ops.bench_stream_server import KEY_ID, bench_tickers
+from ops.collector import spare_what_is_there
 from quant.orders.commands import OutcomeKind
 from quant.orders.parameters import DeskParameters, FeedLimits
 from quant.positions import Totals
@@ -121,10 +122,15 @@ class _CountedMaker(MarketMaker):
     """A market maker whose decisions are counted."""
 
     tally: Tally = attrs.field(kw_only=True)
+    published_s: dict[str, tuple[int, float]] = attrs.field(kw_only=True)
 
     def _decide(self) -> QuoteDecision:
         self.tally.decisions += 1
         return super()._decide()
+
+    def turn(self, batch: tuple[object, ...]) -> None:
+        super().turn(batch)
+        self.published_s.pop(self.ticker, None)  # a later target on the same view is not the view's
 
 
 class Bot:
@@ -197,7 +203,9 @@ class Bot:
             order_size_e2=sizes.order_size_e2,
             max_position_e2=sizes.max_position_e2,
         )
-        return _CountedMaker(context, ticker, "bench", parameters, self._pacer, tally=self.tally)
+        return _CountedMaker(
+            context, ticker, "bench", parameters, self._pacer, tally=self.tally, published_s=self._published_s
+        )
 
     async def _connect(self, nursery: trio.Nursery) -> Socket:
         headers = list(self._signer.headers("GET", SOCKET_PATH, self._seams.wall_ms()).items())
@@ -390,6 +398,7 @@ async def _live(markets: int) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
+    spare_what_is_there()  # as the bot does
     trio.run(_live, int(arguments[0]))
 
 

@@ -21,6 +21,7 @@ from actors.runtime.server_clock import ServerClock
 from actors.runtime.state_lock import StateFolderInUse, StateFolderUnusable, hold_state_lock
 from actors.runtime.stop_signals import watch_stop_signals
 from kalshi.signing import Signer
+from ops.collector import spare_what_is_there
 from ops.console_view import ConsoleView
 from ops.control_server import control_socket_path
 from ops.credentials import Credentials, credentials_from
@@ -63,6 +64,7 @@ def run_bot(settings: Settings, environ: Mapping[str, str], build_tree: BuildTre
         with hold_state_lock(state_folder):
             logs = _logs(settings, console=False)
             watch = LoopWatch(process_clock_s)
+            spare_what_is_there()
             return trio.run(_main, settings, environ, build_tree, logs, watch, instruments=[watch])
     except (StateFolderInUse, StateFolderUnusable, LogFolderUnusable) as error:
         _say(f"cannot start: {error}")

@@ -24,7 +24,8 @@ class BookCondition(enum.StrEnum):
 class BookView:
     """The top of one market's book as published: whole, uncrossed, in sequence; or the word that it is stale.
 
-    `generation` changes with every connection, `sequence` with every applied change; both together name one book state.
+    `generation` changes with every connection, `sequence` with every applied change; both together name the state of
+    the book in which these levels were first seen. It is said again only when one of them changes.
     """
 
     ticker: str

@@ -139,6 +139,17 @@ class Mailbox:
         finally:
             self._is_receiving = False
 
+    def receive_nowait(self) -> tuple[object, ...]:
+        """Returns everything that waits, in the order of rule 1, and the empty tuple where nothing does.
+
+        Raises trio.BusyResourceError if another task is receiving.
+        """
+        if self._is_receiving:
+            raise trio.BusyResourceError(f"mailbox {self.name} is read by two tasks; an actor has one reader")
+        if self._now() < self._held_up_until_s:
+            return ()
+        return self._drain()
+
     def reply_slot(self) -> ReplySlot:
         """Returns a one-shot slot to put into a request. Raises WiringError if answers pile up unread."""
         if len(self._replies) >= REPLIES_WAITING_MAX:

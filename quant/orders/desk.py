@@ -173,8 +173,17 @@ class Desk:
         """The market's actor is gone: its quotes leave before a successor's wishes count."""
         self.market(ticker).pulling = True
 
-    def set_book(self, ticker: str, book: BookTop) -> None:
-        self.market(ticker).book = book
+    def set_book(self, ticker: str, book: BookTop) -> bool:
+        """Takes in the top of a book; returns whether a plan may change by it.
+
+        Prices alone matter where a plan looked at them and sent nothing because of them, which is then one of its
+        reasons, and to an exit. What rests as wanted stays, wherever the touch goes: the next target moves it.
+        """
+        market = self.market(ticker)
+        before, market.book = market.book, book
+        if before.is_live is not book.is_live or before.generation != book.generation:
+            return True
+        return before != book and (market.claim is not None or bool(market.reasons))
 
     def set_caps(self, caps: Iterable[tuple[str, CountE2, CountE2]], cash_e6: Iterable[tuple[int, MoneyE6]]) -> None:
         """Risk's word, whole: a market that is not named may hold nothing more."""

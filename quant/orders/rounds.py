@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterable
 from typing import Final
@@ -21,7 +22,8 @@ import attrs
 
 from quant.orders.tracked import TrackedOrder
 
-WHOLE_EVERY_S: Final = 1.0
+WHOLE_EVERY_S: Final = 2.0
+ALARMS_PER_MARKET_MAX: Final = 8  # of which one counts; beyond, those that were put off are thrown away
 # A market with an order of unknown fate is listed this often, and the rarer the longer the doubt lasts already.
 LIST_EVERY_S: Final = 0.5
 LIST_EVERY_MAX_S: Final = 3.0
@@ -54,8 +56,8 @@ class Rounds:
 
     _touched: set[str] = attrs.field(factory=set, init=False)
     _wakes_s: dict[str, float] = attrs.field(factory=dict, init=False)
-    _soonest_s: float = attrs.field(default=-math.inf, init=False)  # nobody's sleep ends before
-    _planned: list[str] = attrs.field(factory=list, init=False)  # the markets at the last look at everybody's sleep
+    _alarms: list[tuple[float, str]] = attrs.field(factory=list, init=False)  # a heap, with what was put off since
+    _known: list[str] = attrs.field(factory=list, init=False)  # the markets of the last round
     _whole_at_s: float = attrs.field(default=-math.inf, init=False)
     _turn: int = attrs.field(default=0, init=False)
 
@@ -69,17 +71,22 @@ class Rounds:
 
     def sleep(self, ticker: str, until_s: float) -> None:
         """The market was planned; time alone changes nothing before `until_s`."""
+        if self._wakes_s.get(ticker) == until_s:
+            return
         self._wakes_s[ticker] = until_s
-        self._soonest_s = min(self._soonest_s, until_s)
+        if until_s < math.inf:
+            heapq.heappush(self._alarms, (until_s, ticker))
+        if len(self._alarms) > ALARMS_PER_MARKET_MAX * len(self._wakes_s):
+            self._alarms = [(wakes_s, one) for one, wakes_s in self._wakes_s.items() if wakes_s < math.inf]
+            heapq.heapify(self._alarms)
 
     def due(self, tickers: list[str], now_s: float) -> list[str]:
         """Returns those of `tickers` to be planned now, and forgets why."""
         if now_s >= self._whole_at_s:
             self._whole_at_s = now_s + WHOLE_EVERY_S
             due = tickers
-        elif now_s >= self._soonest_s or tickers != self._planned:
-            due = self._touched_or_awake(tickers, now_s)
         else:
+            self._wake(tickers, now_s)
             due = [ticker for ticker in tickers if ticker in self._touched] if self._touched else []
         self._touched.clear()
         if len(due) < 2:
@@ -87,13 +94,13 @@ class Rounds:
         self._turn = (self._turn + 1) % len(due)
         return due[self._turn :] + due[: self._turn]
 
-    def _touched_or_awake(self, tickers: list[str], now_s: float) -> list[str]:
-        due, soonest_s = [], math.inf
-        for ticker in tickers:
-            wakes_s = self._wakes_s.get(ticker, -math.inf)
-            if wakes_s <= now_s or ticker in self._touched:
-                due.append(ticker)
-            else:
-                soonest_s = min(soonest_s, wakes_s)
-        self._planned, self._soonest_s = tickers, soonest_s
-        return due
+    def _wake(self, tickers: list[str], now_s: float) -> None:
+        """Touches whose sleep is over, and those that are new or here again."""
+        while self._alarms and self._alarms[0][0] <= now_s:
+            wakes_s, ticker = heapq.heappop(self._alarms)
+            if self._wakes_s.get(ticker) == wakes_s:
+                del self._wakes_s[ticker]
+                self._touched.add(ticker)
+        if tickers != self._known:
+            self._known = tickers
+            self._touched.update(ticker for ticker in tickers if self._wakes_s.get(ticker, -math.inf) <= now_s)

@@ -9,12 +9,16 @@ A decision goes through these, in this order:
 4. The strategy, with gamma and k of the present regime, and with risk's limits beside its own.
 5. The throttles (`quant.quoting.throttles`), and a directive that lets only the position be worked off.
 
+A decision is repeated, and not made again, where nothing that it depends on has changed but the time, and that by less
+than REPEATED_FOR_S: most changes of a book are behind its touch, where no strategy but `incentive` looks.
+
 It is an object with methods and no value that is replaced, because it runs at every change of a book: copies of a state
 this wide would cost more than the thinking. Its parts are values of pure modules.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import attrs
@@ -65,6 +69,7 @@ class Limits:
 
 
 _UNLIMITED = Limits()
+REPEATED_FOR_S: Final = 0.5  # half of what a market maker lets pass before it decides again without any news
 # Regimes that change nothing.
 _UNREMARKABLE: Final = (Regime.UNKNOWN, Regime.QUIET, Regime.MEAN_REVERTING)
 
@@ -89,6 +94,10 @@ class Maker:
         self._directive: Directive | None = None
         self._programs: tuple[LiquidityTerms, ...] = ()
         self._incentive = IncentiveMemory()
+        self._decision: QuoteDecision | None = None  # the last one, until a fact that it was made of changes
+        self._decided_of: tuple[Level, Level, bool] | None = None
+        self._decided_s = -math.inf
+        self._looks_deep = isinstance(parameters.strategy, IncentiveParameters)
         self._horizon_cap_s = (
             float("inf") if isinstance(parameters.strategy, IncentiveParameters) else horizon_cap_s(parameters.strategy)
         )
@@ -105,6 +114,7 @@ class Maker:
         maker_fee_rate: float = 0.0,
     ) -> None:
         """The market's rules; the first ones say of which kind it is. A maker's fee is the rate times p (1 - p)."""
+        self._decision = None
         self._maker_fee_rate = maker_fee_rate
         self._grid, self._close_time_ms, self._is_tradable = grid, close_time_ms, is_tradable
         if self._signals is None:
@@ -114,27 +124,31 @@ class Maker:
         self, position_e2: CountE2, average_entry_e4: PriceE4 | None, mark_e4: PriceE4 | None, now_s: float
     ) -> None:
         """The position by the numbered fills."""
+        self._decision = None
         self._position_e2 = position_e2
         self._memory = position_seen(self._memory, position_e2, average_entry_e4, mark_e4, now_s)
 
     def orders_seen(self, own: tuple[OwnOrder, ...]) -> None:
         """Our orders that rest, or may."""
+        self._decision = None
         self._own = own
         self._bids.orders_seen(own)
         self._asks.orders_seen(own)
 
     def limits_seen(self, limits: Limits) -> None:
         """Risk's newest word."""
-        self._limits = limits
+        if limits != self._limits:
+            self._limits, self._decision = limits, None
 
     def filled(self, side: Side, price_e4: PriceE4, count_e2: CountE2, now_s: float) -> None:
         """A fill of ours, as it is heard of."""
+        self._decision = None
         if self._signals is not None:
             self._signals.filled(now_s, side, price_e4, count_e2)
 
     def directed(self, directive: Directive) -> None:
         """The owning program's newest directive."""
-        self._directive = directive
+        self._directive, self._decision = directive, None
 
     def programs_seen(self, programs: tuple[LiquidityTerms, ...]) -> None:
         """The liquidity programs of the market, whole."""
@@ -159,7 +173,20 @@ class Maker:
         self._bids.book_seen(book_bids)
         self._asks.book_seen(book_asks)
         if not self._bids.levels or not self._asks.levels:
+            self._decision = None
             return QuoteDecision.nothing("nobody else quotes both sides")
+        made_of = self._bids.levels[0], self._asks.levels[0], self._is_thin()
+        is_same = made_of == self._decided_of and now_s - self._decided_s < REPEATED_FOR_S
+        if self._decision is not None and is_same and not self._looks_deep:
+            return self._decision
+        self._decision = self._decided(grid, signals, now_s, now_ms)
+        self._decided_of, self._decided_s = made_of, now_s
+        return self._decision
+
+    def _is_thin(self) -> bool:
+        return min(self._bids.depth_e2, self._asks.depth_e2) < self.parameters.throttles.thin_depth_e2
+
+    def _decided(self, grid: PriceGrid, signals: MarketSignals, now_s: float, now_ms: int) -> QuoteDecision:
         look = self._look(grid, now_s, now_ms)
         signals.observe(look)
         if self.parameters.throttles.is_enabled:

@@ -11,7 +11,7 @@ import attrs
 import trio
 import trio.testing
 
-from actors.feed import Feed
+from actors.feed import LEVELS_PUBLISHED, Feed
 from actors.messages.market import (
     BookCondition,
     BookView,
@@ -27,14 +27,17 @@ from actors.runtime.child import ChildContext, silent_log
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.seams import Seams
 from actors.runtime.switchboard import Outbox, Switchboard
+from kalshi.book import OrderBook
 from kalshi.errors import Unavailable
 from kalshi.feed_connection import FeedParameters
 from kalshi.signing import Signer, generate_key_pair
+from kalshi.simulator.accounts import Account
 from kalshi.simulator.exchange import SOCKET_PATH, SimulatedExchange
+from kalshi.simulator.orders import Order
 from kalshi.simulator.settings import AccountSettings, SimulatorSettings
 from kalshi.simulator.socket_session import HandshakeRefused, SocketSession
 from kalshi.socket import Socket
-from kalshi.types import Market, MarketStatus
+from kalshi.types import Market, MarketStatus, SelfTradePrevention, Side, TimeInForce
 from ops.simulation import CASH_E6, KEY_ID, MemorySocket
 
 WALL_MS = 1_790_000_000_000
@@ -73,10 +76,15 @@ class Stage:
     is_refused: bool = False
     limit: int | None = None  # of order books on a connection, at the exchange
     books: dict[str, BookView] = attrs.field(factory=dict)
+    published: list[BookView] = attrs.field(factory=list)  # every view, as said
+    changes: int = 0  # of whole books, the levels that are not published included
     prices: list[TickerView] = attrs.field(factory=list)
     groups: list[GroupSeen] = attrs.field(factory=list)
     healths: list[FeedHealth] = attrs.field(factory=list)
     reads: list[str] = attrs.field(factory=list)
+    house: Account = attrs.field(
+        default=attrs.Factory(lambda self: self.exchange.core.add_house_account("others"), takes_self=True)
+    )
     allocation: Outbox = attrs.field(init=False)
     risk: Outbox = attrs.field(init=False)
     scanner: Outbox = attrs.field(init=False)
@@ -86,6 +94,30 @@ class Stage:
 
     def live(self) -> set[str]:
         return {ticker for ticker, view in self.books.items() if view.condition is BookCondition.LIVE}
+
+    def place(self, ticker: str, *bids_e4: int) -> None:
+        """Places a bid of somebody else at each of the prices."""
+        core = self.exchange.core
+        market = core.markets[ticker]
+        for price_e4 in bids_e4:
+            order = Order(
+                order_id=core.new_id(),
+                account_id=self.house.account_id,
+                client_order_id="",
+                ticker=ticker,
+                side=Side.BID,
+                price_e4=price_e4,
+                initial_e2=100,
+                remaining_e2=100,
+                time_in_force=TimeInForce.GOOD_TILL_CANCELED,
+                self_trade_prevention=SelfTradePrevention.TAKER_AT_CROSS,
+                exchange_index=market.exchange_index,
+                created_ms=wall_ms(),
+                updated_ms=wall_ms(),
+                is_house=True,
+            )
+            market.engine.submit(order, wall_ms())
+            core.drain(market, wall_ms())
 
     def carried_by(self, number: int) -> set[str]:
         """Returns the markets whose order books the exchange streams on the connection that was opened as number."""
@@ -131,6 +163,19 @@ class Stage:
                         pass
 
 
+class _Overheard(Outbox):
+    """The feed's sending end; every view that goes through it is kept."""
+
+    def __init__(self, inner: Outbox, published: list[BookView]) -> None:
+        super().__init__(inner.actor_name, inner._routes, inner._undelivered)
+        self._published = published
+
+    def publish(self, message: object) -> None:
+        super().publish(message)
+        if isinstance(message, BookView):
+            self._published.append(message)
+
+
 def _market(ticker: str) -> Market:
     return Market(
         ticker=ticker,
@@ -158,9 +203,9 @@ def wall_ms() -> int:
 
 
 @asynccontextmanager
-async def feed_on_stage(markets_max: int = 100, limit: int | None = None) -> AsyncIterator[Stage]:
+async def feed_on_stage(markets_max: int = 100, limit: int | None = None, *, flow: bool = True) -> AsyncIterator[Stage]:
     account = AccountSettings(key_id=KEY_ID, public_key_pem=PUBLIC, cash_by_shard_e6=dict(CASH_E6))
-    settings = SimulatorSettings(flow_rate=0.2)
+    settings = SimulatorSettings(flow=flow, flow_rate=0.2)
     stage = Stage(SimulatedExchange(seed=5, wall_ms=wall_ms, settings=settings, accounts=(account,)), limit=limit)
     switchboard = Switchboard(CHANNELS, trio.current_time)
     stage.allocation, stage.risk = switchboard.outbox("allocation"), switchboard.outbox("portfolio_risk")
@@ -176,12 +221,16 @@ async def feed_on_stage(markets_max: int = 100, limit: int | None = None) -> Asy
         name="feed",
         incarnation=1,
         mailbox=switchboard.mailbox("feed"),
-        outbox=switchboard.outbox("feed"),
+        outbox=_Overheard(switchboard.outbox("feed"), stage.published),
         seams=seams,
         log=silent_log("feed"),
     )
     watched = [switchboard.mailbox(name) for name in ("order_desk", "stop_loss", "wire")]
-    feed = Feed(context, FeedParameters(max_markets_per_connection=markets_max), stage.connect)
+
+    def changed(ticker: str, at_ms: int, book: OrderBook) -> None:
+        stage.changes += 1
+
+    feed = Feed(context, FeedParameters(max_markets_per_connection=markets_max), stage.connect, changed)
     async with trio.open_nursery() as nursery:
         await nursery.start(stage.exchange.run)
         for mailbox in watched:
@@ -220,6 +269,32 @@ async def test_three_connections_share_the_markets_and_one_that_is_cut_takes_dow
         assert stage.healths[-1].silent == frozenset()
         for ticker in wanted:
             assert (stage.books[ticker].generation > generations[ticker]) == (ticker in wanted[4:8])
+
+
+async def test_a_change_below_the_published_levels_is_not_news_and_every_other_one_is(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with feed_on_stage(flow=False) as stage:
+        ticker = stage.tickers(1)[0]
+        stage.allocation.publish(WantedMarkets(owner="allocation", tickers=(ticker,)))
+        await trio.sleep(3)
+        stage.place(ticker, *(9_000 - 100 * n for n in range(LEVELS_PUBLISHED)))
+        await trio.sleep(1)
+        stage.published.clear()
+        stage.changes = 0
+
+        stage.place(ticker, 100)
+        await trio.sleep(1)
+        assert stage.changes == 1
+        assert stage.published == []
+        stage.place(ticker, 9_000 - 100 * (LEVELS_PUBLISHED - 1))
+        await trio.sleep(1)
+        assert [view.condition for view in stage.published] == [BookCondition.LIVE]
+        stage.sockets[0].cut()
+        await trio.sleep(10)
+        assert [view.condition for view in stage.published[1:]] == [BookCondition.STALE, BookCondition.LIVE], (
+            "the same levels by another connection are news"
+        )
 
 
 async def test_private_events_come_on_one_connection_and_move_when_it_ends(

@@ -311,18 +311,24 @@ async def test_i25_the_targets_of_a_market_actor_end_with_it_and_not_those_of_it
     assert desk._desk.market("M").target == successors
 
 
-async def test_a_book_is_planned_for_when_its_touch_or_its_state_changes_and_not_when_its_depth_does(
+async def test_a_book_is_planned_for_when_its_state_changes_or_its_touch_where_a_plan_had_an_objection(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """A plan looks at nothing else of a book; the market is planned for each second in any case."""
+    """The market is planned for every other second in any case."""
     stage = Stage()
     await stage.run_for(2.0)
     rounds = stage.desk._rounds
     deeper = attrs.evolve(LIVE, sequence=2, bids=LIVE.bids[:1])
     moved = attrs.evolve(LIVE, sequence=3, bids=(attrs.evolve(LIVE.bids[0], price_e4=PriceE4(4_300)),))
-    for book, is_planned in ((deeper, False), (moved, True), (attrs.evolve(LIVE, generation=2), True)):
+    for reasons, book, is_planned in (
+        ((), deeper, False),
+        ((), moved, False),
+        (("bid: price would cross the book",), LIVE, True),
+        ((), attrs.evolve(LIVE, generation=2), True),
+    ):
         rounds._touched.clear()
-        stage.desk._touch(book)
+        stage.desk._desk.market("M").reasons = reasons
+        await stage.desk._apply_one(book)
         assert (rounds._touched == {"M"}) is is_planned
 
 

@@ -146,3 +146,19 @@ def test_a_side_that_has_not_changed_has_the_same_levels_by_identity() -> None:
     book.apply_delta(Side.BID, price(4_000), count(50))
     assert book.levels(Side.ASK, 5) is asks
     assert book.levels(Side.BID, 5) is not bids
+
+
+@pytest.mark.parametrize("side", Side)
+def test_the_best_levels_are_the_same_by_identity_after_a_change_beyond_them_and_no_other(side: Side) -> None:
+    book = OrderBook()
+    best, worst = (4_500, 4_300) if side is Side.BID else (5_500, 5_700)
+    levels = [(price((best + worst) // 2), count(100)), (price(best), count(100)), (price(worst), count(100))]
+    book.apply_snapshot(levels if side is Side.BID else [], levels if side is Side.ASK else [])
+    two = book.levels(side, 2)
+    book.apply_delta(side, price(worst), count(50))
+    assert book.levels(side, 2) is two
+    book.apply_delta(side, price((best + worst) // 2), count(50))
+    assert book.levels(side, 2) is not two
+    four = book.levels(side, 4)
+    book.apply_delta(side, price(worst - side.sign * 100), count(50))
+    assert len(book.levels(side, 4)) == 4 > len(four), "there was room for a worse one"

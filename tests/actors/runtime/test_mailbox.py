@@ -181,7 +181,21 @@ async def test_a_second_reader_is_refused_and_the_first_goes_on(board: Switchboa
         await trio.sleep(1)
         with pytest.raises(trio.BusyResourceError, match="two tasks"):
             await mailbox.receive()
+        with pytest.raises(trio.BusyResourceError, match="two tasks"):
+            mailbox.receive_nowait()
         board.outbox("sender").publish(Health(1))
+
+
+async def test_what_waits_can_be_taken_without_waiting(board: Switchboard, autojump_clock: MockClock) -> None:
+    mailbox, outbox = board.mailbox("reader"), board.outbox("sender")
+    assert mailbox.receive_nowait() == ()
+    outbox.publish(Health(1))
+    outbox.publish(Health(2))
+    mailbox.stall(1.0)
+    assert mailbox.receive_nowait() == ()
+    await trio.sleep(1)
+    assert mailbox.receive_nowait() == (Health(2),)
+    assert mailbox.receive_nowait() == ()
 
 
 async def test_a_newer_value_replaces_an_unread_one_and_keeps_its_place(

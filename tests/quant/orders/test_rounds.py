@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quant.orders.rounds import LIST_EVERY_MAX_S, LIST_EVERY_S, WHOLE_EVERY_S, Rounds, list_again_after_s
+from quant.orders.rounds import (
+    ALARMS_PER_MARKET_MAX,
+    LIST_EVERY_MAX_S,
+    LIST_EVERY_S,
+    WHOLE_EVERY_S,
+    Rounds,
+    list_again_after_s,
+)
 
 NAMES = ["A", "B", "C"]
 
@@ -65,6 +72,21 @@ def test_all_are_planned_now_and_then_whatever_happens() -> None:
     rounds = planned_once()
     assert sorted(rounds.due(NAMES, WHOLE_EVERY_S)) == NAMES
     assert rounds.due(NAMES, WHOLE_EVERY_S + 0.5) == []
+
+
+def test_a_market_that_sleeps_until_now_is_due_at_every_round() -> None:
+    """As one with an exit is: a virtual clock may stand still between two rounds."""
+    rounds = planned_once()
+    for _ in range(3):
+        rounds.sleep(NAMES[0], 0.5)
+        assert rounds.due(NAMES, 0.5) == [NAMES[0]]
+
+
+def test_what_was_put_off_is_forgotten() -> None:
+    rounds = planned_once()
+    for turn in range(1_000):
+        rounds.sleep(NAMES[turn % 2], 1.0 + turn)
+    assert len(rounds._alarms) <= ALARMS_PER_MARKET_MAX * len(NAMES) + 1
 
 
 def test_another_market_is_first_every_time() -> None:

@@ -41,6 +41,15 @@ FROZEN = Permit(may_quote=False, must_withdraw=False, reasons=("frozen",))
 WITHDRAW = Permit(may_quote=False, must_withdraw=True, reasons=("withdraw",))
 MARGIN_MS = 1_500
 PLENTY = (CountE2(100_000), CountE2(100_000))
+# Of the others, near and far: some leave room for what is wanted, and some do not.
+TOUCHES: tuple[tuple[PriceE4 | None, PriceE4 | None], ...] = (
+    (PriceE4(4_500), PriceE4(5_500)),
+    (PriceE4(4_000), PriceE4(4_200)),
+    (PriceE4(5_700), PriceE4(5_900)),
+    (PriceE4(2_500), PriceE4(3_500)),
+    (None, PriceE4(5_000)),
+    (PriceE4(4_500), None),
+)
 
 
 def wanted(price_e4: int, count_e2: int) -> Wanted:
@@ -181,6 +190,7 @@ class World:
             yield command
         if is_quiet:
             self.check_sleep(self.now_s, wall_s)
+        self.check_touches(self.now_s, wall_s)
 
     def check_sleep(self, now_s: float, wall_s: float) -> None:
         """A market that needed nothing needs nothing before the desk wakes it, if nobody tells it anything."""
@@ -193,6 +203,19 @@ class World:
             assert not missed, (
                 f"asleep until {wakes_at_s - now_s:.3f} s from now, missed at {then_s - now_s:.3f} s: {missed}"
             )
+
+    def check_touches(self, now_s: float, wall_s: float) -> None:
+        """Where the desk says that a moved touch changes nothing, no plan comes of it."""
+        if list(self.desk.plan(T, self.permit, now_s, wall_s)):
+            return  # what is due anyway is not missed
+        before = self.desk.market(T).book
+        for bid_e4, ask_e4 in TOUCHES:
+            moved = attrs.evolve(before, best_bid_e4=bid_e4, best_ask_e4=ask_e4)
+            if not self.desk.set_book(T, moved):
+                missed = list(self.desk.plan(T, self.permit, now_s, wall_s))
+                assert not missed, f"missed when the touch moved to {bid_e4} and {ask_e4}: {missed}"
+            self.desk.set_book(T, before)
+            assert not list(self.desk.plan(T, self.permit, now_s, wall_s))
 
     def land(self, flight: Flight) -> None:
         self.exchange.land(flight)
