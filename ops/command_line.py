@@ -366,17 +366,20 @@ def _add_tools(app: typer.Typer, build_tree: BuildTree) -> None:
         recordings: Annotated[list[Path], typer.Option(help="recorded runs, or a folder of them; may be repeated")],
         strategies: Annotated[str, typer.Option(help='"all", or names with commas')] = "all",
         queue_model: Annotated[QueueModel, typer.Option(help="who is met first")] = QueueModel.RISK_AVERSE,
+        category: Annotated[str, typer.Option(help="of the recorded markets: no recording says it")] = "",
         workers: Annotated[int, typer.Option(help="processes at a time; 0: as many as there are cores")] = 0,
         out: Annotated[Path | None, typer.Option(help="a folder for traces, fills and report")] = None,
         config: ConfigOption = DEFAULT_CONFIG,
     ) -> None:
         """Run every strategy over recorded runs on a virtual clock, and compare their fills, markouts and PnL."""
         from ops.backtest.command import backtest as run_backtest
+        from ops.replay_recording import UNKNOWN_CATEGORY
 
         code = run_backtest(
             recordings,
             strategies=strategies,
             queue_model=queue_model,
+            category=category or UNKNOWN_CATEGORY,
             workers=workers or os.cpu_count() or 1,
             out=out,
             settings=_load(config),

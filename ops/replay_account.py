@@ -40,7 +40,7 @@ from kalshi.types import Side
 from ops.money_text import contracts, signed_dollars
 from ops.ports import Ports
 from ops.replay_books import Bell
-from ops.replay_recording import Frame, Recording
+from ops.replay_recording import UNKNOWN_CATEGORY, Frame, Recording
 from ops.replay_stage import event_of, series_of
 from ops.settings import Settings
 
@@ -200,7 +200,7 @@ def value_e6(count_e2: int, touch_e4: tuple[int, int] | None) -> int:
     return abs(count_e2) * (bid_e4 if count_e2 > 0 else DOLLAR_E4 - ask_e4)
 
 
-def catalogue_of(recording: Recording) -> Catalogue:
+def catalogue_of(recording: Recording, category: str = UNKNOWN_CATEGORY) -> Catalogue:
     """Returns a listing of the recorded markets, one event for each group of tickers that share its name."""
     events: dict[str, list[MarketListing]] = {}
     for ticker, structure in recording.structures.items():
@@ -208,10 +208,10 @@ def catalogue_of(recording: Recording) -> Catalogue:
     series = {listed[0].series_ticker for listed in events.values()}
     return Catalogue(
         series=tuple(
-            SeriesListing(ticker=ticker, title=ticker, category="Recorded", frequency="custom")
+            SeriesListing(ticker=ticker, title=ticker, category=category, frequency="custom")
             for ticker in sorted(series)
         ),
-        events=tuple(_event(recording, ticker, tuple(listed)) for ticker, listed in events.items()),
+        events=tuple(_event(recording, ticker, tuple(listed), category) for ticker, listed in events.items()),
     )
 
 
@@ -236,13 +236,13 @@ def _listing(recording: Recording, ticker: str, structure: str) -> MarketListing
     )
 
 
-def _event(recording: Recording, ticker: str, listed: tuple[MarketListing, ...]) -> EventListing:
+def _event(recording: Recording, ticker: str, listed: tuple[MarketListing, ...], category: str) -> EventListing:
     return EventListing(
         ticker=ticker,
         series_ticker=listed[0].series_ticker,
         title=ticker,
         sub_title="",
-        category="Recorded",
+        category=category,
         mutually_exclusive=False,
         strike_ms=listed[0].close_ms,
         exchange_index=0,

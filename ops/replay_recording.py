@@ -26,6 +26,7 @@ from ops.replay_books import DOLLAR, price, size
 # The longest recorded run has 25 MB; whatever is ten times as long is no run, or a trap.
 BYTES_MAX: Final = 400_000_000
 ORDERBOOK: Final = "orderbook_delta"
+UNKNOWN_CATEGORY: Final = "Recorded"  # no recording says of which category its markets were
 QUARTER_MS: Final = 15 * 60 * 1000
 # Deltas go on for a second after a market's close, and nothing recorded ends within seconds before one.
 AFTER_CLOSE_MS: Final = 10_000

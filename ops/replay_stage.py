@@ -23,7 +23,7 @@ from kalshi.simulator.price_grid import STRUCTURES
 from kalshi.types import PriceRange
 from ops.life import BuildTree, TreeParts
 from ops.replay_books import Bell
-from ops.replay_recording import RecordedConnection, Recording
+from ops.replay_recording import UNKNOWN_CATEGORY, RecordedConnection, Recording
 from quant.programs import Program
 
 HEARTBEAT_S = 1.0
@@ -39,6 +39,7 @@ class Stage:
     """Which connection of the recording is on, and how far its subscription has grown."""
 
     recording: Recording
+    category: str = UNKNOWN_CATEGORY
     bell: Bell = attrs.field(factory=Bell)
     number: int = 0
     step: int = 0
@@ -105,7 +106,13 @@ def say_rules(context: ChildContext, stage: Stage) -> None:
         for ticker in connection.tickers:
             structure = stage.recording.structures[ticker]
             context.outbox.publish(
-                market_rules(ticker, structure, connection.close_ms[ticker], is_tradable=number == stage.number)
+                market_rules(
+                    ticker,
+                    structure,
+                    connection.close_ms[ticker],
+                    is_tradable=number == stage.number,
+                    category=stage.category,
+                )
             )
 
 
@@ -120,13 +127,15 @@ def say_wishes(context: ChildContext, stage: Stage) -> None:
     context.outbox.publish(WantedMarkets(owner="allocation", tickers=stage.wanted))
 
 
-def market_rules(ticker: str, structure: str, close_ms: int, *, is_tradable: bool) -> MarketRules:
-    """Returns the facts of a recorded market: its name tells event and series, the recording the rest."""
+def market_rules(
+    ticker: str, structure: str, close_ms: int, *, is_tradable: bool, category: str = UNKNOWN_CATEGORY
+) -> MarketRules:
+    """Returns the facts of a recorded market: its name tells event and series, the recording all but the category."""
     return MarketRules(
         ticker=ticker,
         event_ticker=event_of(ticker),
         series_ticker=series_of(ticker),
-        category="Recorded",
+        category=category,
         title=ticker,
         is_tradable=is_tradable,
         price_ranges=tuple(

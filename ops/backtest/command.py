@@ -21,7 +21,7 @@ from ops.backtest.run import Job
 from ops.backtest.strategies import NOT_JUDGED, parse_strategies, program_of
 from ops.backtest.trace import read_trace
 from ops.life import BuildTree
-from ops.replay_recording import RecordingError, load_recording
+from ops.replay_recording import UNKNOWN_CATEGORY, RecordingError, load_recording
 from ops.settings import Settings
 
 FOUND: Final = 1
@@ -39,12 +39,19 @@ def backtest(
     out: Path | None,
     settings: Settings,
     build_tree: BuildTree,
+    category: str = UNKNOWN_CATEGORY,
 ) -> int:
     """Runs what was asked for, prints the report and returns the exit code: 1 where something was breached."""
     try:
         recordings = find_recordings(paths)
         jobs = [
-            Job(path=path, program=program_of(settings, name), queue_model=queue_model, settings=settings)
+            Job(
+                path=path,
+                program=program_of(settings, name),
+                queue_model=queue_model,
+                settings=settings,
+                category=category,
+            )
             for path in recordings
             for name in parse_strategies(strategies)
         ]

@@ -44,7 +44,7 @@ from ops.campaign.trace import Trace
 from ops.campaign.watch import LEASE_SLACK_S, Watch
 from ops.life import BuildTree, Life
 from ops.replay_account import catalogue_of
-from ops.replay_recording import Frame, Recording, load_recording
+from ops.replay_recording import UNKNOWN_CATEGORY, Frame, Recording, load_recording
 from ops.replay_stage import Stage, Witness, replay_tree
 from ops.settings import Settings
 from ops.simulation import CASH_E6, KEY_ID, SOCKET_PATH, Faults, Line, World
@@ -72,6 +72,7 @@ class Job:
     program: Program
     queue_model: QueueModel
     settings: Settings
+    category: str = UNKNOWN_CATEGORY  # of the recorded markets, as the exchange calls it
 
     @property
     def strategy(self) -> str:
@@ -150,7 +151,7 @@ class _Run:
         self._close_ms = {
             ticker: close_ms for one in recording.connections for ticker, close_ms in one.close_ms.items()
         }
-        self._stage, self._witness = Stage(recording), Witness()
+        self._stage, self._witness = Stage(recording, job.category), Witness()
         settings = settings_of(job)
         self.world = RecordedWorld(
             seed=0,
@@ -164,7 +165,7 @@ class _Run:
             ),
             log_for=log_for,
             wall_start_ms=recording.first_ms,
-            catalogue=catalogue_of(recording),
+            catalogue=catalogue_of(recording, job.category),
         )
         core = self.world.exchange.core
         self._markets = ReplayMarkets(core, job.queue_model)

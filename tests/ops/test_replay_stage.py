@@ -79,6 +79,13 @@ def test_rules_and_listing_agree_on_the_grid(recording: Recording) -> None:
     assert (rules.event_ticker, rules.series_ticker) == (listed.event_ticker, listed.series_ticker)
 
 
+def test_rules_and_listing_have_the_category_that_is_said(recording: Recording) -> None:
+    listed = catalogue_of(recording, "Crypto")
+    assert {event.category for event in listed.events} == {series.category for series in listed.series} == {"Crypto"}
+    said = market_rules(TICKERS[0], recording.structures[TICKERS[0]], START_MS, is_tradable=True, category="Crypto")
+    assert said.category == "Crypto"
+
+
 def test_the_account_closes_no_market_before_the_recording_does(recording: Recording) -> None:
     listed = catalogue_of(recording).markets
     assert len(listed) == 2

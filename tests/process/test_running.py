@@ -63,6 +63,7 @@ def test_three_actors_killed_in_a_real_process_come_back_and_quoting_goes_on(tmp
         assert exchange.resting() == []
 
 
+@pytest.mark.long
 def test_a_second_instance_is_refused_and_told_who_holds_the_folder(tmp_path: Path) -> None:
     with standalone_exchange(tmp_path) as exchange, running_bot(tmp_path / "bot", exchange.environment()) as bot:
         wait_until(lambda: len(exchange.resting()) >= 2, "the first instance quotes")

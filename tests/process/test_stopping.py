@@ -104,6 +104,7 @@ def test_left_alone_after_kill_9_the_lease_ends_every_order(tmp_path: Path) -> N
         wait_until(lambda: exchange.resting() == [], "the lease has ended every order", timeout_s=12.5)
 
 
+@pytest.mark.long
 def test_a_sweep_from_outside_cancels_everything_and_the_running_bot_does_not_come_back(tmp_path: Path) -> None:
     """I30: fenced by somebody else, the bot ends with its own code, which tells systemd not to restart it."""
     with standalone_exchange(tmp_path) as exchange, running_bot(tmp_path / "bot", exchange.environment()) as bot:
@@ -148,6 +149,7 @@ def test_two_ctrl_c_at_once_are_one_and_still_verify(tmp_path: Path) -> None:
         assert exchange.resting() == []
 
 
+@pytest.mark.long
 def test_the_kill_switch_fences_and_stays_on_over_a_restart_until_it_is_cleared(tmp_path: Path) -> None:
     """I26, and a kill file that cannot be written still kills this life."""
     with standalone_exchange(tmp_path) as exchange:

@@ -40,6 +40,7 @@ def main() -> int:
             BTC15M,
             strategies="all",
             queue_model=QueueModel.RISK_AVERSE,
+            category="Crypto",
             workers=arguments.workers,
             out=Path(folder),
             settings=Settings(),

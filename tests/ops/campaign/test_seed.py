@@ -26,7 +26,7 @@ def test_a_seed_with_every_fault_violates_nothing(seed: int) -> None:
     assert len(result.strikes) >= 10
 
 
-@pytest.mark.parametrize("wire", ["ports", "full"])
+@pytest.mark.parametrize("wire", ["ports", pytest.param("full", marks=pytest.mark.long)])
 def test_one_seed_gives_one_trace(wire: str) -> None:
     first = one(6, wire=wire, seconds=60)
     assert one(6, wire=wire, seconds=60) == first

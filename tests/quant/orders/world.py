@@ -45,10 +45,7 @@ PLENTY = (CountE2(100_000), CountE2(100_000))
 TOUCHES: tuple[tuple[PriceE4 | None, PriceE4 | None], ...] = (
     (PriceE4(4_500), PriceE4(5_500)),
     (PriceE4(4_000), PriceE4(4_200)),
-    (PriceE4(5_700), PriceE4(5_900)),
-    (PriceE4(2_500), PriceE4(3_500)),
-    (None, PriceE4(5_000)),
-    (PriceE4(4_500), None),
+    (PriceE4(5_700), None),
 )
 
 
