@@ -25,6 +25,7 @@ from actors.runtime.ledger_store.backup import back_up
 from actors.runtime.ledger_store.store import LedgerStore, prepare
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import Fill, Side
+from ops.collector import spare_what_is_there
 from quant.episodes import begun_again
 from quant.positions import Totals, opened
 from quant.steps import finished
@@ -144,4 +145,5 @@ def _ticker(market: int) -> str:
 
 
 if __name__ == "__main__":
+    spare_what_is_there()  # as the bot does
     print("\n".join(report_ledger(measure_ledger())))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.testing
 
 from kalshi.errors import Unavailable
 from kalshi.socket import SocketClosed
-from kalshi.socket_fast import FastWebSocket, open_fast_websocket
+from kalshi.socket_fast import READ_EVERY_S, FastWebSocket, open_fast_websocket
 from tests.kalshi.websocket_servers import complete_handshake, tcp
 
 
@@ -67,3 +68,39 @@ async def test_an_answer_that_is_no_handshake_is_unavailable(answer: bytes, word
     async with tcp(answer_so) as port, trio.open_nursery() as nursery:
         with trio.fail_after(2), pytest.raises(Unavailable, match=words):
             await open_fast_websocket(nursery, f"ws://127.0.0.1:{port}/", [])
+
+
+async def test_what_comes_thick_is_read_together_and_what_comes_after_a_silence_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+
+    async def open_stream() -> trio.abc.Stream:
+        return ours
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(complete_handshake, theirs)
+        socket = await open_fast_websocket(nursery, "ws://exchange/", [], open_stream=open_stream)
+        batches: list[tuple[float, int]] = []
+
+        async def consume() -> None:
+            while True:
+                frames = await socket.receive_batch()
+                batches.append((trio.current_time() - began_s, len(frames)))
+
+        await trio.sleep(1)
+        began_s = trio.current_time()
+        nursery.start_soon(consume)
+        for _ in range(50):
+            await theirs.send_all(b"\x81\x02hi")
+            await trio.sleep(READ_EVERY_S / 5)
+        await trio.sleep(1)
+        assert sum(size for _, size in batches) == 50
+        assert batches[0] == (0.0, 1), "the first one waits for nothing"
+        assert len(batches) <= 12
+        batches.clear()
+        silent_for_s = trio.current_time() - began_s
+        await theirs.send_all(b"\x81\x02hi")
+        await trio.sleep(READ_EVERY_S / 5)
+        assert batches == [(silent_for_s, 1)]
+        nursery.cancel_scope.cancel()
