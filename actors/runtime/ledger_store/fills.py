@@ -37,7 +37,7 @@ def insert(connection: sqlite3.Connection, batch: tuple[tuple[Fill, str], ...], 
     `last` is the newest number before.
     """
     changes_before = connection.total_changes
-    connection.executemany(_INSERT, starmap(_row, batch))
+    connection.executemany(_INSERT, starmap(row, batch))
     if connection.total_changes - changes_before == len(batch) and last_seq(connection) == last + len(batch):
         return tuple(NumberedFill(fill_seq=seq, fill=fill) for seq, (fill, _) in enumerate(batch, last + 1))
     first_said: dict[tuple[str, str], Fill] = {}
@@ -54,23 +54,26 @@ def after(connection: sqlite3.Connection, after_seq: int) -> tuple[NumberedFill,
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM fills WHERE fill_seq > ? ORDER BY fill_seq LIMIT ?", (after_seq, READ_ROWS_MAX)
     )
-    return tuple(_numbered(row) for row in rows)
+    return tuple(_numbered(values) for values in rows)
 
 
 def of_open_markets(connection: sqlite3.Connection) -> tuple[NumberedFill, ...]:
     """Returns the fills of all markets that are not retired, oldest first."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM fills WHERE ticker IN ({OPEN_TICKERS}) ORDER BY fill_seq")
-    return tuple(_numbered(row) for row in rows)
+    return tuple(_numbered(values) for values in rows)
 
 
 def of_market(connection: sqlite3.Connection, ticker: str) -> tuple[NumberedFill, ...]:
     """Returns the fills of one market, oldest first."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM fills WHERE ticker = ? ORDER BY fill_seq", (ticker,))
-    return tuple(_numbered(row) for row in rows)
+    return tuple(_numbered(values) for values in rows)
 
 
-def _row(fill: Fill, source: str) -> tuple[str | int | None, ...]:
-    """Of plain types alone: SQLite asks of every other value, an enum's too, who could adapt it."""
+def row(fill: Fill, source: str) -> tuple[str | int | None, ...]:
+    """Returns the values of a fill's row, of plain types alone.
+
+    SQLite asks of every other value, an enum's too, who could adapt it.
+    """
     return (
         fill.order_id,
         fill.fill_id,
@@ -87,9 +90,9 @@ def _row(fill: Fill, source: str) -> tuple[str | int | None, ...]:
     )
 
 
-def _numbered(row: tuple[Any, ...]) -> NumberedFill:
+def _numbered(values: tuple[Any, ...]) -> NumberedFill:
     """The columns' types are the schema's: a million rows are not looked at one by one."""
-    seq, order_id, fill_id, client_id, ticker, side, price, count, fee, is_taker, ts_ms, index = row
+    seq, order_id, fill_id, client_id, ticker, side, price, count, fee, is_taker, ts_ms, index = values
     fill = Fill(
         fill_id=fill_id,
         order_id=order_id,
