@@ -49,7 +49,6 @@ class MarketMaker:
     program: str  # its owner: nobody else's directives count
     parameters: MakerParameters
     pacer: Pacer = attrs.Factory(lambda self: Pacer(self.context.seams.now), takes_self=True)
-    decide_every_s: float = DECIDE_EVERY_S
     _maker: Maker = attrs.field(init=False)
     _voice: MarketVoice = attrs.field(init=False)
     _records: MarketRecords = attrs.field(init=False)
@@ -91,7 +90,7 @@ class MarketMaker:
                 self._take(batch)
                 await self.pacer.until(next_decision_s)
                 batch = mailbox.receive_nowait()
-            next_decision_s = now() + self.decide_every_s
+            next_decision_s = now() + DECIDE_EVERY_S
             self.turn(batch)
 
     def turn(self, batch: tuple[object, ...]) -> None:

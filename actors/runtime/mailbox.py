@@ -122,8 +122,7 @@ class Mailbox:
         Returns the empty tuple when the time is over. Raises trio.BusyResourceError if another task is
         receiving.
         """
-        if self._is_receiving:
-            raise trio.BusyResourceError(f"mailbox {self.name} is read by two tasks; an actor has one reader")
+        self._refuse_second_reader()
         self._is_receiving = True
         try:
             if timeout_s == 0 or (self._has_news and self.depth):
@@ -144,8 +143,7 @@ class Mailbox:
 
         Raises trio.BusyResourceError if another task is receiving.
         """
-        if self._is_receiving:
-            raise trio.BusyResourceError(f"mailbox {self.name} is read by two tasks; an actor has one reader")
+        self._refuse_second_reader()
         if self._now() < self._held_up_until_s:
             return ()
         return self._drain()
@@ -283,6 +281,10 @@ class Mailbox:
         self._dead_letters += 1
 
     # Inside.
+
+    def _refuse_second_reader(self) -> None:
+        if self._is_receiving:
+            raise trio.BusyResourceError(f"mailbox {self.name} is read by two tasks; an actor has one reader")
 
     async def _hold_up(self) -> None:
         if (stall_s := self._stalled_until_s - self._now()) > 0:

@@ -175,7 +175,8 @@ class Maker:
         if not self._bids.levels or not self._asks.levels:
             self._decision = None
             return QuoteDecision.nothing("nobody else quotes both sides")
-        made_of = self._bids.levels[0], self._asks.levels[0], self._is_thin()
+        is_thin = self._depth_e2() < self.parameters.throttles.thin_depth_e2
+        made_of = self._bids.levels[0], self._asks.levels[0], is_thin
         is_same = made_of == self._decided_of and now_s - self._decided_s < REPEATED_FOR_S
         if self._decision is not None and is_same and not self._looks_deep:
             return self._decision
@@ -183,8 +184,9 @@ class Maker:
         self._decided_of, self._decided_s = made_of, now_s
         return self._decision
 
-    def _is_thin(self) -> bool:
-        return min(self._bids.depth_e2, self._asks.depth_e2) < self.parameters.throttles.thin_depth_e2
+    def _depth_e2(self) -> int:
+        """Returns the depth of the thinner side."""
+        return min(self._bids.depth_e2, self._asks.depth_e2)
 
     def _decided(self, grid: PriceGrid, signals: MarketSignals, now_s: float, now_ms: int) -> QuoteDecision:
         look = self._look(grid, now_s, now_ms)
@@ -211,7 +213,7 @@ class Maker:
             time_s=now_s,
             bid=bid,
             ask=ask,
-            depth_e2=min(self._bids.depth_e2, self._asks.depth_e2),
+            depth_e2=self._depth_e2(),
             step_e4=100 if above_e4 is None else above_e4 - bid.price_e4,
             seconds_to_close=(self._close_time_ms - now_ms) / 1000,
             mid=(bid.price_e4 + ask.price_e4) / 20_000,
