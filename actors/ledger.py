@@ -42,7 +42,7 @@ from actors.runtime.ledger_store.parameters import LedgerParameters
 from actors.runtime.ledger_store.store import LedgerStore
 from actors.runtime.supervisor import ChildContext
 from kalshi.types import Side
-from quant.fills import NumberedFill
+from quant.fills import NumberedFill, NumberedFills
 
 HEARTBEAT_S = 1.0
 
@@ -88,9 +88,9 @@ class Ledger:
         finally:
             store.close()
 
-    async def _store(self, store: LedgerStore, batch: tuple[object, ...]) -> tuple[NumberedFill, ...]:
+    async def _store(self, store: LedgerStore, batch: tuple[object, ...]) -> NumberedFills:
         offload = self.context.seams.offload
-        added: tuple[NumberedFill, ...] = ()
+        added = NumberedFills(after_seq=store.last_seq, fills=())
         fills = tuple((f, m.source) for m in batch if isinstance(m, RecordFills) for f in m.fills)
         records = tuple(m for m in batch if isinstance(m, Record))
         if fills:

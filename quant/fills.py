@@ -6,6 +6,8 @@ there on the number alone tells a consumer whether it sees a repetition, the nex
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import attrs
 
 from kalshi.types import Fill
@@ -17,3 +19,20 @@ class NumberedFill:
 
     fill_seq: int
     fill: Fill
+
+
+@attrs.frozen(kw_only=True)
+class NumberedFills:
+    """Fills that follow one another in the account's sequence, after the number `after_seq`.
+
+    Each gets its number only when it is asked for: a catch-up stores tens of thousands, of which few are looked at.
+    """
+
+    after_seq: int
+    fills: tuple[Fill, ...]
+
+    def __len__(self) -> int:
+        return len(self.fills)
+
+    def __iter__(self) -> Iterator[NumberedFill]:
+        return (NumberedFill(fill_seq=seq, fill=fill) for seq, fill in enumerate(self.fills, self.after_seq + 1))

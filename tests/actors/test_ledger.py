@@ -42,7 +42,7 @@ def _fill(n: int, order: str = "o") -> Fill:
 
 def test_what_is_read_back_is_what_was_stored(tmp_path: Path) -> None:
     store = LedgerStore(tmp_path / "ledger.sqlite")
-    stored = store.record_fills(tuple((_fill(n), "rest") for n in range(8)))
+    stored = tuple(store.record_fills(tuple((_fill(n), "rest") for n in range(8))))
 
     assert [numbered.fill_seq for numbered in stored] == list(range(1, 9))
     assert store.fills_after(0) == stored
@@ -54,7 +54,7 @@ def test_a_known_fill_keeps_its_number_and_gets_no_second_one(tmp_path: Path) ->
     store = LedgerStore(tmp_path / "ledger.sqlite")
     store.record_fills(((_fill(1), "socket"), (_fill(1), "rest")))
 
-    assert store.record_fills(((_fill(1), "rest"), (_fill(2), "rest"))) == store.fills_after(1)
+    assert tuple(store.record_fills(((_fill(1), "rest"), (_fill(2), "rest")))) == store.fills_after(1)
     assert store.last_seq == 2
     store.close()
 

@@ -89,7 +89,7 @@ ROWS: Final[tuple[Mutation, ...]] = (
         "I6",
         "a late fill of a retired market counts it among the others again",
         "actors/runtime/ledger_store/store.py",
-        "reopened = retired_markets.reopen(connection, {numbered.fill.ticker for numbered in added})",
+        "reopened = retired_markets.reopen(connection, {fill.ticker for fill in added.fills})",
         "reopened = 0",
         "tests/actors/runtime/ledger_store/test_retired_markets.py::test_a_fill_of_a_retired_market_is_told_once",
     ),

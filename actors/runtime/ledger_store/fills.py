@@ -1,20 +1,21 @@
 """Fills in the database: numbered densely, each once, never deleted.
 
 The number is the row's own: SQLite gives a new row the greatest number so far plus one, and none to a row that it
-ignores because (ticker, order_id, fill_id) is there already, an order being of one market. So a batch is one call, and
-numbering costs nothing.
+ignores because (ticker, order_id, fill_id) is there already, an order being of one market. So a batch is a few calls,
+and numbering costs nothing. A statement takes many rows: what SQLite does once a statement costs as much as a row.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from itertools import starmap
-from typing import Any
+from collections.abc import Iterator
+from itertools import chain, starmap
+from typing import Any, Final
 
 from actors.runtime.ledger_store.database import whole
 from actors.runtime.ledger_store.retired_markets import OPEN_TICKERS
 from kalshi.types import Fill, Side
-from quant.fills import NumberedFill
+from quant.fills import NumberedFill, NumberedFills
 
 READ_ROWS_MAX = 1_000_000
 _SIDES = {side.value: side for side in Side}
@@ -23,7 +24,12 @@ _COLUMNS = (
     "fill_seq, order_id, fill_id, client_order_id, ticker, side, price_e4, count_e2, fee_e6, is_taker, ts_ms, "
     "exchange_index"
 )
-_INSERT = f"INSERT OR IGNORE INTO fills ({_COLUMNS}, source) VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?)"
+ROWS_PER_STATEMENT: Final = 100
+_ROW: Final = "(NULL,?,?,?,?,?,?,?,?,?,?,?,?)"
+_INSERT: Final = f"INSERT OR IGNORE INTO fills ({_COLUMNS}, source) VALUES {_ROW}"
+_INSERT_MANY: Final = _INSERT + f",{_ROW}" * (ROWS_PER_STATEMENT - 1)
+
+Batch = tuple[tuple[Fill, str], ...]  # each fill with where it came from
 
 
 def last_seq(connection: sqlite3.Connection) -> int:
@@ -31,22 +37,27 @@ def last_seq(connection: sqlite3.Connection) -> int:
     return whole(connection.execute("SELECT COALESCE(MAX(fill_seq), 0) FROM fills").fetchone()[0])
 
 
-def insert(connection: sqlite3.Connection, batch: tuple[tuple[Fill, str], ...], last: int) -> tuple[NumberedFill, ...]:
+def insert(connection: sqlite3.Connection, batch: Batch, last: int) -> NumberedFills:
     """Stores the fills that are new, in the given order, inside a transaction; returns them with their numbers.
 
     `last` is the newest number before.
     """
     changes_before = connection.total_changes
-    connection.executemany(_INSERT, starmap(row, batch))
+    whole_rows = len(batch) // ROWS_PER_STATEMENT * ROWS_PER_STATEMENT
+    connection.executemany(_INSERT_MANY, _values(batch[:whole_rows]))
+    connection.executemany(_INSERT, starmap(row, batch[whole_rows:]))
     if connection.total_changes - changes_before == len(batch) and last_seq(connection) == last + len(batch):
-        return tuple(NumberedFill(fill_seq=seq, fill=fill) for seq, (fill, _) in enumerate(batch, last + 1))
+        return NumberedFills(after_seq=last, fills=tuple(fill for fill, _ in batch))
     first_said: dict[tuple[str, str], Fill] = {}
     for fill, _ in batch:
         first_said.setdefault((fill.order_id, fill.fill_id), fill)
-    added = connection.execute(
-        "SELECT fill_seq, order_id, fill_id FROM fills WHERE fill_seq > ? ORDER BY fill_seq", (last,)
-    )
-    return tuple(NumberedFill(fill_seq=seq, fill=first_said[order_id, fill_id]) for seq, order_id, fill_id in added)
+    added = connection.execute("SELECT order_id, fill_id FROM fills WHERE fill_seq > ? ORDER BY fill_seq", (last,))
+    return NumberedFills(after_seq=last, fills=tuple(first_said[ids] for ids in added))
+
+
+def _values(batch: Batch) -> Iterator[tuple[str | int | None, ...]]:
+    for first in range(0, len(batch), ROWS_PER_STATEMENT):
+        yield tuple(chain.from_iterable(starmap(row, batch[first : first + ROWS_PER_STATEMENT])))
 
 
 def after(connection: sqlite3.Connection, after_seq: int) -> tuple[NumberedFill, ...]:

@@ -27,8 +27,7 @@ from actors.runtime.ledger_store.migrations import migrate
 from actors.runtime.ledger_store.parameters import LedgerParameters
 from actors.runtime.ledger_store.retention import Upkeep
 from kalshi.numbers import PriceE4
-from kalshi.types import Fill
-from quant.fills import NumberedFill
+from quant.fills import NumberedFill, NumberedFills
 from quant.loss_latch import LossLatch
 from quant.selection.experience import Learned
 from quant.stop_loss import SeenExcursion
@@ -49,13 +48,12 @@ class LedgerStore:
             self._database.close()
             raise
 
-    def record_fills(self, batch: tuple[tuple[Fill, str], ...]) -> tuple[NumberedFill, ...]:
+    def record_fills(self, batch: fills.Batch) -> NumberedFills:
         """Numbers and stores the fills that are new, in the given order, in one transaction."""
         with self._database.writing() as connection:
             added = fills.insert(connection, batch, self.last_seq)
-            reopened = retired_markets.reopen(connection, {numbered.fill.ticker for numbered in added})
-        if added:
-            self.last_seq = added[-1].fill_seq
+            reopened = retired_markets.reopen(connection, {fill.ticker for fill in added.fills})
+        self.last_seq += len(added)
         self.reopened += reopened
         return added
 

@@ -31,7 +31,7 @@ def test_the_copy_is_of_the_moment_it_began_though_the_writer_goes_on(
     asked: list[tuple[NumberedFill, ...]] = []
 
     def write_meanwhile() -> bool:
-        asked.append(store.record_fills(((fill(3_000 + len(asked)), "rest"),)))
+        asked.append(tuple(store.record_fills(((fill(3_000 + len(asked)), "rest"),))))
         return False
 
     assert back_up(tmp_path / "ledger.sqlite", copy, write_meanwhile) == copy.stat().st_size
@@ -41,7 +41,7 @@ def test_the_copy_is_of_the_moment_it_began_though_the_writer_goes_on(
     assert ask(copy, "SELECT COUNT(*), MAX(fill_seq) FROM fills") == [(3_000, 3_000)]
     assert [path.name for path in tmp_path.glob("copy*")] == ["copy.sqlite"]
     restored = LedgerStore(copy)
-    assert restored.record_fills(((fill(3_000), "rest"),))[0].fill_seq == 3_001
+    assert [n.fill_seq for n in restored.record_fills(((fill(3_000), "rest"),))] == [3_001]
     restored.close()
 
 
