@@ -15,16 +15,17 @@ from __future__ import annotations
 
 import datetime
 import enum
+import functools
 from collections.abc import Callable
 from typing import Final
 
 import attrs
 
 from ops.report.ahead import ReadAhead
-from ops.report.calendar import Calendar, Stretch, bucket_for, walk
+from ops.report.calendar import Calendar, Stretch, Traded, bucket_for, walk
 from ops.report.figures import Figures
-from ops.report.reading import MINUTE_MS, FillSums, LedgerReader, Run, SessionOutcome
-from ops.report.tally import add_fills, fills_in_stretches, plus, read_ahead
+from ops.report.reading import MINUTE_MS, LedgerReader, Run, SessionOutcome
+from ops.report.tally import SumsByKey, add_fills, fills_in_stretches, read_ahead
 from ops.report.worth import Prices, Worth
 
 UNKNOWN: Final = "(unknown)"
@@ -155,38 +156,40 @@ class _Making:
             worth = Worth(self.reader, ticker, self._prices.get(ticker, {}), settled.get(ticker), calendar)
             self._add_market(ticker, before_e2.get(ticker, 0), found.get(ticker, {}), worth)
 
-    def _add_fills(self, ahead: ReadAhead, advance: Callable[[int], None]) -> dict[str, dict[int, Stretch]]:
+    def _add_fills(self, ahead: ReadAhead, advance: Callable[[int], None]) -> dict[str, Traded]:
         """Adds the fills; returns the stretches that have some, by market and start."""
-        found: dict[str, dict[int, Stretch]] = {}
-        by_group: dict[tuple[str, int], FillSums] = {}
-        by_bucket: dict[tuple[int, int], FillSums] = {}
-        for empty, fills in fills_in_stretches(self.reader, self.calendar, ahead, advance):
-            stretch = found.setdefault(fills.ticker, {}).setdefault(empty.from_ms, empty)
-            stretch.net_e2 += fills.net_e2
-            group = self.sums.label(fills.ticker, stretch), fills.unknown
-            bucket = stretch.bucket_ms, fills.unknown
-            by_group[group] = plus(by_group.get(group), fills)
-            by_bucket[bucket] = plus(by_bucket.get(bucket), fills)
-        for (label, _), fills in by_group.items():
-            add_fills(self.sums.group(label), fills)
-        for (bucket_ms, _), fills in by_bucket.items():
-            add_fills(self.sums.bucket(bucket_ms), fills)
+        found: dict[str, Traded] = {}
+        sums = SumsByKey()
+        for stretch, fills in fills_in_stretches(self.reader, self.calendar, ahead, advance):
+            traded = found.setdefault(fills.ticker, {})
+            before_e2 = traded[stretch.from_ms][1] if stretch.from_ms in traded else 0
+            traded[stretch.from_ms] = stretch, before_e2 + fills.net_e2
+            sums.add((self.sums.label(fills.ticker, stretch), stretch.bucket_ms, fills.unknown), fills)
+        for (label, bucket_ms, _), total in sums.totals():
+            add_fills(self.sums.group(label), total)
+            add_fills(self.sums.bucket(bucket_ms), total)
         return found
 
-    def _add_market(self, ticker: str, position_e2: int, found: dict[int, Stretch], worth: Worth) -> None:
+    def _add_market(self, ticker: str, position_e2: int, found: Traded, worth: Worth) -> None:
         value_e6 = worth.at_start_e6(position_e2)
-        for stretch in walk(ticker, position_e2, found, self.calendar):
-            position_e2 += stretch.net_e2
+        for stretch, net_e2 in walk(ticker, position_e2, found, self.calendar):
+            position_e2 += net_e2
             before_e6, value_e6 = value_e6, worth.at_end_e6(stretch, position_e2)
-            for figures in self.sums.of(ticker, stretch):
-                figures.value_change_e6 += value_e6 - before_e6
+            if value_e6 != before_e6:
+                for figures in self.sums.of(ticker, stretch):
+                    figures.value_change_e6 += value_e6 - before_e6
         self.open_positions += position_e2 != 0
         if position_e2 and worth.is_unknown:
             self.unpriced.append(ticker)
 
 
 def _day(_: str, stretch: Stretch) -> str:
-    return datetime.datetime.fromtimestamp(stretch.bucket_ms / 1000, tz=datetime.UTC).date().isoformat()
+    return _date(stretch.bucket_ms)
+
+
+@functools.cache
+def _date(at_ms: int) -> str:
+    return datetime.datetime.fromtimestamp(at_ms / 1000, tz=datetime.UTC).date().isoformat()
 
 
 # What a stretch of a market is counted under.

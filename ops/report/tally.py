@@ -16,6 +16,7 @@ from ops.report.calendar import Calendar, Stretch
 from ops.report.figures import Figures
 from ops.report.reading import NOT_SUMS, FillSums, LedgerReader
 
+_Key = tuple[str, int, int]  # a group, a bucket and which mids are unknown
 AT_ONCE: Final = 20_000  # fills that are summed up at once, and between two words on how far it is
 
 
@@ -41,11 +42,26 @@ def fills_in_stretches(
         advance(counted)
 
 
-def plus(one: FillSums | None, other: FillSums) -> FillSums:
-    """Returns the sums of both, whose known mids are the same, under the name of the second."""
-    if one is None:
-        return other
-    return FillSums._make((*other[:NOT_SUMS], *map(add, one[NOT_SUMS:], other[NOT_SUMS:])))
+class SumsByKey:
+    """Sums of fills, added up by key; the known mids of all that share one are the same."""
+
+    def __init__(self) -> None:
+        self._first: dict[_Key, FillSums] = {}
+        self._sums: dict[_Key, tuple[int, ...]] = {}
+
+    def add(self, key: _Key, fills: FillSums) -> None:
+        """Adds to what the key has."""
+        before = self._sums.get(key)
+        if before is None:
+            self._first[key] = fills
+            self._sums[key] = fills[NOT_SUMS:]
+        else:
+            self._sums[key] = tuple(map(add, before, fills[NOT_SUMS:]))
+
+    def totals(self) -> Iterator[tuple[_Key, FillSums]]:
+        """Yields every key and its sums, under the name of the first that were added."""
+        for key, sums in self._sums.items():
+            yield key, FillSums._make((*self._first[key][:NOT_SUMS], *sums))
 
 
 def add_fills(figures: Figures, sums: FillSums) -> None:
