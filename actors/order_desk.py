@@ -280,7 +280,7 @@ class OrderDesk:
                     self._rounds.touch_all()
             case OrderList(ticker=str() as ticker):
                 self._rounds.touch((ticker,))
-            case OrderList() | GroupSeen() | ActorExited() | WireOutcome():
+            case OrderList() | GroupSeen() | ActorExited() | WireOutcome(request=OpenGroup()):
                 self._rounds.touch_all()
             case _:
                 pass

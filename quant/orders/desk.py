@@ -109,6 +109,7 @@ class MarketDesk:
     position_e2: CountE2 = CountE2(0)
     filled_e2: dict[Side, int] = attrs.field(factory=lambda: dict.fromkeys(Side, 0))  # by all numbered fills, ever
     cooling_until_s: dict[Side, float] = attrs.field(factory=dict)
+    is_cooling: bool = False  # its last plan lacked a command because of that
     reasons: tuple[str, ...] = ()
 
     def cap_e2(self, side: Side) -> CountE2:
@@ -428,6 +429,7 @@ class Desk:
         if market.pulling and not quotes:
             market.pulling = False
         reasons: list[str] = [*permit.reasons, *self._market_objections(market)]
+        market.is_cooling = False
         if market.facts is None:
             yield from withdraw(quotes, now_s, self.parameters)
             reasons = [*reasons, "the market's rules are not known yet"]
@@ -437,6 +439,7 @@ class Desk:
                 plan = plan_side(self._wanted(market, side), context, self.table, self.parameters, self._next_id())
                 yield from plan.commands
                 reasons += plan.reasons
+                market.is_cooling |= plan.is_cooling
             exit_plan = self._plan_exit(ticker, market, market.facts, now_s)
             if exit_plan.command is not None:
                 yield exit_plan.command
@@ -448,7 +451,8 @@ class Desk:
         market = self.market(ticker)
         if market.claim is not None:
             return now_s
-        return wakes_at_s(self.table.in_market(ticker), market.cooling_until_s.values(), self._lease_s(), now_s, wall_s)
+        cooling_until_s = market.cooling_until_s.values() if market.is_cooling else ()
+        return wakes_at_s(self.table.in_market(ticker), cooling_until_s, self._lease_s(), now_s, wall_s)
 
     def _lease_s(self) -> float:
         return lease_seconds(len(self.table), self._write_refill_per_s, self.parameters.lease_floor_s)

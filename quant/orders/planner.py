@@ -81,9 +81,11 @@ class SideContext:
 class SidePlan:
     commands: tuple[PlannedCommand, ...]
     reasons: tuple[str, ...] = ()
+    is_cooling: bool = False  # there would be another command, were it not for the cooldown
 
 
 _NOTHING = SidePlan(commands=())
+_COOLING = SidePlan(commands=(), is_cooling=True)
 
 
 def plan_side(
@@ -238,7 +240,7 @@ def _plan_new(
     if objection is not None:
         return SidePlan(commands=(), reasons=_because(context, objection))
     if context.now_s < context.cooling_until_s:
-        return _NOTHING
+        return _COOLING
     client_order_id = new_client_order_id if unknown is None else unknown.client_order_id
     request = _create(wanted.price_e4, allowed_e2, client_order_id, context)
     return SidePlan(commands=(_quote(request, client_order_id, parameters),))
@@ -302,8 +304,10 @@ def _plan_change(
     moves = abs(wanted.price_e4 - present.price_e4) >= threshold_e4
     grows = present.remaining_e2 < parameters.regrow_below_share * wanted.count_e2
     shrinks = present.remaining_e2 > wanted.count_e2
-    if not (moves or grows or shrinks) or context.now_s < context.cooling_until_s:
+    if not (moves or grows or shrinks):
         return _plan_renewal(present, context, parameters)
+    if context.now_s < context.cooling_until_s:
+        return attrs.evolve(_plan_renewal(present, context, parameters), is_cooling=True)
     if shrinks and not moves:
         return _decrease(present, wanted.count_e2, context, parameters)
     objection = _objection(wanted.price_e4, context, table, parameters)

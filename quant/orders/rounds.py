@@ -35,7 +35,8 @@ def wakes_at_s(
 ) -> float:
     """Returns when time alone may give a market a new command: the soonest of its waits that is not over yet.
 
-    `orders` are the market's, `cooling_until_s` its sides' cooldowns, `lease_s` how long an order is given to live.
+    `orders` are the market's, `cooling_until_s` its sides' cooldowns where a plan waits for one, `lease_s` how long an
+    order is given to live.
     """
     waits_s = [*cooling_until_s]
     for order in orders:

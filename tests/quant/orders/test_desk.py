@@ -135,6 +135,22 @@ class TestAPlan:
         assert [c.client_order_id for c in desk.plan("M", PERMIT, 100.0, WALL_S)] == ["us-1", "us-1"]
         assert [c.client_order_id for c in send(desk)] == ["us-1", "us-2"]
 
+    def test_wakes_for_a_cooldown_only_where_it_waits_for_one(self) -> None:
+        desk, _, _ = quoting_desk()
+        over_s = 100.0 + desk.parameters.cooldown_s
+        assert send(desk, now_s=100.1) == []
+        assert desk.wakes_at_s("M", 100.1, WALL_S) > over_s, "nothing is wanted that is not there"
+        desk.set_target("M", target(wanted(4_300), wanted(5_600)))
+        assert send(desk, now_s=100.1) == []
+        assert desk.wakes_at_s("M", 100.1, WALL_S) == over_s
+        assert kinds(send(desk, now_s=over_s)) == ["AmendOrder"]
+
+    def test_wakes_for_a_new_order_when_its_side_has_cooled(self) -> None:
+        desk, bid, _ = quoting_desk()
+        bid.end(5_000, outcome="canceled")
+        assert send(desk, now_s=100.1) == []
+        assert desk.wakes_at_s("M", 100.1, WALL_S) == 100.0 + desk.parameters.cooldown_s
+
     def test_is_empty_when_all_is_as_wanted(self) -> None:
         desk, _, _ = quoting_desk()
         assert send(desk, now_s=200.0) == []

@@ -45,6 +45,7 @@ from tests.quant.orders.test_table import table_of
 
 PARAMETERS = DeskParameters()
 NOTHING = SidePlan(commands=())
+COOLING = SidePlan(commands=(), is_cooling=True)
 # Half-way to the expiry of what rests: time for a renewal.
 RENEWAL_WALL_S = EXPIRY_TS_S - 60.0
 
@@ -142,7 +143,7 @@ class TestANewQuote:
         assert plan(wanted(5_000), own_ask).commands == ()
 
     def test_waits_out_the_cooldown(self) -> None:
-        assert plan(wanted(4_400), where=context(now_s=10.0, cooling_until_s=10.1)) == NOTHING
+        assert plan(wanted(4_400), where=context(now_s=10.0, cooling_until_s=10.1)) == COOLING
         assert plan(wanted(4_400), where=context(now_s=10.1, cooling_until_s=10.1)).commands
 
     def test_is_refused_past_the_number_of_open_orders(self) -> None:
@@ -270,8 +271,8 @@ class TestWhatRests:
 
     def test_waits_out_the_cooldown_with_its_wishes(self) -> None:
         cooling = context(now_s=10.0, cooling_until_s=10.1)
-        assert plan(wanted(4_300), resting(), where=cooling) == NOTHING
-        assert plan(wanted(4_400, 60), resting(), where=cooling) == NOTHING
+        assert plan(wanted(4_300), resting(), where=cooling) == COOLING
+        assert plan(wanted(4_400, 60), resting(), where=cooling) == COOLING
 
     def test_waits_after_a_refused_change(self) -> None:
         present = resting()
