@@ -280,7 +280,7 @@ class OrderDesk:
                     self._rounds.touch_all()
             case OrderList(ticker=str() as ticker):
                 self._rounds.touch((ticker,))
-            case OrderList() | GroupSeen() | ActorExited() | WireOutcome(request=OpenGroup()):
+            case GroupSeen() | ActorExited() | WireOutcome(request=OpenGroup()):
                 self._rounds.touch_all()
             case _:
                 pass
@@ -478,7 +478,9 @@ class OrderDesk:
         self._forget_settled()
         if not listed.as_of_ms:
             return  # it failed; the next one is asked in its time
-        for stray in self._desk.whole_list_seen(listed.as_of_ms, listed.orders, self.clock.latest_ms()):
+        verdict = self._desk.whole_list_seen(listed.as_of_ms, listed.orders, self.clock.latest_ms())
+        self._rounds.touch(verdict.changed)
+        for stray in verdict.strays:
             self._alert("stray_order", "warning", f"cancelling {stray.order_id}, ours but not tracked")
             request = CancelOrder(order_id=stray.order_id, ticker=stray.ticker, exchange_index=stray.exchange_index)
             await self._to_wire(request, stray.client_order_id, CommandClass.CANCEL)

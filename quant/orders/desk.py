@@ -33,7 +33,7 @@ from quant.orders.parameters import DeskParameters
 from quant.orders.permit import Permit
 from quant.orders.planner import SideContext, Wanted, lease_seconds, plan_side, withdraw
 from quant.orders.rounds import wakes_at_s
-from quant.orders.table import OrderTable
+from quant.orders.table import ListVerdict, OrderTable
 from quant.orders.tracked import TrackedOrder
 
 STOP_LOSS = "stop_loss"  # who claims exits before all others
@@ -552,12 +552,12 @@ class Desk:
 
     # -- lists --
 
-    def whole_list_seen(self, as_of_ms: int, orders: tuple[Order, ...], heard_ms: int) -> tuple[Order, ...]:
-        """Applies a list of all resting orders; returns those of ours that nobody tracks, and notes where others'
+    def whole_list_seen(self, as_of_ms: int, orders: tuple[Order, ...], heard_ms: int) -> ListVerdict:
+        """Applies a list of all resting orders; returns what was new in it, and notes where others'
         rest. `heard_ms` is the latest that the exchange's clock can have read when the list was made.
         """
         self.set_foreign(o.ticker for o in orders if not o.client_order_id.startswith(self._prefix))
-        return self.table.resting_list(as_of_ms, orders, heard_ms).strays
+        return self.table.resting_list(as_of_ms, orders, heard_ms)
 
     def market_list_seen(self, as_of_ms: int, ticker: str, orders: tuple[Order, ...], heard_ms: int) -> None:
         """Applies a list of one market's newest orders in every state."""

@@ -34,9 +34,10 @@ SHUT_GROUPS_MAX = 256
 
 @attrs.frozen(kw_only=True)
 class ListVerdict:
-    """What a resting list showed beyond the orders we know: orders of ours that nobody tracks."""
+    """What a resting list showed: orders of ours that nobody tracks, and the markets of which it told anything new."""
 
     strays: tuple[Order, ...]
+    changed: frozenset[str]
 
 
 class OrderTable:
@@ -113,6 +114,7 @@ class OrderTable:
 
     def resting_list(self, as_of_ms: int, reports: Iterable[Order], heard_ms: int) -> ListVerdict:
         """Applies a complete list of all resting orders."""
+        before = [(order, attrs.astuple(order, recurse=False)) for order in self._orders.values()]
         listed = set()
         strays = []
         for report in reports:
@@ -127,7 +129,8 @@ class OrderTable:
                 order.end(heard_ms, outcome="no longer listed")
             elif order.state is OrderState.UNKNOWN and self._would_show(order, as_of_ms):
                 order.end(heard_ms, outcome="absent where it would show")
-        return ListVerdict(strays=tuple(strays))
+        changed = {order.ticker for order, known in before if attrs.astuple(order, recurse=False) != known}
+        return ListVerdict(strays=tuple(strays), changed=frozenset(changed))
 
     def _is_stray(self, report: Order, as_of_ms: int) -> bool:
         order = self.reported(report)

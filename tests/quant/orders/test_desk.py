@@ -453,7 +453,7 @@ class TestTheLease:
 class TestLists:
     def test_show_strays_of_ours(self) -> None:
         stray = report(client_order_id="us-77")
-        assert new_desk().whole_list_seen(5_000, (stray, report(client_order_id="theirs")), 6_000) == (stray,)
+        assert new_desk().whole_list_seen(5_000, (stray, report(client_order_id="theirs")), 6_000).strays == (stray,)
 
 
 class TestBeforeACommandLeaves:

@@ -173,6 +173,10 @@ class World:
 
     # -- commands --
 
+    def planned(self) -> list[PlannedCommand]:
+        """What a plan would send now."""
+        return list(self.desk.plan(T, self.permit, self.now_s, self.exchange.now_ms / 1000))
+
     def tick(self) -> Iterator[PlannedCommand]:
         """Plans and sends; every command is checked against the truth just before."""
         self.state_facts()
@@ -285,8 +289,11 @@ class World:
         heard_ms = self.exchange.now_ms + MARGIN_MS
         if resting_only:
             resting = tuple(order for order in orders if order.remaining_e2 > 0)
-            strays = self.desk.whole_list_seen(as_of_ms, resting, heard_ms)
-            assert not strays, "an order that may rest was forgotten"
+            before = self.planned()
+            verdict = self.desk.whole_list_seen(as_of_ms, resting, heard_ms)
+            assert not verdict.strays, "an order that may rest was forgotten"
+            if T not in verdict.changed and not self.desk.claims():  # an exit is planned for at every turn
+                assert self.planned() == before, "nobody is made to plan by such a list"
         else:
             self.desk.market_list_seen(as_of_ms, T, orders, heard_ms)
 
