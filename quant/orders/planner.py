@@ -287,11 +287,13 @@ def _plan_present(
     if limit_e2 <= 0:
         commands = withdraw((present,), context.now_s, parameters)
         return SidePlan(commands=commands, reasons=_because(context, _NO_ROOM))
-    if context.now_s < present.next_change_s or present.remaining_e2 == 0:
+    remaining_e2 = present.remaining_e2
+    if context.now_s < present.next_change_s or remaining_e2 == 0:
         return _NOTHING  # with nothing left it has filled, and its fills are on their way
-    if present.remaining_e2 > limit_e2:
+    if remaining_e2 > limit_e2:
         return _decrease(present, min(limit_e2, wanted.count_e2), context, parameters)
-    allowed_e2 = min(wanted.count_e2, room.at_e2(wanted.price_e4))
+    is_same_price = wanted.price_e4 == present.price_e4
+    allowed_e2 = min(wanted.count_e2, limit_e2 if is_same_price else room.at_e2(wanted.price_e4))
     if allowed_e2 <= 0:
         return SidePlan(commands=(), reasons=_because(context, _NO_ROOM))
     return _plan_change(Wanted(price_e4=wanted.price_e4, count_e2=allowed_e2), present, context, table, parameters)
@@ -302,8 +304,9 @@ def _plan_change(
 ) -> SidePlan:
     threshold_e4 = max(parameters.replace_threshold_e4, _tick_e4(present.price_e4, context))
     moves = abs(wanted.price_e4 - present.price_e4) >= threshold_e4
-    grows = present.remaining_e2 < parameters.regrow_below_share * wanted.count_e2
-    shrinks = present.remaining_e2 > wanted.count_e2
+    remaining_e2 = present.remaining_e2
+    grows = remaining_e2 < parameters.regrow_below_share * wanted.count_e2
+    shrinks = remaining_e2 > wanted.count_e2
     if not (moves or grows or shrinks):
         return _plan_renewal(present, context, parameters)
     if context.now_s < context.cooling_until_s:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -59,6 +59,9 @@ class OrderState(enum.StrEnum):
     RESTING = "resting"
     ENDED = "ended"
     CLOSED = "closed"
+
+
+_LIVE: Final = (OrderState.RESTING, OrderState.SENT, OrderState.UNKNOWN)
 
 
 def unwatched() -> None:
@@ -121,7 +124,7 @@ class TrackedOrder:
     @property
     def is_live(self) -> bool:
         """Whether it rests, or may rest."""
-        return self.state in (OrderState.SENT, OrderState.UNKNOWN, OrderState.RESTING)
+        return self.state in _LIVE
 
     @property
     def has_landed(self) -> bool:

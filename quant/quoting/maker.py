@@ -172,24 +172,22 @@ class Maker:
             return QuoteDecision.nothing("the market is not tradable now")
         self._bids.book_seen(book_bids)
         self._asks.book_seen(book_asks)
-        if not self._bids.levels or not self._asks.levels:
+        bid, ask = self._bids.best, self._asks.best
+        if bid is None or ask is None:
             self._decision = None
             return QuoteDecision.nothing("nobody else quotes both sides")
-        is_thin = self._depth_e2() < self.parameters.throttles.thin_depth_e2
-        made_of = self._bids.levels[0], self._asks.levels[0], is_thin
+        depth_e2 = min(self._bids.depth_e2, self._asks.depth_e2)  # of the thinner side
+        is_thin = depth_e2 < self.parameters.throttles.thin_depth_e2
+        made_of = bid, ask, is_thin
         is_same = made_of == self._decided_of and now_s - self._decided_s < REPEATED_FOR_S
         if self._decision is not None and is_same and not self._looks_deep:
             return self._decision
-        self._decision = self._decided(grid, signals, now_s, now_ms)
+        self._decision = self._decided(self._look(bid, ask, depth_e2, grid, now_s, now_ms), grid, signals, now_ms)
         self._decided_of, self._decided_s = made_of, now_s
         return self._decision
 
-    def _depth_e2(self) -> int:
-        """Returns the depth of the thinner side."""
-        return min(self._bids.depth_e2, self._asks.depth_e2)
-
-    def _decided(self, grid: PriceGrid, signals: MarketSignals, now_s: float, now_ms: int) -> QuoteDecision:
-        look = self._look(grid, now_s, now_ms)
+    def _decided(self, look: Look, grid: PriceGrid, signals: MarketSignals, now_ms: int) -> QuoteDecision:
+        now_s = look.time_s
         signals.observe(look)
         if self.parameters.throttles.is_enabled:
             seen = self._observation(look, signals)
@@ -206,14 +204,13 @@ class Maker:
             return QuoteDecision.nothing("the regime is stale")
         return throttles.throttled(self._throttles, wanted, self._position_e2, grid, self.parameters.throttles)
 
-    def _look(self, grid: PriceGrid, now_s: float, now_ms: int) -> Look:
-        bid, ask = self._bids.levels[0], self._asks.levels[0]
+    def _look(self, bid: Level, ask: Level, depth_e2: int, grid: PriceGrid, now_s: float, now_ms: int) -> Look:
         above_e4 = grid.step_above(bid.price_e4)
         return Look(
             time_s=now_s,
             bid=bid,
             ask=ask,
-            depth_e2=self._depth_e2(),
+            depth_e2=depth_e2,
             step_e4=100 if above_e4 is None else above_e4 - bid.price_e4,
             seconds_to_close=(self._close_time_ms - now_ms) / 1000,
             mid=(bid.price_e4 + ask.price_e4) / 20_000,

@@ -7,7 +7,7 @@ of which nothing remains is dropped with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
@@ -49,16 +49,25 @@ class OthersSide:
     """One side of a book less our orders, worked out anew only when the side or our orders have changed.
 
     A book says by identity that a side has not (`kalshi.book`, rule 4); levels that are merely equal are worked out.
+    Most strategies look at the best level and the depth alone, so the others wait until somebody asks.
     """
 
-    __slots__ = ("_mine", "_seen", "_side", "depth_e2", "levels")
+    __slots__ = ("_left", "_mine", "_seen", "_side", "best", "depth_e2")
 
     def __init__(self, side: Side) -> None:
         self._side = side
         self._mine: dict[PriceE4, int] = {}
         self._seen: tuple[Level, ...] | None = None
-        self.levels: tuple[Level, ...] = ()  # best first, empty ones left out
-        self.depth_e2 = 0  # over all these levels
+        self._left: tuple[Level, ...] | None = None
+        self.best: Level | None = None
+        self.depth_e2 = 0  # over all levels that were seen
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The side's levels, best first, empty ones left out."""
+        if self._left is None:
+            self._left = _less(self._seen or (), self._mine)
+        return self._left
 
     def orders_seen(self, own: Iterable[OwnOrder]) -> None:
         """Takes in all our orders in the market."""
@@ -68,17 +77,26 @@ class OthersSide:
         """Takes in the side's levels, best first, with our orders in them."""
         if levels is self._seen:
             return
-        self._seen, self.levels = levels, _less(levels, self._mine)
-        self.depth_e2 = sum([level.count_e2 for level in self.levels])
+        mine = self._mine
+        self._seen, self._left = levels, None
+        self.best = next(_left(levels, mine), None)
+        self.depth_e2 = sum(
+            [
+                max(0, level.count_e2 - mine[level.price_e4]) if level.price_e4 in mine else level.count_e2
+                for level in levels
+            ]
+        )
 
 
 def _less(levels: Iterable[Level], mine: Mapping[PriceE4, int]) -> tuple[Level, ...]:
-    left = [_without(level, mine[level.price_e4]) if level.price_e4 in mine else level for level in levels]
-    return tuple([level for level in left if level.count_e2 > 0])
+    return tuple(_left(levels, mine))
 
 
-def _without(level: Level, own_e2: int) -> Level:
-    return Level(price_e4=level.price_e4, count_e2=CountE2(level.count_e2 - own_e2))
+def _left(levels: Iterable[Level], mine: Mapping[PriceE4, int]) -> Iterator[Level]:
+    for level in levels:
+        own_e2 = mine.get(level.price_e4, 0)
+        if level.count_e2 > own_e2:
+            yield level if own_e2 == 0 else Level(price_e4=level.price_e4, count_e2=CountE2(level.count_e2 - own_e2))
 
 
 def own_levels(own: Iterable[OwnOrder], side: Side) -> tuple[Level, ...]:
