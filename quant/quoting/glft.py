@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Final
 
 import attrs
 
@@ -34,6 +35,8 @@ from kalshi.grid import PriceGrid
 from quant.quoting.decision import QuoteDecision, QuoteInputs
 from quant.quoting.frame import FrameParameters, ModelView, capped_volatility, quote_around
 
+# A market asks for the same ones at every change of its book; each regime and order size has others.
+_COEFFICIENTS_CACHED: Final = 1_024
 _positive = attrs.validators.gt(0.0)
 
 
@@ -56,6 +59,7 @@ class GlftCoefficients:
     c2: float
 
 
+@functools.lru_cache(maxsize=_COEFFICIENTS_CACHED)
 def coefficients(gamma: float, k: float, intensity: float, order_size: float) -> GlftCoefficients:
     """Returns c1 and c2 for orders of `order_size` contracts.
 

@@ -268,11 +268,11 @@ class Maker:
         return _explained(decision, verdict)
 
     def _in_regime(self, verdict: Verdict, strategy: StrategyParameters) -> StrategyParameters:
-        if not isinstance(strategy, AvellanedaStoikovParameters | GlftParameters) or self._signals is None:
-            return strategy
         found = self._by_regime.get(verdict.regime)
         if found is None:
-            found = scaled(strategy, verdict.regime, self._signals.category, self.parameters.signals)
+            found = strategy
+            if isinstance(strategy, AvellanedaStoikovParameters | GlftParameters) and self._signals is not None:
+                found = scaled(strategy, verdict.regime, self._signals.category, self.parameters.signals)
             self._by_regime[verdict.regime] = found
         return found
 

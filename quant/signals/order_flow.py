@@ -19,6 +19,7 @@ import attrs
 
 from kalshi.types import Level
 from quant.signals import forgetting
+from quant.values import passing_value
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +32,7 @@ class OrderFlowParameters:
     gap_max_s: int = 60
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class Touch:
     """The best bid and ask, without own orders."""
 
@@ -39,7 +40,7 @@ class Touch:
     ask: Level
 
 
-@attrs.frozen(kw_only=True)
+@passing_value(kw_only=True)
 class OrderFlowState:
     """The sums of the last whole seconds in count_e2, oldest first, and that of the second under way."""
 
