@@ -10,6 +10,7 @@ another (I4). The number, the fill and its uniqueness are one transaction.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,9 +80,11 @@ class Ledger:
                 if complete_to_ms >= kept_to_ms + MARK_EVERY_MS:
                     await offload(store.keep_fill_mark, complete_to_ms)
                     kept_to_ms = complete_to_ms
+                newest = deque(tape, FILL_TAPE_LENGTH)
                 for numbered in added:
                     self.context.log.info(_words(numbered))
-                tape = (*tape, *added)[-FILL_TAPE_LENGTH:]
+                    newest.append(numbered)
+                tape = tuple(newest)
                 self._publish(tape, store, complete_to_ms)
                 await self._answer(store, batch, len(added))
                 await self._keep_up(store)

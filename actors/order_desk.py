@@ -172,6 +172,7 @@ class OrderDesk:
     def _book(self, fills: Iterable[NumberedFill]) -> None:
         for numbered in fills:
             if self._desk.fill_numbered(numbered.fill_seq, numbered.fill):
+                self._rounds.touch((numbered.fill.ticker,))
                 self._recent_fills.append(numbered.fill)
         del self._recent_fills[:-RECENT_FILLS_MAX]
 
@@ -269,9 +270,6 @@ class OrderDesk:
                 self._rounds.touch((order.ticker,))
             case WireOutcome(request=CreateOrder() | AmendOrder() | DecreaseOrder() | CancelOrder() as request):
                 self._rounds.touch((request.ticker,))
-            case FillTape(fills=fills):
-                booked_to = self._desk.watermark  # a tape repeats what was told already
-                self._rounds.touch(numbered.fill.ticker for numbered in fills if numbered.fill_seq > booked_to)
             case RiskView():
                 if self._risk is None or _limits(message) != _limits(self._risk):
                     self._rounds.touch_all()
@@ -313,7 +311,7 @@ class OrderDesk:
         programs = self._switches.paused_programs
         of_programs = {ticker for ticker, program in self._owners.items() if program in programs}
         # What is being closed is quoted by nobody, whoever owns it by now.
-        self._desk.set_paused(self._switches.paused | self._switches.flattening | of_programs)
+        self._rounds.touch(self._desk.set_paused(self._switches.paused | self._switches.flattening | of_programs))
 
     def _take_claim(self, claim: ExitClaim) -> None:
         now_s = self._now()
@@ -479,7 +477,8 @@ class OrderDesk:
         if not listed.as_of_ms:
             return  # it failed; the next one is asked in its time
         verdict = self._desk.whole_list_seen(listed.as_of_ms, listed.orders, self.clock.latest_ms())
-        self._rounds.touch(verdict.changed)
+        if verdict.is_news:  # of one order that is larger than we knew, the room of others is less
+            self._rounds.touch_all()
         for stray in verdict.strays:
             self._alert("stray_order", "warning", f"cancelling {stray.order_id}, ours but not tracked")
             request = CancelOrder(order_id=stray.order_id, ticker=stray.ticker, exchange_index=stray.exchange_index)
@@ -504,15 +503,15 @@ class OrderDesk:
     async def _carry_out_plans(self) -> list[str]:
         """Sends what is due and returns the markets that were planned for."""
         for order in self._desk.table.fills_complete_to(self._complete_to_ms):
-            self._rounds.touch((order.ticker,))
+            self._rounds.touch((order.ticker, *self._desk.held_up()))  # who waits for the room that it took
             await self._close(order)
         wall_s = self.clock.now_s()
         room = self._room()
         losses_e6 = {ticker: claim.loss_e6 for ticker, claim in self._desk.claims().items()}
         due = first_to_leave(self._rounds.due(self._desk.tickers(), self._now()), losses_e6)
         for ticker in due:
-            wakes_at_s = math.inf
-            for command in self._desk.plan(ticker, self._permit, self._now(), wall_s):
+            planned_s, wakes_at_s = self._now(), math.inf
+            for command in self._desk.plan(ticker, self._permit, planned_s, wall_s):
                 if not room.admits(command.kind):  # planned again when there are tokens
                     wakes_at_s = self._now() + TICK_S
                     continue
@@ -522,7 +521,8 @@ class OrderDesk:
                 await self._to_wire(
                     command.request, command.client_order_id, command.kind, valid_s=self._valid_s(command)
                 )
-            self._rounds.sleep(ticker, min(wakes_at_s, self._desk.wakes_at_s(ticker, self._now(), wall_s)))
+            # As of the plan: a wait that has ended since then is not over for a market that sleeps.
+            self._rounds.sleep(ticker, min(wakes_at_s, self._desk.wakes_at_s(ticker, planned_s, wall_s)))
         return due
 
     def _call_for_help(self, ticker: str, command: PlannedCommand) -> None:

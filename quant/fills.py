@@ -25,7 +25,7 @@ class NumberedFill:
 class NumberedFills:
     """Fills that follow one another in the account's sequence, after the number `after_seq`.
 
-    Each gets its number only when it is asked for: a catch-up stores tens of thousands, of which few are looked at.
+    Each is numbered when it is asked for, so that storing tens of thousands of a catch-up does not wait for that.
     """
 
     after_seq: int

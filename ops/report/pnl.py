@@ -29,6 +29,7 @@ from ops.report.tally import SumsByKey, add_fills, fills_in_stretches, read_ahea
 from ops.report.worth import Prices, Worth
 
 UNKNOWN: Final = "(unknown)"
+_DATES_CACHED: Final = 1_024
 
 
 class By(enum.StrEnum):
@@ -175,9 +176,8 @@ class _Making:
         for stretch, net_e2 in walk(ticker, position_e2, found, self.calendar):
             position_e2 += net_e2
             before_e6, value_e6 = value_e6, worth.at_end_e6(stretch, position_e2)
-            if value_e6 != before_e6:
-                for figures in self.sums.of(ticker, stretch):
-                    figures.value_change_e6 += value_e6 - before_e6
+            for figures in self.sums.of(ticker, stretch):  # also of nothing: it has a row, and a point in the chart
+                figures.value_change_e6 += value_e6 - before_e6
         self.open_positions += position_e2 != 0
         if position_e2 and worth.is_unknown:
             self.unpriced.append(ticker)
@@ -187,7 +187,7 @@ def _day(_: str, stretch: Stretch) -> str:
     return _date(stretch.bucket_ms)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=_DATES_CACHED)
 def _date(at_ms: int) -> str:
     return datetime.datetime.fromtimestamp(at_ms / 1000, tz=datetime.UTC).date().isoformat()
 

@@ -203,11 +203,13 @@ class Desk:
         for ticker in {*self._markets, *sides}:
             self.market(ticker).closed_sides = frozenset(sides.get(ticker, ()))
 
-    def set_paused(self, paused: frozenset[str]) -> None:
-        """A person's word, whole: in these markets nothing is wanted."""
+    def set_paused(self, paused: frozenset[str]) -> list[str]:
+        """A person's word, whole: in these markets nothing is wanted. Returns those for which that has changed."""
         self._paused = paused
-        for ticker, market in self._markets.items():
-            market.paused = ticker in paused
+        changed = [ticker for ticker, market in self._markets.items() if market.paused is not (ticker in paused)]
+        for ticker in changed:
+            self._markets[ticker].paused = ticker in paused
+        return changed
 
     def set_silent(self, silent: Container[str]) -> list[str]:
         """Whose actors are silent, whole; returns the markets for which that has changed."""
@@ -373,6 +375,10 @@ class Desk:
     def wanted(self) -> list[str]:
         """Returns the markets in which an actor wants something."""
         return [ticker for ticker, market in self._markets.items() if market.target is not None]
+
+    def held_up(self) -> list[str]:
+        """Returns the markets whose last plan had an objection."""
+        return [ticker for ticker, market in self._markets.items() if market.reasons]
 
     def claims(self) -> dict[str, Claim]:
         """Returns the exits that are claimed, by ticker."""

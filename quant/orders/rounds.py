@@ -5,9 +5,10 @@ moment of a renewal. Planning for all markets at every turn would cost more than
 
 Rules:
 1. What happened to a market makes it due at once; what happened to all (limits, permit, switches) makes all due.
-2. After its plan a market sleeps until `wakes_at_s`. One whose command did not find tokens asks again a tick later.
-3. One market can change another's plan, through cash or the number of orders. So all are planned every
-   WHOLE_EVERY_S, whatever happened; nothing is ever later than that.
+2. After its plan a market sleeps until `wakes_at_s`; a cooldown counts there only if the plan waits for it. One whose
+   command did not find tokens asks again a tick later.
+3. One market can change another's plan, through cash or the number of orders. An order that is over makes those due
+   whose plans had an objection. Besides, all are planned every WHOLE_EVERY_S; nothing is ever later than that.
 4. Another market is first every time, so that scarce tokens starve nobody.
 """
 

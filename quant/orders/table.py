@@ -34,10 +34,10 @@ SHUT_GROUPS_MAX = 256
 
 @attrs.frozen(kw_only=True)
 class ListVerdict:
-    """What a resting list showed: orders of ours that nobody tracks, and the markets of which it told anything new."""
+    """What a resting list showed: orders of ours that nobody tracks, and whether it told anything new of the others."""
 
     strays: tuple[Order, ...]
-    changed: frozenset[str]
+    is_news: bool
 
 
 class OrderTable:
@@ -129,8 +129,8 @@ class OrderTable:
                 order.end(heard_ms, outcome="no longer listed")
             elif order.state is OrderState.UNKNOWN and self._would_show(order, as_of_ms):
                 order.end(heard_ms, outcome="absent where it would show")
-        changed = {order.ticker for order, known in before if attrs.astuple(order, recurse=False) != known}
-        return ListVerdict(strays=tuple(strays), changed=frozenset(changed))
+        is_news = any(attrs.astuple(order, recurse=False) != known for order, known in before)
+        return ListVerdict(strays=tuple(strays), is_news=is_news)
 
     def _is_stray(self, report: Order, as_of_ms: int) -> bool:
         order = self.reported(report)

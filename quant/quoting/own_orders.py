@@ -46,7 +46,7 @@ def best_of_others(levels: Iterable[Level], mine: Mapping[PriceE4, int]) -> Pric
 
 
 class OthersSide:
-    """One side of a book less our orders, worked out anew only when the side or our orders have changed.
+    """One side of the last book less our last orders, worked out anew only when one of them has changed.
 
     A book says by identity that a side has not (`kalshi.book`, rule 4); levels that are merely equal are worked out.
     Most strategies look at the best level and the depth alone, so the others wait until somebody asks.
@@ -57,7 +57,7 @@ class OthersSide:
     def __init__(self, side: Side) -> None:
         self._side = side
         self._mine: dict[PriceE4, int] = {}
-        self._seen: tuple[Level, ...] | None = None
+        self._seen: tuple[Level, ...] = ()
         self._left: tuple[Level, ...] | None = None
         self.best: Level | None = None
         self.depth_e2 = 0  # over all levels that were seen
@@ -66,19 +66,24 @@ class OthersSide:
     def levels(self) -> tuple[Level, ...]:
         """The side's levels, best first, empty ones left out."""
         if self._left is None:
-            self._left = _less(self._seen or (), self._mine)
+            self._left = _less(self._seen, self._mine)
         return self._left
 
     def orders_seen(self, own: Iterable[OwnOrder]) -> None:
         """Takes in all our orders in the market."""
-        self._mine, self._seen = counts_by_price(own, self._side), None
+        self._mine = counts_by_price(own, self._side)
+        self._work_out()
 
     def book_seen(self, levels: tuple[Level, ...]) -> None:
         """Takes in the side's levels, best first, with our orders in them."""
         if levels is self._seen:
             return
-        mine = self._mine
-        self._seen, self._left = levels, None
+        self._seen = levels
+        self._work_out()
+
+    def _work_out(self) -> None:
+        levels, mine = self._seen, self._mine
+        self._left = None
         self.best = next(_left(levels, mine), None)
         self.depth_e2 = sum(
             [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import attrs
 import pytest
 import trio
@@ -11,8 +14,10 @@ from actors.messages.lifecycle import Heartbeat, Switches
 from actors.messages.market import Assignment, Assignments, BookCondition, BookView, FeedHealth, MarketEnded
 from actors.messages.money import Books, FillTape, MarketCap, ReadBooks, RiskView
 from actors.messages.orders import (
+    CloseOrder,
     JournaledOrder,
     JournaledState,
+    OpenGroup,
     OrderList,
     QuoteTarget,
     RaiseIncarnation,
@@ -22,6 +27,7 @@ from actors.messages.orders import (
     TargetQuotes,
     WireCommand,
     WireHealth,
+    WireOutcome,
 )
 from actors.messages.table import CHANNELS
 from actors.order_desk import OrderDesk, _adopted, _book_top
@@ -32,13 +38,13 @@ from actors.runtime.server_clock import ServerClock
 from actors.runtime.switchboard import Switchboard
 from kalshi.numbers import CountE2, MoneyE6, PriceE4
 from kalshi.types import CreateOrder, Side
-from quant.orders.commands import CommandClass, PlannedCommand
+from quant.orders.commands import CommandClass, OutcomeKind, PlannedCommand
 from quant.orders.desk import Desk, Target
 from quant.orders.parameters import DeskParameters, FeedLimits
 from quant.orders.tracked import OrderState
 from quant.positions import Totals
 from tests.actors.listings import live_book, tradable
-from tests.quant.orders.sentences import create, wanted
+from tests.quant.orders.sentences import create, report, wanted
 
 WALL_MS = 1_700_000_000_000
 RULES, LIVE = tradable("M"), live_book("M")
@@ -349,3 +355,83 @@ async def test_what_a_person_has_paused_or_has_closed_is_quoted_by_nobody(
     stage = Stage(switches=switches, owner=owner)
     await stage.run_for(2.0)
     assert bool(stage.creates) is is_quoted
+
+
+async def test_only_a_list_that_tells_something_new_makes_all_markets_due(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    stage = Stage()
+    await stage.run_for(2.0)
+    rounds, (order, _) = stage.desk._rounds, stage.desk.orders
+    await stage.desk._apply_one(OrderList(ticker=None, as_of_ms=5_000, orders=()))
+    assert rounds._whole_at_s > 0.0, "commands in flight say more than a list without them"
+    seen = report(1_000, client_order_id=order.client_order_id)
+    for is_news in (True, False):
+        rounds.due([], trio.current_time())
+        await stage.desk._apply_one(OrderList(ticker=None, as_of_ms=5_000, orders=(seen,)))
+        assert (rounds._whole_at_s < 0.0) is is_news
+
+
+async def test_a_new_group_makes_all_markets_due_and_an_order_that_was_closed_none(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    stage = Stage()
+    await stage.run_for(2.0)
+    for request, is_due in (
+        (CloseOrder(client_order_id="us-1", outcome="executed"), False),
+        (OpenGroup(exchange_index=0, contracts_limit_e2=CountE2(10_000)), True),
+    ):
+        outcome = WireOutcome(
+            command_id=1, client_order_id="", kind=OutcomeKind.ACCEPTED, request=request, ack="g2", server_ms=5_000
+        )
+        await stage.desk._apply_one(outcome)
+        assert (stage.desk._rounds._whole_at_s < 0.0) is is_due
+
+
+async def test_an_order_that_is_over_makes_those_due_that_wait_for_its_room(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    stage = Stage()
+    await stage.run_for(2.0)
+    desk = stage.desk._desk
+    desk.market("N").reasons = ("bid: no room: position, open orders and cash leave nothing",)
+    desk.market("O").reasons = ()
+    order, _ = stage.desk.orders
+    order.end(5_000, filled_final_e2=CountE2(0), outcome="canceled")
+    stage.desk._complete_to_ms = 6_000
+    stage.desk._rounds._known = desk.tickers()  # nobody is new here
+    assert set(await stage.desk._carry_out_plans()) == {"M", "N"}
+
+
+async def test_a_wait_that_ends_while_a_plan_is_made_is_not_slept_through(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    stage = Stage()
+    await stage.run_for(2.0)
+    now_s = 100.0
+    context = stage.desk.context
+    stage.desk.context = attrs.evolve(context, seams=attrs.evolve(context.seams, now=lambda: now_s))
+    waits_until_s = now_s + 0.001
+    plan = stage.desk._desk.plan
+
+    def slow_plan(*arguments: Any) -> Iterator[PlannedCommand]:
+        nonlocal now_s
+        yield from plan(*arguments)
+        now_s = waits_until_s + 0.001
+
+    for order in stage.desk.orders:
+        order.next_change_s = waits_until_s
+    stage.desk._desk.plan = slow_plan  # type: ignore[method-assign, assignment]
+    stage.desk._rounds.touch(["M"])
+    assert await stage.desk._carry_out_plans() == ["M"]
+    assert stage.desk._rounds.due(["M"], now_s) == ["M"]
+
+
+async def test_a_program_that_is_paused_makes_its_markets_due(autojump_clock: trio.testing.MockClock) -> None:
+    stage = Stage(switches=Switches(paused_programs=frozenset({"other"})))
+    await stage.run_for(2.0)
+    for program, is_due in (("games", False), ("other", True)):
+        stage.desk._rounds._touched.clear()
+        assignment = Assignment(ticker="M", program=program, strategy="glft")
+        await stage.desk._apply_one(Assignments(assignments=(assignment,)))
+        assert (stage.desk._rounds._touched == {"M"}) is is_due

@@ -16,6 +16,7 @@ from actors.runtime.ledger_store.database import whole
 from actors.runtime.ledger_store.retired_markets import OPEN_TICKERS
 from kalshi.types import Fill, Side
 from quant.fills import NumberedFill, NumberedFills
+from quant.invariants import check
 
 READ_ROWS_MAX = 1_000_000
 _SIDES = {side.value: side for side in Side}
@@ -52,7 +53,11 @@ def insert(connection: sqlite3.Connection, batch: Batch, last: int) -> NumberedF
     for fill, _ in batch:
         first_said.setdefault((fill.order_id, fill.fill_id), fill)
     added = connection.execute("SELECT order_id, fill_id FROM fills WHERE fill_seq > ? ORDER BY fill_seq", (last,))
-    return NumberedFills(after_seq=last, fills=tuple(first_said[ids] for ids in added))
+    new = tuple(first_said[ids] for ids in added)
+    check(
+        last_seq(connection) == last + len(new), "I4", f"{len(new)} fills after number {last} are not numbered densely"
+    )
+    return NumberedFills(after_seq=last, fills=new)
 
 
 def _values(batch: Batch) -> Iterator[tuple[str | int | None, ...]]:

@@ -311,3 +311,15 @@ def test_a_settled_position_is_worth_its_settlement_from_then_on_and_the_first_w
     ]
     assert reported([bought], rows).total.pnl_half_e6 == 2 * 200 * (3_900 - 4_000)
     assert reported([bought], [*rows, *settled]).total.pnl_half_e6 == 2 * 200 * (10_000 - 4_000)
+
+
+def test_a_position_without_news_has_its_row_and_every_point_of_the_chart() -> None:
+    fills = [
+        made_fill(1, "A", Side.BID, 4_000, 100, 0, START_MS),
+        made_fill(2, "B", Side.BID, 4_000, 100, 0, START_MS + 29 * MINUTE_MS),
+    ]
+    report = reported(fills, [minute("A", "p", START_MS, 4_500, 5_000, 40_000)], start_ms=START_MS + 10 * MINUTE_MS)
+    assert {name for name, _ in report.groups} == {"A", "B"}
+    points = [at_ms for at_ms, _ in report.curve]
+    assert [later - one for one, later in pairwise(points)] == [report.bucket_ms] * (len(points) - 1)
+    assert len(points) == 20

@@ -84,6 +84,12 @@ class TestTheRestingList:
         assert table_of(order).resting_list(2_000, [report()], HEARD_MS).strays == ()
         assert order.state is OrderState.RESTING
 
+    def test_says_whether_it_told_anything_new(self) -> None:
+        table = table_of(resting(ts_ms=1_000))
+        assert not table.resting_list(1_001, [report()], HEARD_MS).is_news
+        assert table.resting_list(1_001, [report(50, 50, at_ms=1_001)], HEARD_MS).is_news
+        assert table.resting_list(1_002, [], HEARD_MS).is_news
+
     def test_ends_an_order_that_it_must_show_and_does_not(self) -> None:
         order = resting(ts_ms=1_000)
         table_of(order).resting_list(1_001, [], HEARD_MS)

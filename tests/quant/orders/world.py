@@ -292,7 +292,7 @@ class World:
             before = self.planned()
             verdict = self.desk.whole_list_seen(as_of_ms, resting, heard_ms)
             assert not verdict.strays, "an order that may rest was forgotten"
-            if T not in verdict.changed and not self.desk.claims():  # an exit is planned for at every turn
+            if not verdict.is_news and not self.desk.claims():  # an exit is planned for at every turn
                 assert self.planned() == before, "nobody is made to plan by such a list"
         else:
             self.desk.market_list_seen(as_of_ms, T, orders, heard_ms)

@@ -72,6 +72,13 @@ def test_a_side_that_is_followed_is_what_it_would_be_anew(
             own = tuple(_own(which, 5_000 - 100 * n, count) for which, n, count in mine)
             side.orders_seen(own)
         side.book_seen(levels)
+        ours: dict[int, int] = {}
+        for order in own:
+            if order.side is Side.BID:
+                ours[order.price_e4] = ours.get(order.price_e4, 0) + order.remaining_e2
+        plain = [(level.price_e4, level.count_e2 - ours.get(level.price_e4, 0)) for level in levels]
+        assert [(level.price_e4, level.count_e2) for level in side.levels] == [each for each in plain if each[1] > 0]
+        assert side.best == (side.levels[0] if side.levels else None)
         expected = others_levels(levels, own, Side.BID)
         assert side.levels == expected
         assert side.depth_e2 == sum(level.count_e2 for level in expected)
