@@ -55,26 +55,29 @@ def inside_bid(price: float, best_ask: Level, grid: PriceGrid) -> PriceE4 | None
     """Returns `price` dollars on the grid and at least one step below the ask, or None where there is no such
     price.
     """
-    rounded, inside = floor_onto_grid(price, grid), grid.step_below(best_ask.price_e4)
-    return None if rounded is None or inside is None else min(rounded, inside)
+    rounded = floor_onto_grid(price, grid)
+    if rounded is None or rounded < best_ask.price_e4:
+        return rounded
+    return grid.step_below(best_ask.price_e4)
 
 
 def inside_ask(price: float, best_bid: Level, grid: PriceGrid) -> PriceE4 | None:
     """Returns `price` dollars on the grid and at least one step above the bid, or None where there is no such
     price.
     """
-    rounded, inside = ceil_onto_grid(price, grid), grid.step_above(best_bid.price_e4)
-    return None if rounded is None or inside is None else max(rounded, inside)
+    rounded = ceil_onto_grid(price, grid)
+    if rounded is None or rounded > best_bid.price_e4:
+        return rounded
+    return grid.step_above(best_bid.price_e4)
 
 
 def place_bid(
     price: float, best_bid: Level, best_ask: Level, grid: PriceGrid, parameters: PlacementParameters
 ) -> PriceE4 | None:
     """Returns the price at which a bid meant for `price` dollars may rest, or None where there is none."""
-    inside = inside_bid(price, best_ask, grid)
-    if inside is None:
-        return None
-    improved = best_bid.price_e4
+    inside, improved = inside_bid(price, best_ask, grid), best_bid.price_e4
+    if inside is None or inside <= improved:
+        return inside
     for _ in range(parameters.improve_steps_max):
         improved = grid.step_above(improved) or improved
     return inside if inside <= improved else grid.floor(improved)
@@ -84,10 +87,9 @@ def place_ask(
     price: float, best_bid: Level, best_ask: Level, grid: PriceGrid, parameters: PlacementParameters
 ) -> PriceE4 | None:
     """Returns the price at which an ask meant for `price` dollars may rest, or None where there is none."""
-    inside = inside_ask(price, best_bid, grid)
-    if inside is None:
-        return None
-    improved = best_ask.price_e4
+    inside, improved = inside_ask(price, best_bid, grid), best_ask.price_e4
+    if inside is None or inside >= improved:
+        return inside
     for _ in range(parameters.improve_steps_max):
         improved = grid.step_below(improved) or improved
     return inside if inside >= improved else grid.ceil(improved)

@@ -101,5 +101,4 @@ def structural_cap(price: float, remaining_s: float) -> float:
     """Returns the largest sigma that a contract at `price` can have for `remaining_s` seconds; zero at 0 and
     1.
     """
-    bounded = min(1.0, max(0.0, price))
-    return math.inf if remaining_s <= 0 else math.sqrt(bounded * (1.0 - bounded) / remaining_s)
+    return math.inf if remaining_s <= 0 else math.sqrt(max(0.0, price * (1.0 - price)) / remaining_s)
