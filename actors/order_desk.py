@@ -477,7 +477,7 @@ class OrderDesk:
         if not listed.as_of_ms:
             return  # it failed; the next one is asked in its time
         verdict = self._desk.whole_list_seen(listed.as_of_ms, listed.orders, self.clock.latest_ms())
-        if verdict.is_news:  # of one order that is larger than we knew, the room of others is less
+        if verdict.is_news:  # an order that is larger than we knew leaves others less room
             self._rounds.touch_all()
         for stray in verdict.strays:
             self._alert("stray_order", "warning", f"cancelling {stray.order_id}, ours but not tracked")
@@ -502,8 +502,10 @@ class OrderDesk:
 
     async def _carry_out_plans(self) -> list[str]:
         """Sends what is due and returns the markets that were planned for."""
-        for order in self._desk.table.fills_complete_to(self._complete_to_ms):
-            self._rounds.touch((order.ticker, *self._desk.held_up()))  # who waits for the room that it took
+        if over := self._desk.table.fills_complete_to(self._complete_to_ms):
+            self._rounds.touch(self._desk.held_up())  # who waits for the room that they took
+        for order in over:
+            self._rounds.touch((order.ticker,))
             await self._close(order)
         wall_s = self.clock.now_s()
         room = self._room()

@@ -559,8 +559,9 @@ class Desk:
     # -- lists --
 
     def whole_list_seen(self, as_of_ms: int, orders: tuple[Order, ...], heard_ms: int) -> ListVerdict:
-        """Applies a list of all resting orders; returns what was new in it, and notes where others'
-        rest. `heard_ms` is the latest that the exchange's clock can have read when the list was made.
+        """Applies a list of all resting orders; returns what was new in it, and notes where others' rest.
+
+        `heard_ms` is the latest that the exchange's clock can have read when the list was made.
         """
         self.set_foreign(o.ticker for o in orders if not o.client_order_id.startswith(self._prefix))
         return self.table.resting_list(as_of_ms, orders, heard_ms)

@@ -47,16 +47,15 @@ def insert(connection: sqlite3.Connection, batch: Batch, last: int) -> NumberedF
     whole_rows = len(batch) // ROWS_PER_STATEMENT * ROWS_PER_STATEMENT
     connection.executemany(_INSERT_MANY, _values(batch[:whole_rows]))
     connection.executemany(_INSERT, starmap(row, batch[whole_rows:]))
-    if connection.total_changes - changes_before == len(batch) and last_seq(connection) == last + len(batch):
+    newest = last_seq(connection)
+    if connection.total_changes - changes_before == len(batch) and newest == last + len(batch):
         return NumberedFills(after_seq=last, fills=tuple(fill for fill, _ in batch))
     first_said: dict[tuple[str, str], Fill] = {}
     for fill, _ in batch:
         first_said.setdefault((fill.order_id, fill.fill_id), fill)
     added = connection.execute("SELECT order_id, fill_id FROM fills WHERE fill_seq > ? ORDER BY fill_seq", (last,))
     new = tuple(first_said[ids] for ids in added)
-    check(
-        last_seq(connection) == last + len(new), "I4", f"{len(new)} fills after number {last} are not numbered densely"
-    )
+    check(newest == last + len(new), "I4", f"{len(new)} fills after number {last} are not numbered densely")
     return NumberedFills(after_seq=last, fills=new)
 
 
